@@ -1,0 +1,81 @@
+/**
+ * The closed set of error codes. `api` alone maps them to GraphQL; `cli` maps them to exit codes.
+ * A message says what was expected, what was received and what to do.
+ */
+export const ERROR_CODES = [
+  'INVALID_INPUT',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'IDEMPOTENCY_CONFLICT',
+  'NOT_READY',
+  'EMPTY_CLASS',
+  'CORRUPT_IMAGE',
+  'IMAGE_TOO_LARGE',
+  'UNSAFE_PATH',
+  'SOURCE_CHANGED',
+  'SOURCE_UNREADABLE',
+  'CORRUPT_ARTIFACT',
+  'PRIOR_INVALID',
+  'PROVIDER_UNAVAILABLE',
+  'NON_FINITE',
+  'OUT_OF_MEMORY',
+  'TIMEOUT',
+  'CANCELLED',
+  'WORKER_LOST',
+  'STORE_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'LIMIT_EXCEEDED',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** What crosses process and database boundaries. */
+export interface ErrorRecord {
+  code: ErrorCode;
+  message: string;
+  details?: Record<string, unknown>;
+}
+
+export class PushforwardError extends Error {
+  override readonly name = 'PushforwardError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: Record<string, unknown> = {},
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+
+  toRecord(): ErrorRecord {
+    return { code: this.code, message: this.message, details: this.details };
+  }
+}
+
+/** The caller's input is wrong: `expected ..., got ...: remedy`. */
+export function invalid(message: string, details?: Record<string, unknown>): PushforwardError {
+  return new PushforwardError('INVALID_INPUT', message, details);
+}
+
+export function notFound(what: string, id: string): PushforwardError {
+  return new PushforwardError('NOT_FOUND', `${what} ${id} does not exist in this project`, { id });
+}
+
+export function cancelled(what = 'the operation'): PushforwardError {
+  return new PushforwardError('CANCELLED', `${what} was cancelled`);
+}
+
+/** Any thrown value as a record; what is not ours becomes INTERNAL with its own message. */
+export function toErrorRecord(error: unknown): ErrorRecord {
+  if (error instanceof PushforwardError) return error.toRecord();
+  if (error instanceof Error && error.name === 'AbortError') return cancelled().toRecord();
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}
+
+export function fromErrorRecord(record: ErrorRecord): PushforwardError {
+  return new PushforwardError(record.code, record.message, record.details);
+}

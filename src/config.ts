@@ -1,0 +1,76 @@
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { invalid } from './base/errors.ts';
+
+/** Everything the process was told from outside, parsed; units are in the names. Only this file reads the environment. */
+export interface Config {
+  /** Where the embedded database, the directory store and the logs live. */
+  stateDir: string;
+  host: string;
+  port: number;
+  /** Absent: the embedded PostgreSQL under `stateDir`. */
+  databaseUrl: string | null;
+  /** Where imports in place may read. Absent: anywhere (embedded mode, loopback only). */
+  importRoots: string[] | null;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** OTLP over HTTP; absent: no export. */
+  otlpEndpoint: string | null;
+  local: {
+    /** Worker processes at once. */
+    slots: number;
+    /** Price of one slot, US dollars per hour. */
+    priceUsdPerHour: number;
+  };
+  lease: { durationMs: number; renewEveryMs: number };
+  releaseDeadlineMs: number;
+  maxAttempts: number;
+}
+
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return {
+    stateDir: resolve(env['PUSHFORWARD_STATE_DIR'] ?? '.pushforward'),
+    host: env['HOST'] ?? '127.0.0.1',
+    port: integer(env, 'PORT', 4000, 0, 65535),
+    databaseUrl: env['DATABASE_URL'] || null,
+    importRoots: env['PUSHFORWARD_IMPORT_ROOTS']?.split(':').map((path) => resolve(path)) ?? null,
+    logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
+    otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] || null,
+    local: {
+      slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, cpus().length)), 1, 256),
+      priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
+    },
+    lease: {
+      durationMs: integer(env, 'PUSHFORWARD_LEASE_MS', 30_000, 1000, 3_600_000),
+      renewEveryMs: integer(env, 'PUSHFORWARD_LEASE_RENEW_MS', 5_000, 100, 3_600_000),
+    },
+    releaseDeadlineMs: integer(env, 'PUSHFORWARD_RELEASE_DEADLINE_MS', 30_000, 100, 3_600_000),
+    maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
+  };
+}
+
+function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, min: number, max: number): number {
+  const value = number(env, name, fallback);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw invalid(`expected ${name} to be a whole number from ${min} to ${max}, got ${env[name]}: correct the environment`);
+  }
+  return value;
+}
+
+function number(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) {
+    throw invalid(`expected ${name} to be a number of 0 or more, got ${text}: correct the environment`);
+  }
+  return value;
+}
+
+function oneOf<T extends string>(env: NodeJS.ProcessEnv, name: string, allowed: readonly T[], fallback: T): T {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  if (!(allowed as readonly string[]).includes(text)) {
+    throw invalid(`expected ${name} to be one of ${allowed.join(', ')}, got ${text}: correct the environment`);
+  }
+  return text as T;
+}

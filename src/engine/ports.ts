@@ -1,0 +1,169 @@
+/**
+ * Words
+ *
+ * - run: a recipe being carried out. The engine treats the recipe as opaque JSON.
+ * - stage: one step of the chain; it publishes one artifact that lists those of its tasks.
+ * - task: one idempotent piece of a stage. It is named by the artifact it publishes.
+ * - attempt: one try at a task, by an executor.
+ * - lease: the service's claim on a run or an attempt, renewed from evidence (process alive, pod running).
+ * - epoch: counts the leases of an attempt's task; a transition that carries an old epoch is refused.
+ * - artifact: a manifest that points at blobs, written once. Its id is a digest of what it was made from.
+ *
+ * The engine knows nothing of images, models, SQL or GraphQL: everything it touches comes through these ports.
+ */
+import { type ErrorRecord } from '../base/errors.ts';
+import { type JsonObject } from '../base/json.ts';
+
+/** One idempotent piece of a stage. */
+export interface TaskSpec {
+  /** Digest of stage, stage version, options and inputs: the id of the artifact that the task publishes. */
+  artifactId: string;
+  stage: string;
+  stageVersion: number;
+  /** Position within the stage, from 0. */
+  index: number;
+  /** What a person calls it: `airplane`, `airplane 2/5`. */
+  title: string;
+  /** Low-cardinality facts for metrics and spans, for example `{ class: 'airplane' }`. */
+  labels: Record<string, string>;
+  /** How many items (images, points) it will handle; progress is counted in them. */
+  items: number;
+  options: JsonObject;
+  /** Artifact ids it reads. */
+  inputs: string[];
+}
+
+/** Resources an attempt used. */
+export interface Usage {
+  /** Wall-clock seconds in which the attempt held its resources. */
+  allocatedSeconds: number;
+  peakMemoryBytes: number;
+  bytesRead: number;
+  bytesWritten: number;
+}
+
+/** What a task returns. */
+export interface TaskResult {
+  manifest: ArtifactManifest;
+  metrics: Record<string, number>;
+  usage: Usage;
+}
+
+export interface BlobReference {
+  sha256: string;
+  bytes: number;
+  mediaType: string;
+}
+
+/** `projects/P/artifacts/<id>.json` */
+export interface ArtifactManifest {
+  formatVersion: 1;
+  id: string;
+  stage: string;
+  stageVersion: number;
+  /** `latents`, `codebook`, `images`, `softLabels`, `syntheticDataset`, `report`, `stage`, `datasetVersion`, `prior`. */
+  kind: string;
+  options: JsonObject;
+  inputs: string[];
+  blobs: Record<string, BlobReference>;
+  /** Small facts that later stages plan with. */
+  content: JsonObject;
+  metrics: Record<string, number>;
+  /** Where the bytes came from: provider, runtime version, device, threads. */
+  produced: JsonObject;
+}
+
+/** A published task or stage as later planning sees it. `usage` and `costUsd` are those of the attempt that made it. */
+export interface Published {
+  task: TaskSpec;
+  manifest: ArtifactManifest;
+  usage: Usage;
+  costUsd: number;
+}
+
+export type StagePlan = { kind: 'skip'; reason: string } | { kind: 'tasks'; tasks: TaskSpec[] };
+
+/** Says what a run consists of. Implemented by `pipeline`. */
+export interface Planner {
+  /** Stage names in the order they run. */
+  readonly stages: readonly string[];
+  /** Cuts a stage into tasks from what earlier stages published. Deterministic: the same inputs give the same tasks. */
+  plan(request: PlanRequest): Promise<StagePlan>;
+}
+
+export interface PlanRequest {
+  projectId: string;
+  runId: string;
+  recipe: JsonObject;
+  stage: string;
+  /** Stage name to its published tasks, in task order. */
+  published: ReadonlyMap<string, readonly Published[]>;
+  signal: AbortSignal;
+}
+
+/** Conditional publication in the object store. Implemented by `pipeline` over its ObjectStore. */
+export interface Publications {
+  /** The manifest and proof that its blobs are there with the right size, or null. */
+  find(projectId: string, artifactId: string): Promise<ArtifactManifest | null>;
+  /** Writes a manifest unless one exists; returns whichever is there afterwards. */
+  publish(projectId: string, manifest: ArtifactManifest): Promise<ArtifactManifest>;
+}
+
+export type FailureClass =
+  | 'userError'
+  | 'outOfMemory'
+  | 'preempted'
+  | 'imagePull'
+  | 'unschedulable'
+  | 'timeout'
+  | 'lost'
+  | 'internal';
+
+export interface Failure {
+  class: FailureClass;
+  error: ErrorRecord;
+  exitCode: number | null;
+  signal: string | null;
+  /** The last lines the worker logged, oldest first. */
+  lastLogLines: string[];
+}
+
+export type AttemptOutcome =
+  | { kind: 'succeeded'; result: TaskResult }
+  | { kind: 'failed'; failure: Failure; usage: Usage }
+  | { kind: 'cancelled'; usage: Usage };
+
+export interface AttemptOrder {
+  attemptId: string;
+  projectId: string;
+  runId: string;
+  task: TaskSpec;
+  /** The recipe's `execution` section: provider, threads, batch. Never part of an artifact's identity. */
+  execution: JsonObject;
+  /** W3C trace context of the attempt's span. */
+  traceparent: string | null;
+}
+
+/** A running attempt. */
+export interface AttemptHandle {
+  /** What the executor needs to find the attempt again after the service restarts, for example a process id. */
+  readonly reference: JsonObject;
+  /** Settles once the attempt's process or pod has been seen to end. Never rejects. */
+  readonly outcome: Promise<AttemptOutcome>;
+  /** Evidence for the lease: is it known to be alive now? */
+  alive(): boolean;
+  /** Asks it to stop, then makes it stop; `outcome` settles when it is seen gone. */
+  cancel(): void;
+}
+
+export interface Executor {
+  readonly name: string;
+  /** US dollars per allocated second of one slot. */
+  readonly priceUsdPerSecond: number;
+  /** How many attempts may run at once. */
+  readonly slots: number;
+  start(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptHandle>;
+  /** After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone. */
+  release(reference: JsonObject): Promise<boolean>;
+  close(): Promise<void>;
+}

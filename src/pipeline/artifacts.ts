@@ -1,0 +1,75 @@
+import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
+import { PushforwardError } from '../base/errors.ts';
+import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
+import { type ObjectStore } from './ports.ts';
+
+/** The identity of an artifact: what it is made from, never how fast or where. */
+export function artifactId(of: { stage: string; stageVersion: number; options: JsonObject; inputs: string[] }): string {
+  return sha256(canonicalJson({ stage: of.stage, stageVersion: of.stageVersion, options: of.options, inputs: of.inputs }));
+}
+
+export const artifactKey = (projectId: string, id: string): string => `projects/${projectId}/artifacts/${id}.json`;
+export const blobKey = (projectId: string, digest: string): string => `projects/${projectId}/blobs/${digest}`;
+
+/** Writes a blob under its digest; a blob that is there already is left as it is. */
+export async function putBlob(
+  store: ObjectStore,
+  projectId: string,
+  bytes: Uint8Array,
+  mediaType: string,
+): Promise<BlobReference> {
+  const digest = sha256(bytes);
+  await store.put(blobKey(projectId, digest), bytes, { ifAbsent: true, sha256: digest, mediaType });
+  return { sha256: digest, bytes: bytes.length, mediaType };
+}
+
+/** Reads a blob and checks its digest. */
+export async function getBlob(store: ObjectStore, projectId: string, blob: BlobReference): Promise<Uint8Array> {
+  const bytes = await store.get(blobKey(projectId, blob.sha256));
+  const digest = sha256(bytes);
+  if (digest !== blob.sha256) {
+    throw new PushforwardError(
+      'CORRUPT_ARTIFACT',
+      `expected blob ${blob.sha256}, got bytes with digest ${digest}: delete the object and launch the run again`,
+      { expected: blob.sha256, received: digest },
+    );
+  }
+  return bytes;
+}
+
+export async function readManifest(store: ObjectStore, projectId: string, id: string): Promise<ArtifactManifest> {
+  return parseManifest(await store.get(artifactKey(projectId, id)), id);
+}
+
+function parseManifest(bytes: Uint8Array, id: string): ArtifactManifest {
+  const manifest = JSON.parse(new TextDecoder().decode(bytes)) as ArtifactManifest;
+  if (manifest.formatVersion !== 1 || manifest.id !== id) {
+    throw new PushforwardError(
+      'CORRUPT_ARTIFACT',
+      `expected manifest ${id} of format 1, got ${manifest.id} of format ${manifest.formatVersion}: delete the object and launch the run again`,
+    );
+  }
+  return manifest;
+}
+
+/** Publication as ARCHITECTURE.md describes it, over any object store. */
+export function createPublications(store: ObjectStore): Publications {
+  return {
+    async find(projectId, id) {
+      if (!(await store.head(artifactKey(projectId, id)))) return null;
+      const manifest = await readManifest(store, projectId, id);
+      for (const blob of Object.values(manifest.blobs)) {
+        const head = await store.head(blobKey(projectId, blob.sha256));
+        if (head?.bytes !== blob.bytes) return null;
+      }
+      return manifest;
+    },
+
+    async publish(projectId, manifest) {
+      const bytes = new TextEncoder().encode(canonicalJson(manifest));
+      const key = artifactKey(projectId, manifest.id);
+      const { written } = await store.put(key, bytes, { ifAbsent: true, mediaType: 'application/json' });
+      return written ? manifest : await readManifest(store, projectId, manifest.id);
+    },
+  };
+}

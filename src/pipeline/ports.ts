@@ -1,0 +1,174 @@
+/** What the stages need from outside: a store of objects, a runtime for models, images in and out, tables. */
+
+/** Keys use `/`; a key never begins with one and has no `.` or `..` segment. */
+export interface ObjectStore {
+  /**
+   * Writes an object whole or not at all.
+   * With `ifAbsent`, an existing object stays as it is and the answer is `written: false`.
+   */
+  put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>;
+  /** The bytes of an object or of a range of it; NOT_FOUND if it is not there. */
+  get(key: string, range?: ByteRange): Promise<Uint8Array>;
+  stream(key: string, range?: ByteRange): AsyncIterable<Uint8Array>;
+  head(key: string): Promise<ObjectHead | null>;
+  /** Keys with this prefix in ascending order. */
+  list(prefix: string): AsyncIterable<ObjectHead>;
+  delete(key: string): Promise<void>;
+  /** A URL that anyone holding it can GET until it expires. */
+  signedUrl(key: string, options: { expiresSeconds: number; filename?: string; mediaType?: string }): Promise<string>;
+}
+
+export interface ByteRange {
+  offset: number;
+  bytes: number;
+}
+
+export interface PutOptions {
+  ifAbsent?: boolean;
+  /** Lower-case hex; a body with another digest is refused with CORRUPT_ARTIFACT and nothing is written. */
+  sha256?: string;
+  mediaType?: string;
+}
+
+export interface PutResult {
+  written: boolean;
+  bytes: number;
+  sha256: string;
+}
+
+export interface ObjectHead {
+  key: string;
+  bytes: number;
+  etag: string;
+}
+
+/** A named tensor, row-major. Element types are those of safetensors and ONNX that we use. */
+export type TensorData =
+  | { type: 'float32'; data: Float32Array; shape: number[] }
+  | { type: 'float64'; data: Float64Array; shape: number[] }
+  | { type: 'int64'; data: BigInt64Array; shape: number[] }
+  | { type: 'int32'; data: Int32Array; shape: number[] }
+  | { type: 'uint8'; data: Uint8Array; shape: number[] };
+
+/** `null` is a dimension that is not fixed (the batch). */
+export interface TensorSignature {
+  name: string;
+  type: string;
+  shape: (number | null)[];
+}
+
+export interface Model {
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+  run(feeds: Record<string, TensorData>): Promise<Record<string, TensorData>>;
+}
+
+export type ProviderName = 'auto' | 'cpu' | 'webgpu' | 'cuda';
+
+/** Loads models, one session per model and process. Implemented by adapters/runtime. */
+export interface ModelRuntime {
+  /** What it chose and where it runs; goes into the manifests. */
+  describe(): { provider: string; runtime: string; device: string; threads: number };
+  /** `key` names the model in this process (its digest): the same key gives the same session. `read` is called once. */
+  load(key: string, read: () => Promise<Uint8Array>): Promise<Model>;
+  /** Matrix product on this runtime, see numerics/math/product.ts. */
+  readonly product: import('../numerics/math/product.ts').MatrixProduct;
+  close(): Promise<void>;
+}
+
+/** Where one stored image lies: a byte range of an object or file, or a row of a Parquet file. */
+export interface ImageReference {
+  /** Index into the sources of the dataset version. */
+  source: number;
+  /** What a person calls it: the path inside the archive or folder, or `file.parquet#row`. */
+  path: string;
+  /** Byte range within the source; absent when the source is the image itself or a table. */
+  offset?: number;
+  bytes?: number;
+  row?: number;
+}
+
+/** A file or object that images lie in, pinned to the state it had at import. */
+export interface ImageSource {
+  kind: 'file' | 'object';
+  /** Absolute path, or key in the project's store. */
+  uri: string;
+  format: 'image' | 'tar' | 'parquet';
+  bytes: number;
+  /** Size and modification time of a file, or the object's ETag. */
+  etag: string;
+}
+
+/** One line of a dataset version's entries blob, in the order (label name, sha256). */
+export interface DatasetEntry {
+  sha256: string;
+  /** Index into the version's classes. */
+  label: number;
+  reference: ImageReference;
+}
+
+/** Reads stored image bytes. A source that is not what it was at import is SOURCE_CHANGED. Implemented by adapters/images. */
+export interface ImageReader {
+  /** Yields the entries' bytes in the order asked for. Reads ahead, but never more than a few megabytes. */
+  read(
+    projectId: string,
+    sources: readonly ImageSource[],
+    entries: readonly DatasetEntry[],
+    signal?: AbortSignal,
+  ): AsyncIterable<{ entry: DatasetEntry; bytes: Uint8Array }>;
+}
+
+/** Pixels, row-major, height x width x channels, 8 bits. */
+export interface Pixels {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: 1 | 3 | 4;
+}
+
+export interface DecodeTarget {
+  width: number;
+  height: number;
+  channels: 1 | 3;
+  /** Refused as IMAGE_TOO_LARGE from the header, before any pixel is decoded. */
+  maxPixels: number;
+}
+
+/** Implemented by adapters/images. */
+export interface ImageCodec {
+  /**
+   * Decodes to exactly the target: grayscale becomes RGB, alpha is laid on white, CMYK is converted, EXIF orientation
+   * is applied; another size is resized to cover and cropped at the centre. CORRUPT_IMAGE if it cannot.
+   */
+  decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels>;
+  /** Lossless, and the same bytes for the same pixels. */
+  encodePng(pixels: Pixels): Promise<Uint8Array>;
+  /** Rasterises an SVG document; `width` in pixels. */
+  renderSvg(svg: string, width: number): Promise<Uint8Array>;
+}
+
+/** A row of the synthetic dataset as it leaves the system. */
+export interface SyntheticRow {
+  imagePng: Uint8Array;
+  path: string;
+  label: number;
+  weight: number;
+  softLabel: number[] | null;
+  /** Index of the point within its class. */
+  point: number;
+  /** Samples in the point's cell. */
+  cellCount: number;
+}
+
+export interface SyntheticTable {
+  classes: readonly string[];
+  rows: readonly SyntheticRow[];
+  /** Extra key-value metadata of the file. */
+  metadata: Record<string, string>;
+}
+
+/** Implemented by adapters/images. */
+export interface TableWriter {
+  /** Hugging Face Parquet: Image, ClassLabel, weight, soft_label, provenance; features in the schema metadata. */
+  writeSyntheticParquet(table: SyntheticTable): Promise<Uint8Array>;
+}
