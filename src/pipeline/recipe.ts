@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { invalid } from '../base/errors.ts';
+import { digestOf, type JsonObject } from '../base/json.ts';
+
+/**
+ * Everything a run is asked to do. Sections are strict: an unknown field is an error, never ignored.
+ * Defaults are filled in, so that a stored recipe says everything.
+ */
+const quantizer = z
+  .strictObject({
+    /** Greedy k-means++ with restarts, then full-batch Lloyd to convergence. */
+    algorithm: z.enum(['LLOYD']).default('LLOYD'),
+    restarts: z.int().min(1).max(1000).default(10),
+    maxIterations: z.int().min(1).max(100_000).default(300),
+  })
+  .prefault({});
+
+const decoder = z
+  .strictObject({
+    /** AUTO: DIFFUSION where the prior has a denoiser, else VAE. */
+    mode: z.enum(['AUTO', 'DIFFUSION', 'VAE']).default('AUTO'),
+    /** Share of the noise schedule that a codebook point is noised to before it is denoised; 0 decodes it plainly. */
+    strength: z.number().min(0).max(1).default(0.7),
+    /** Steps of the whole schedule; `strength * steps` of them are run. */
+    steps: z.int().min(1).max(1000).default(50),
+    /** Classifier-free guidance; 1 is the conditional model alone. */
+    guidance: z.number().min(0).max(100).default(4),
+  })
+  .prefault({});
+
+const labels = z
+  .strictObject({
+    /** AUTO: TEACHER where the prior has one, else NONE. */
+    mode: z.enum(['AUTO', 'TEACHER', 'NONE']).default('AUTO'),
+    temperature: z.number().min(0.01).max(1000).default(1),
+  })
+  .prefault({});
+
+const weights = z
+  .strictObject({
+    /** a in w = N p_c m^a / sum m^a: 0 is uniform (D4M), 1 the theory. */
+    exponent: z.number().min(0).max(10).default(1),
+    /** p_c: the class's share of the data, or 1/C. */
+    classShares: z.enum(['DATA', 'UNIFORM']).default('DATA'),
+  })
+  .prefault({});
+
+const tolerances = z
+  .strictObject({
+    /** How many corrupt images per class the run may leave out; each is counted and named. */
+    corruptImages: z.int().min(0).default(0),
+  })
+  .prefault({});
+
+const execution = z
+  .strictObject({
+    provider: z.enum(['AUTO', 'CPU', 'WEBGPU', 'CUDA']).default('CPU'),
+    /** Threads of one worker process. */
+    threads: z.int().min(1).max(256).default(1),
+    /** Images per model call. */
+    batch: z.int().min(1).max(4096).default(128),
+  })
+  .prefault({});
+
+const recipe = z.strictObject({
+  datasetVersionId: z.string().min(1),
+  priorId: z.string().min(1),
+  imagesPerClass: z.int().min(1).max(1_000_000),
+  /** Class names; absent: all. */
+  classes: z.array(z.string().min(1)).min(1).optional(),
+  /** Fraction of each class that the quantizer never sees. */
+  holdout: z.number().min(0).max(0.9).default(0.1),
+  seed: z.int().min(0).max(0xffffffff).default(0),
+  quantizer,
+  decoder,
+  labels,
+  weights,
+  tolerances,
+  execution,
+});
+
+export type Recipe = z.infer<typeof recipe>;
+
+/**
+ * Validates and completes a recipe.
+ * @throws INVALID_INPUT naming the field, what was expected and what was received
+ */
+export function parseRecipe(input: unknown): Recipe {
+  const parsed = recipe.safeParse(withoutNulls(input));
+  if (!parsed.success) throw invalid(describe(parsed.error), { path: parsed.error.issues[0]?.path.map(String) ?? [] });
+  const classes = parsed.data.classes;
+  if (classes && new Set(classes).size !== classes.length) {
+    const twice = classes.find((name, index) => classes.indexOf(name) !== index);
+    throw invalid(`expected each class once in recipe.classes, got ${twice} twice: remove one`, { path: ['classes'] });
+  }
+  return parsed.data;
+}
+
+/** SHA-256 of the canonical recipe. */
+export function recipeDigest(of: Recipe): string {
+  return digestOf(of);
+}
+
+/** How many samples of a class of n the quantizer never sees: at least one sample stays for training. */
+export function holdoutCount(n: number, holdout: number): number {
+  return Math.min(Math.round(n * holdout), Math.max(0, n - 1));
+}
+
+export function asJson(of: Recipe): JsonObject {
+  return JSON.parse(JSON.stringify(of)) as JsonObject;
+}
+
+function describe(error: z.ZodError): string {
+  const issue = error.issues[0]!;
+  const at = ['recipe', ...issue.path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return `expected only known fields in ${at}, got ${issue.keys.join(', ')}: remove or correct the name`;
+  }
+  return `${at}: ${issue.message}: correct the value`;
+}
+
+/** GraphQL clients send null for what they leave out. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== null)
+      .map(([key, item]) => [key, withoutNulls(item)]),
+  );
+}
