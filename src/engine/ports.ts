@@ -95,6 +95,8 @@ export interface PlanRequest {
   projectId: string;
   runId: string;
   recipe: JsonObject;
+  /** Artifact ids that the run reads, by role (`datasetVersion`, `prior`), fixed at launch in `runs.inputs`. */
+  inputs: Readonly<Record<string, string>>;
   stage: string;
   /** Stage name to its published tasks, in task order. */
   published: ReadonlyMap<string, readonly Published[]>;

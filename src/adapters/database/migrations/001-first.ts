@@ -61,6 +61,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       state text not null check (state in ('QUEUED', 'RUNNING', 'STOPPING', 'SUCCEEDED', 'FAILED', 'CANCELLED')),
       recipe jsonb not null,
       recipe_digest text not null,
+      -- artifact ids by role, fixed at launch: { datasetVersion, prior }
+      inputs jsonb not null,
       dataset_version_id text not null references dataset_versions,
       prior_id text not null references priors,
       idempotency_key text,
