@@ -28,8 +28,11 @@ export interface TaskSpec {
   labels: Record<string, string>;
   /** How many items (images, points) it will handle; progress is counted in them. */
   items: number;
+  /** What identifies the work: hashed into `artifactId`. */
   options: JsonObject;
-  /** Artifact ids it reads. */
+  /** Where to find what the options name, and limits on the way: never part of the identity. */
+  locators: JsonObject;
+  /** Artifact ids it reads: the edges of the lineage. */
   inputs: string[];
 }
 
