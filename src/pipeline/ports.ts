@@ -172,3 +172,12 @@ export interface TableWriter {
   /** Hugging Face Parquet: Image, ClassLabel, weight, soft_label, provenance; features in the schema metadata. */
   writeSyntheticParquet(table: SyntheticTable): Promise<Uint8Array>;
 }
+
+/** Text as outlines of a font that ships with us: the same picture on every machine. Implemented by adapters/images. */
+export interface TextOutlines {
+  /**
+   * SVG path data of one line of text, its baseline at (x, y); `size` in pixels per em.
+   * A text wider than `maxWidth` pixels ends in an ellipsis.
+   */
+  path(text: string, at: { x: number; y: number; size: number; anchor?: 'start' | 'middle' | 'end'; maxWidth?: number; bold?: boolean }): string;
+}

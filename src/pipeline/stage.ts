@@ -1,0 +1,45 @@
+import { type JsonObject } from '../base/json.ts';
+import { type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports.ts';
+import { type Prior } from './prior/model.ts';
+import { type ImageCodec, type ImageReader, type ModelRuntime, type ObjectStore, type TableWriter, type TextOutlines } from './ports.ts';
+import { type Recipe } from './recipe.ts';
+
+/**
+ * One step of the chain. `plan` runs in the service and cuts the stage into tasks; `run` carries one task out in a
+ * worker. Stages never import each other: they meet in the artifacts that earlier ones published.
+ */
+export interface Stage {
+  readonly name: string;
+  /** Raised whenever the same options and inputs would give other bytes. */
+  readonly version: number;
+  plan(context: PlanContext): Promise<StagePlan>;
+  run(task: TaskSpec, context: WorkContext): Promise<Produced>;
+}
+
+/** A plan request with the recipe parsed and the store at hand. */
+export interface PlanContext extends Omit<PlanRequest, 'recipe'> {
+  recipe: Recipe;
+  store: ObjectStore;
+}
+
+/** What a worker hands to a task. */
+export interface WorkContext {
+  projectId: string;
+  store: ObjectStore;
+  runtime: ModelRuntime;
+  images: { reader: ImageReader; codec: ImageCodec; tables: TableWriter; text: TextOutlines };
+  /** The prior with this artifact id; one per process. */
+  prior(artifactId: string): Promise<Prior>;
+  /** Images per model call. */
+  batch: number;
+  signal: AbortSignal;
+  onProgress(itemsDone: number): void;
+}
+
+/** What a task made, before it is published. */
+export interface Produced {
+  kind: string;
+  blobs: Record<string, { bytes: Uint8Array; mediaType: string }>;
+  content: JsonObject;
+  metrics: Record<string, number>;
+}
