@@ -76,6 +76,13 @@ export interface ModelRuntime {
   close(): Promise<void>;
 }
 
+/** The files of a prior bundle, wherever they lie: a folder, or a stored artifact. Paths use `/` and are relative. */
+export interface BundleFiles {
+  list(): Promise<{ path: string; bytes: number }[]>;
+  /** The whole file; PRIOR_INVALID if it is not there or cannot be read. */
+  read(path: string): Promise<Uint8Array>;
+}
+
 /** Where one stored image lies: a byte range of an object or file, or a row of a Parquet file. */
 export interface ImageReference {
   /** Index into the sources of the dataset version. */
