@@ -1,0 +1,118 @@
+import { invalid, PushforwardError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { canonicalJson } from '../base/json.ts';
+import { type Clock } from '../base/clock.ts';
+import { type Principal } from './identity.ts';
+import { type ImportRunner } from './imports.ts';
+import { resolveReadable } from './paths.ts';
+import { type Catalog, type RealPath } from './ports.ts';
+import { type DatasetVersionView, type ImportSource } from './views.ts';
+
+export interface ImportDatasetInput {
+  /** Name of the dataset; one that exists gets a new version. */
+  name: string;
+  /** Absolute path on the machine of the service. */
+  path: string;
+  /** Class names to take; absent: all. */
+  classes?: readonly string[] | null;
+  idempotencyKey: string;
+}
+
+/**
+ * Records an import and leaves it to the runner. The same key gives the same version; another request under it is
+ * IDEMPOTENCY_CONFLICT. An import of the same source that is still under way is joined.
+ */
+export async function importDataset(
+  of: {
+    catalog: Catalog;
+    imports: ImportRunner;
+    clock: Clock;
+    importRoots: readonly string[] | null;
+    realPath: RealPath;
+  },
+  principal: Principal,
+  input: ImportDatasetInput,
+): Promise<{ version: DatasetVersionView; reused: boolean }> {
+  const rows = of.catalog.project(principal.projectId);
+  const name = checkName(input.name);
+  const idempotencyKey = checkKey(input.idempotencyKey);
+  const classes = checkClasses(input.classes ?? null);
+
+  const earlier = await rows.datasetVersionByKey(idempotencyKey);
+  if (earlier) return { version: earlier.version, reused: same(earlier, name, input.path, classes, idempotencyKey) };
+
+  const real = await resolveReadable(input.path, of.importRoots, of.realPath);
+  const source: ImportSource = { path: real, asked: input.path, classes };
+  const nowMs = of.clock.now().getTime();
+  const { datasetVersionId, created } = await rows.createImport({
+    datasetVersionId: newId('dsv', nowMs),
+    newDatasetId: newId('ds', nowMs),
+    datasetName: name,
+    source,
+    idempotencyKey,
+  });
+  const [found] = await rows.datasetVersionsById([datasetVersionId]);
+  if (!found)
+    throw new PushforwardError('INTERNAL', `dataset version ${datasetVersionId} vanished while it was created`);
+  if (created) of.imports.wake();
+  else if (found.version.state !== 'IMPORTING' || canonicalJson(found.version.source) !== canonicalJson(source)) {
+    // Lost a race for the key: whoever won may have asked for something else.
+    const winner = await rows.datasetVersionByKey(idempotencyKey);
+    if (winner) same(winner, name, input.path, classes, idempotencyKey);
+  }
+  return { version: found.version, reused: !created };
+}
+
+/** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */
+function same(
+  earlier: { version: DatasetVersionView; datasetName: string },
+  name: string,
+  path: string,
+  classes: string[] | null,
+  key: string,
+): true {
+  const was = canonicalJson({
+    name: earlier.datasetName,
+    path: earlier.version.source.asked,
+    classes: earlier.version.source.classes,
+  });
+  const is = canonicalJson({ name, path, classes });
+  if (was !== is) {
+    throw new PushforwardError(
+      'IDEMPOTENCY_CONFLICT',
+      `expected the request that idempotency key ${key} was first used for (${was}), got ${is}: use a new key for a new request`,
+      { path: ['idempotencyKey'], datasetVersionId: earlier.version.id },
+    );
+  }
+  return true;
+}
+
+function checkName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed.length < 1 || trimmed.length > 200) {
+    throw invalid(`expected a dataset name of 1 to 200 characters, got ${trimmed.length}: choose another name`, {
+      path: ['name'],
+    });
+  }
+  return trimmed;
+}
+
+/** Shared by every mutation that takes a key. */
+export function checkKey(key: string): string {
+  if (key.length < 1 || key.length > 200) {
+    throw invalid(`expected an idempotency key of 1 to 200 characters, got ${key.length}: use a UUID`, {
+      path: ['idempotencyKey'],
+    });
+  }
+  return key;
+}
+
+function checkClasses(classes: readonly string[] | null): string[] | null {
+  if (classes === null) return null;
+  if (classes.length === 0)
+    throw invalid('expected at least one class, got none: leave classes out to take all', { path: ['classes'] });
+  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
+  return [...classes];
+}

@@ -1,0 +1,186 @@
+/** What the use cases need from outside: a catalog of rows, the engine, and the two ways in for data and priors. */
+import { type ErrorRecord } from '../base/errors.ts';
+import { type JsonObject } from '../base/json.ts';
+import { type ArtifactManifest } from '../engine/ports.ts';
+import { type PriorDescription } from '../pipeline/prior/description.ts';
+import {
+  type ArtifactView,
+  type AttemptView,
+  type ClassCount,
+  type DatasetVersionView,
+  type DatasetView,
+  type ImportProgress,
+  type ImportSource,
+  type PriorView,
+  type RunEventView,
+  type RunState,
+  type RunView,
+  type StageView,
+  type TaskView,
+} from './views.ts';
+
+/** The rows of every project. Implemented by adapters/database/catalog.ts. */
+export interface Catalog {
+  /** Rejects with DATABASE_UNAVAILABLE where the database does not answer. */
+  ping(): Promise<void>;
+  ensureProject(project: { id: string; name: string }): Promise<void>;
+  /** Imports that have neither ended nor failed, oldest first: what a service that starts has to take up. */
+  pendingImports(): Promise<PendingImport[]>;
+  /** The rows of one project. This is the one place that adds the project predicate. */
+  project(projectId: string): ProjectCatalog;
+}
+
+export interface PendingImport {
+  projectId: string;
+  datasetVersionId: string;
+  datasetName: string;
+  source: ImportSource;
+}
+
+/** Pages are cut by key, so rows added meanwhile never shift them. */
+export interface PageRequest {
+  /** How many rows at most. */
+  first: number;
+  /** Id of the last row of the page before, or null. */
+  after: string | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  hasMore: boolean;
+}
+
+export interface RunFilter {
+  states?: readonly RunState[];
+  datasetVersionId?: string;
+  priorId?: string;
+}
+
+/** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
+export interface ProjectCatalog {
+  datasetsById(ids: readonly string[]): Promise<DatasetView[]>;
+  datasetByName(name: string): Promise<DatasetView | null>;
+  datasets(page: PageRequest): Promise<Page<DatasetView>>;
+
+  /** An import that found the bytes of an earlier version answers with that version, under the id that was asked for. */
+  datasetVersionsById(ids: readonly string[]): Promise<{ askedId: string; version: DatasetVersionView }[]>;
+  /** Newest first. */
+  datasetVersionsByDataset(datasetIds: readonly string[]): Promise<DatasetVersionView[]>;
+  datasetVersionByKey(idempotencyKey: string): Promise<{ version: DatasetVersionView; datasetName: string } | null>;
+  createImport(order: ImportOrder): Promise<{ datasetVersionId: string; created: boolean }>;
+  recordImportProgress(datasetVersionId: string, progress: ImportProgress): Promise<void>;
+  finishImport(datasetVersionId: string, imported: ImportedDataset): Promise<void>;
+  failImport(datasetVersionId: string, error: ErrorRecord): Promise<void>;
+
+  priorsById(ids: readonly string[]): Promise<PriorView[]>;
+  priors(page: PageRequest): Promise<Page<PriorView>>;
+  /** The same digest is the same prior. */
+  savePrior(id: string, prior: RegisteredPrior): Promise<{ prior: PriorView; created: boolean }>;
+
+  runsById(ids: readonly string[]): Promise<RunView[]>;
+  runByKey(idempotencyKey: string): Promise<RunView | null>;
+  /** Newest first. */
+  runs(page: PageRequest, filter: RunFilter): Promise<Page<RunView>>;
+  stagesByRun(runIds: readonly string[]): Promise<StageView[]>;
+  tasksById(ids: readonly string[]): Promise<TaskView[]>;
+  tasksOfStages(requests: readonly TaskPageRequest[]): Promise<TaskView[]>;
+  /** Every task of the named stage of these runs, in task order. */
+  tasksByRun(runIds: readonly string[], stage: string): Promise<TaskView[]>;
+  attemptsByTask(taskIds: readonly string[]): Promise<AttemptView[]>;
+  /** Events with a sequence above `after`, ascending; with the run's state as of the same snapshot. Null: no such run. */
+  events(runId: string, after: number, first: number): Promise<{ run: RunView; events: RunEventView[] } | null>;
+
+  artifactsById(ids: readonly string[]): Promise<ArtifactView[]>;
+  artifactsByRun(
+    runIds: readonly string[],
+    direction: 'INPUT' | 'OUTPUT',
+  ): Promise<{ runId: string; artifact: ArtifactView }[]>;
+  /** Artifacts that these artifacts were made from. */
+  inputsOfArtifacts(ids: readonly string[]): Promise<{ artifactId: string; input: ArtifactView }[]>;
+  /** Artifacts that were made from these. */
+  usersOfArtifacts(ids: readonly string[]): Promise<{ artifactId: string; user: ArtifactView }[]>;
+  /** Runs that read these artifacts. */
+  runsUsingArtifacts(ids: readonly string[]): Promise<{ artifactId: string; run: RunView }[]>;
+}
+
+export interface ImportOrder {
+  datasetVersionId: string;
+  /** Used where the project has no dataset of this name yet. */
+  newDatasetId: string;
+  datasetName: string;
+  source: ImportSource;
+  idempotencyKey: string;
+}
+
+export interface TaskPageRequest {
+  runId: string;
+  stage: string;
+  /** Tasks with a greater index; -1 for all. */
+  afterIndex: number;
+  first: number;
+}
+
+/** Carries launches and cancellations to the engine. Implemented over `engine` by the root. */
+export interface EngineControl {
+  /**
+   * Creates the run in one transaction: once this resolves, the run survives the death of any process.
+   * A key that is there already gives its run with `created: false`; with another fingerprint IDEMPOTENCY_CONFLICT.
+   */
+  launch(order: LaunchOrder): Promise<{ runId: string; created: boolean }>;
+  /** Asks the run to stop. A run that has ended stays as it is. */
+  cancel(projectId: string, runId: string): Promise<void>;
+  /**
+   * Calls `wake` whenever the run may have new events; calls too many do no harm.
+   * The answer ends the subscription.
+   */
+  onEvents(runId: string, wake: () => void): () => void;
+}
+
+export interface LaunchOrder {
+  projectId: string;
+  recipe: JsonObject;
+  recipeDigest: string;
+  datasetVersionId: string;
+  priorId: string;
+  /** Artifacts that the run reads: dataset version and prior. */
+  inputs: string[];
+  idempotencyKey: string;
+  fingerprint: string;
+  /** W3C trace context of the request that launched it. */
+  traceparent: string | null;
+}
+
+/** Reads a dataset where it lies and publishes its manifest. Implemented by `pipeline`. */
+export interface DatasetImporter {
+  importDataset(request: {
+    projectId: string;
+    name: string;
+    source: ImportSource;
+    onProgress: (progress: ImportProgress) => void;
+    signal: AbortSignal;
+  }): Promise<ImportedDataset>;
+}
+
+export interface ImportedDataset {
+  digest: string;
+  images: number;
+  classes: ClassCount[];
+  manifest: ArtifactManifest;
+}
+
+/** Validates a model bundle and publishes it. Implemented by `pipeline`. */
+export interface PriorRegistrar {
+  /** PRIOR_INVALID names the file and what was expected of it. */
+  registerPrior(request: { projectId: string; path: string; signal: AbortSignal }): Promise<RegisteredPrior>;
+}
+
+export interface RegisteredPrior {
+  name: string;
+  version: string;
+  digest: string;
+  description: PriorDescription;
+  manifest: ArtifactManifest;
+}
+
+/** The path with every symbolic link followed, or null where nothing can be read. */
+export type RealPath = (path: string) => Promise<string | null>;

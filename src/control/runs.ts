@@ -1,0 +1,108 @@
+import { invalid, notFound, PushforwardError } from '../base/errors.ts';
+import { digestOf } from '../base/json.ts';
+import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
+import { checkKey } from './datasets.ts';
+import { type Principal } from './identity.ts';
+import { checkLaunch } from './launch-checks.ts';
+import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
+import { type RunView } from './views.ts';
+
+export interface LaunchRunInput {
+  recipe: unknown;
+  idempotencyKey: string;
+  /** W3C trace context of the request. */
+  traceparent?: string | null;
+}
+
+interface Needs {
+  catalog: Catalog;
+  engine: EngineControl;
+}
+
+/**
+ * Validates a recipe against its dataset version and prior, then hands it to the engine.
+ * One key gives exactly one run; the same key with another recipe is IDEMPOTENCY_CONFLICT.
+ */
+export async function launchRun(
+  of: Needs,
+  principal: Principal,
+  input: LaunchRunInput,
+): Promise<{ run: RunView; reused: boolean }> {
+  const rows = of.catalog.project(principal.projectId);
+  const idempotencyKey = checkKey(input.idempotencyKey);
+  const asked = parse(input.recipe);
+  const fingerprint = digestOf({ launch: 1, recipe: asked });
+
+  // A repeated request gets its answer even if the dataset or prior would be refused today.
+  const earlier = await rows.runByKey(idempotencyKey);
+  if (earlier) return { run: sameLaunch(earlier, fingerprint, idempotencyKey), reused: true };
+
+  const [[found], [prior]] = await Promise.all([
+    rows.datasetVersionsById([asked.datasetVersionId]),
+    rows.priorsById([asked.priorId]),
+  ]);
+  if (!found) throw missing('dataset version', asked.datasetVersionId, 'datasetVersionId', 'import the dataset first');
+  if (!prior) throw missing('prior', asked.priorId, 'priorId', 'register the prior first');
+
+  // An import that found an earlier version answers with that one: the recipe names it, so that equal runs are equal.
+  const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
+  checkLaunch(recipe, found.version, prior.description);
+
+  const { runId, created } = await of.engine.launch({
+    projectId: principal.projectId,
+    recipe: asJson(recipe),
+    recipeDigest: recipeDigest(recipe),
+    datasetVersionId: found.version.id,
+    priorId: prior.id,
+    inputs: [found.version.artifactId, prior.artifactId].filter((id) => id !== null),
+    idempotencyKey,
+    fingerprint,
+    traceparent: input.traceparent ?? null,
+  });
+  return { run: await getRun(rows, runId), reused: !created };
+}
+
+/** Asks a run to stop; one that has ended stays as it is. */
+export async function cancelRun(of: Needs, principal: Principal, runId: string): Promise<RunView> {
+  const rows = of.catalog.project(principal.projectId);
+  await getRun(rows, runId);
+  await of.engine.cancel(principal.projectId, runId);
+  return await getRun(rows, runId);
+}
+
+export async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string): Promise<RunView> {
+  const [run] = await rows.runsById([id]);
+  if (!run) throw notFound('run', id);
+  return run;
+}
+
+/** The recipe's own errors name fields of the recipe; the launch input has it under `recipe`. */
+function parse(recipe: unknown): Recipe {
+  try {
+    return parseRecipe(recipe);
+  } catch (error) {
+    if (!(error instanceof PushforwardError)) throw error;
+    const path = Array.isArray(error.details['path']) ? error.details['path'] : [];
+    throw invalid(error.message, { ...error.details, path: ['recipe', ...path] });
+  }
+}
+
+function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView {
+  if (earlier.fingerprint === fingerprint) return earlier;
+  throw new PushforwardError(
+    'IDEMPOTENCY_CONFLICT',
+    `expected the recipe that idempotency key ${key} was first used for (run ${earlier.id}), got another recipe: use a new key for a new run`,
+    { path: ['idempotencyKey'], runId: earlier.id },
+  );
+}
+
+function missing(what: string, id: string, field: string, remedy: string): PushforwardError {
+  return new PushforwardError(
+    'NOT_FOUND',
+    `expected a ${what} of this project, got ${id}, which does not exist: ${remedy}`,
+    {
+      id,
+      path: ['recipe', field],
+    },
+  );
+}

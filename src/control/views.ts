@@ -1,0 +1,167 @@
+/**
+ * What the service knows, as the API shows it: plain values read from the database, never changed in place.
+ * Times are dates, sizes are bytes, money is US dollars.
+ */
+import { type ErrorRecord } from '../base/errors.ts';
+import { type JsonObject } from '../base/json.ts';
+import { type ArtifactManifest, type Failure, type Usage } from '../engine/ports.ts';
+import { type PriorDescription } from '../pipeline/prior/description.ts';
+
+export interface DatasetView {
+  id: string;
+  name: string;
+  createdAt: Date;
+}
+
+export type DatasetVersionState = 'IMPORTING' | 'READY' | 'FAILED';
+
+export interface ClassCount {
+  name: string;
+  images: number;
+}
+
+/** What an import was asked to read. */
+export interface ImportSource {
+  /** Absolute local path, links followed. */
+  path: string;
+  /** The path as it was asked for. */
+  asked: string;
+  /** Class names to take; null: all. */
+  classes: string[] | null;
+}
+
+export interface ImportProgress {
+  images: number;
+  bytes: number;
+}
+
+export interface DatasetVersionView {
+  id: string;
+  datasetId: string;
+  /** Counts the versions of a dataset from 1. */
+  number: number;
+  state: DatasetVersionState;
+  source: ImportSource;
+  progress: ImportProgress;
+  digest: string | null;
+  images: number | null;
+  /** In label order. */
+  classes: ClassCount[] | null;
+  artifactId: string | null;
+  error: ErrorRecord | null;
+  createdAt: Date;
+  endedAt: Date | null;
+  /** The import that was asked for found the bytes of this earlier version and made none of its own. */
+  reused: boolean;
+}
+
+export interface PriorView {
+  id: string;
+  name: string;
+  version: string;
+  digest: string;
+  artifactId: string;
+  /** What the bundle says of itself. */
+  description: PriorDescription;
+  createdAt: Date;
+}
+
+export type RunState = 'QUEUED' | 'RUNNING' | 'STOPPING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+
+export const TERMINAL_RUN_STATES: readonly RunState[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+
+export interface RunView {
+  id: string;
+  state: RunState;
+  recipe: JsonObject;
+  recipeDigest: string;
+  datasetVersionId: string;
+  priorId: string;
+  fingerprint: string;
+  traceparent: string | null;
+  failure: JsonObject | null;
+  cancelRequested: boolean;
+  resourcesUnconfirmed: boolean;
+  /** Sequence number of its newest event. */
+  eventSequence: number;
+  costUsd: number;
+  createdAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export type StageState = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'SKIPPED';
+
+export interface StageView {
+  runId: string;
+  name: string;
+  position: number;
+  state: StageState;
+  skipReason: string | null;
+  artifactId: string | null;
+  tasksTotal: number;
+  tasksDone: number;
+  tasksCached: number;
+  itemsTotal: number;
+  itemsDone: number;
+  /** Items that this run handled itself, cached tasks left out. */
+  itemsMade: number;
+  costUsd: number;
+  allocatedSeconds: number;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface TaskView {
+  id: string;
+  runId: string;
+  stage: string;
+  index: number;
+  artifactId: string;
+  state: 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  cache: 'HIT' | 'MISS' | null;
+  title: string;
+  labels: Record<string, string>;
+  items: number;
+  itemsDone: number;
+  metrics: Record<string, number> | null;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface AttemptView {
+  id: string;
+  taskId: string;
+  number: number;
+  state: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'LOST' | 'CANCELLED';
+  executor: string;
+  failure: Failure | null;
+  usage: Usage | null;
+  costUsd: number | null;
+  startedAt: Date;
+  endedAt: Date | null;
+}
+
+export interface ArtifactView {
+  id: string;
+  kind: string;
+  stage: string;
+  title: string;
+  bytes: number;
+  manifest: ArtifactManifest;
+  /** The run and task that made it; null for what was imported. */
+  runId: string | null;
+  taskId: string | null;
+  usage: Usage | null;
+  costUsd: number;
+  createdAt: Date;
+}
+
+export interface RunEventView {
+  runId: string;
+  /** Counts the events of a run from 1, without gaps. */
+  sequence: number;
+  at: Date;
+  type: string;
+  payload: JsonObject;
+}
