@@ -11,8 +11,11 @@
  *
  * The engine knows nothing of images, models, SQL or GraphQL: everything it touches comes through these ports.
  */
-import { type ErrorRecord } from '../base/errors.ts';
+import { type ErrorCode, type ErrorRecord } from '../base/errors.ts';
 import { type JsonObject } from '../base/json.ts';
+
+export type * from './run-store.ts';
+export type { AttemptState, RunState, StageState, TaskState } from './states.ts';
 
 /** One idempotent piece of a stage. */
 export interface TaskSpec {
@@ -115,14 +118,29 @@ export interface Publications {
 }
 
 export type FailureClass =
-  | 'userError'
-  | 'outOfMemory'
-  | 'preempted'
-  | 'imagePull'
-  | 'unschedulable'
-  | 'timeout'
-  | 'lost'
-  | 'internal';
+  'userError' | 'outOfMemory' | 'preempted' | 'imagePull' | 'unschedulable' | 'timeout' | 'lost' | 'internal';
+
+/** Codes that say the input is at fault: the same order fails the same way again. */
+const USER_ERRORS: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_INPUT',
+  'EMPTY_CLASS',
+  'CORRUPT_IMAGE',
+  'IMAGE_TOO_LARGE',
+  'UNSAFE_PATH',
+  'SOURCE_CHANGED',
+  'SOURCE_UNREADABLE',
+  'PRIOR_INVALID',
+  'PROVIDER_UNAVAILABLE',
+  'NON_FINITE',
+]);
+
+export function failureClassOf(code: ErrorCode): FailureClass {
+  if (USER_ERRORS.has(code)) return 'userError';
+  if (code === 'OUT_OF_MEMORY') return 'outOfMemory';
+  if (code === 'TIMEOUT') return 'timeout';
+  if (code === 'WORKER_LOST') return 'lost';
+  return 'internal';
+}
 
 export interface Failure {
   class: FailureClass;
@@ -168,7 +186,10 @@ export interface Executor {
   /** How many attempts may run at once. */
   readonly slots: number;
   start(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptHandle>;
-  /** After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone. */
+  /**
+   * After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone.
+   * `reference` is the handle's with `attemptId` added; only `attemptId` if the service died before the handle's was stored.
+   */
   release(reference: JsonObject): Promise<boolean>;
   close(): Promise<void>;
 }

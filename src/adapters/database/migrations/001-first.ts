@@ -118,6 +118,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       items_done integer not null default 0,
       spec jsonb not null,
       epoch integer not null default 0,
+      -- a retry waits until then
+      not_before timestamptz not null default now(),
       metrics jsonb,
       started_at timestamptz,
       ended_at timestamptz,

@@ -1,0 +1,196 @@
+import { type ColumnType, type Generated } from 'kysely';
+import { type ErrorRecord } from '../../base/errors.ts';
+import { type JsonObject } from '../../base/json.ts';
+import {
+  type ArtifactManifest,
+  type AttemptState,
+  type Failure,
+  type RunState,
+  type StageState,
+  type TaskSpec,
+  type TaskState,
+  type Usage,
+} from '../../engine/ports.ts';
+
+/** The tables of the migrations, as kysely sees them. Words as in ARCHITECTURE.md. */
+export interface Database {
+  projects: Projects;
+  datasets: Datasets;
+  dataset_versions: DatasetVersions;
+  priors: Priors;
+  runs: Runs;
+  stages: Stages;
+  tasks: Tasks;
+  attempts: Attempts;
+  artifacts: Artifacts;
+  artifact_inputs: ArtifactInputs;
+  run_artifacts: RunArtifacts;
+  run_events: RunEvents;
+}
+
+/** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
+export type Json<T> = ColumnType<T, string, string>;
+type DefaultedJson<T> = ColumnType<T, string | undefined, string>;
+type Time = ColumnType<Date, Date | string | undefined, Date | string>;
+type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+export function json(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+export interface Projects {
+  id: string;
+  name: string;
+  created_at: Time;
+}
+
+export interface Datasets {
+  id: string;
+  project_id: string;
+  name: string;
+  created_at: Time;
+}
+
+export interface DatasetVersions {
+  id: string;
+  project_id: string;
+  dataset_id: string;
+  number: number;
+  state: 'IMPORTING' | 'READY' | 'FAILED';
+  source: Json<JsonObject>;
+  progress: DefaultedJson<JsonObject>;
+  digest: string | null;
+  images: number | null;
+  classes: Json<{ name: string; images: number }[]> | null;
+  artifact_id: string | null;
+  error: Json<ErrorRecord> | null;
+  idempotency_key: string | null;
+  created_at: Time;
+  ended_at: OptionalTime;
+}
+
+export interface Priors {
+  id: string;
+  project_id: string;
+  name: string;
+  version: string;
+  digest: string;
+  artifact_id: string;
+  description: Json<JsonObject>;
+  created_at: Time;
+}
+
+export interface Runs {
+  id: string;
+  project_id: string;
+  state: RunState;
+  recipe: Json<JsonObject>;
+  recipe_digest: string;
+  inputs: Json<Record<string, string>>;
+  dataset_version_id: string;
+  prior_id: string;
+  idempotency_key: string | null;
+  fingerprint: string;
+  traceparent: string | null;
+  failure: Json<Failure> | null;
+  cancel_requested: Generated<boolean>;
+  resources_unconfirmed: Generated<boolean>;
+  event_sequence: Generated<number>;
+  cost_usd: Generated<number>;
+  created_at: Time;
+  started_at: OptionalTime;
+  ended_at: OptionalTime;
+}
+
+export interface Stages {
+  run_id: string;
+  name: string;
+  position: number;
+  state: StageState;
+  skip_reason: string | null;
+  artifact_id: string | null;
+  tasks_total: Generated<number>;
+  tasks_done: Generated<number>;
+  tasks_cached: Generated<number>;
+  items_total: Generated<number>;
+  items_done: Generated<number>;
+  cost_usd: Generated<number>;
+  allocated_seconds: Generated<number>;
+  started_at: OptionalTime;
+  ended_at: OptionalTime;
+}
+
+export interface Tasks {
+  id: string;
+  run_id: string;
+  stage: string;
+  index: number;
+  artifact_id: string;
+  state: TaskState;
+  cache: 'HIT' | 'MISS' | null;
+  title: string;
+  labels: Json<Record<string, string>>;
+  items: number;
+  items_done: Generated<number>;
+  spec: Json<TaskSpec>;
+  epoch: Generated<number>;
+  not_before: Time;
+  metrics: Json<Record<string, number>> | null;
+  started_at: OptionalTime;
+  ended_at: OptionalTime;
+}
+
+export interface Attempts {
+  id: string;
+  run_id: string;
+  task_id: string;
+  number: number;
+  epoch: number;
+  state: AttemptState;
+  executor: string;
+  reference: Json<JsonObject> | null;
+  owner: string;
+  lease_expires_at: Time;
+  failure: Json<Failure> | null;
+  usage: Json<Usage> | null;
+  cost_usd: number | null;
+  started_at: Time;
+  ended_at: OptionalTime;
+}
+
+export interface Artifacts {
+  project_id: string;
+  id: string;
+  kind: string;
+  stage: string;
+  title: string;
+  bytes: number;
+  manifest: Json<ArtifactManifest>;
+  run_id: string | null;
+  task_id: string | null;
+  usage: Json<Usage> | null;
+  cost_usd: Generated<number>;
+  created_at: Time;
+}
+
+export interface ArtifactInputs {
+  project_id: string;
+  artifact_id: string;
+  input_id: string;
+}
+
+export interface RunArtifacts {
+  run_id: string;
+  project_id: string;
+  artifact_id: string;
+  direction: 'INPUT' | 'OUTPUT';
+  stage: string | null;
+}
+
+export interface RunEvents {
+  run_id: string;
+  sequence: number;
+  at: Time;
+  type: string;
+  payload: Json<JsonObject>;
+}

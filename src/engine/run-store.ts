@@ -1,0 +1,240 @@
+import { type JsonObject } from '../base/json.ts';
+import { type ArtifactManifest, type Failure, type Published, type TaskSpec, type Usage } from './ports.ts';
+import { type AttemptState, type RunState, type StageState, type TaskState } from './states.ts';
+
+/**
+ * Where runs are kept. The engine decides every move and knows no SQL; the store keeps each change whole, in order and
+ * guarded. Times are the store's clock.
+ */
+export interface RunStore {
+  /**
+   * Claims the right to move runs: one engine per store. Null while another holds it.
+   * It ends with the process that holds it, however that ends.
+   */
+  claim(): Promise<ServiceClaim | null>;
+
+  /**
+   * Writes the run, its stages, its inputs and `run.created`, or, where (project, idempotency key) is taken, nothing:
+   * then `run` is the one that took it.
+   */
+  insertRun(run: NewRun): Promise<{ run: RunRecord; created: boolean }>;
+  findRun(projectId: string, runId: string): Promise<RunRecord | null>;
+  /** Ids of runs in QUEUED, RUNNING, STOPPING, oldest first. */
+  activeRuns(): Promise<string[]>;
+  snapshot(runId: string): Promise<RunSnapshot | null>;
+  /** Stage name to its succeeded tasks in task order. */
+  publishedTasks(runId: string): Promise<Map<string, Published[]>>;
+
+  /** PENDING tasks that may start now: runs by age, tasks by position. */
+  readyTasks(query: { limit: number; exceptArtifacts: readonly string[] }): Promise<ReadyTask[]>;
+  /** Milliseconds until the next PENDING task that waits for a retry may start, or null. */
+  nextReadyInMs(): Promise<number | null>;
+  /** RUNNING attempts whose lease ran out, and, with `othersToo`, all of other owners. */
+  abandonedAttempts(query: { ownerId: string; othersToo: boolean }): Promise<AttemptRecord[]>;
+  /** Extends the leases of those of the attempts that are still RUNNING and this owner's; returns their ids. */
+  renewLeases(ownerId: string, attemptIds: readonly string[], leaseMs: number): Promise<string[]>;
+
+  /**
+   * One transaction over one run, whose row is locked meanwhile: changes of a run happen one after another, and what
+   * `work` reads stays true until it is done. If `work` throws, nothing of it remains.
+   */
+  change<T>(runId: string, work: (change: RunChange) => Promise<T>): Promise<{ value: T; sequence: number }>;
+}
+
+export interface ServiceClaim {
+  held(): boolean;
+  release(): Promise<void>;
+}
+
+/** What may be done to a run within a transaction. A guarded update that finds another state or epoch throws. */
+export interface RunChange {
+  readonly run: RunRecord;
+  stages(): Promise<StageRecord[]>;
+  task(taskId: string): Promise<TaskRecord | null>;
+  attempt(attemptId: string): Promise<AttemptRecord | null>;
+  runningAttempts(): Promise<AttemptRecord[]>;
+  countAttempts(taskId: string): Promise<Record<AttemptState, number>>;
+
+  updateRun(from: RunState, set: RunUpdate): Promise<void>;
+  updateStage(name: string, from: StageState, set: StageUpdate): Promise<void>;
+  updateTask(taskId: string, from: TaskState, epoch: number, set: TaskUpdate): Promise<void>;
+  updateAttempt(attemptId: string, from: AttemptState, set: AttemptUpdate): Promise<void>;
+
+  insertTasks(tasks: readonly NewTask[]): Promise<void>;
+  insertAttempt(attempt: NewAttempt): Promise<void>;
+  /** Moves all tasks of the run in these states to CANCELLED; returns how many. */
+  cancelTasks(from: readonly TaskState[]): Promise<number>;
+  setItemsDone(items: ReadonlyMap<string, number>): Promise<void>;
+  /** Artifact rows (unless there), their input edges, and that the run wrote them. */
+  recordArtifacts(artifacts: readonly NewArtifact[]): Promise<void>;
+  addCost(stage: string, allocatedSeconds: number, costUsd: number): Promise<void>;
+  /** Brings the counts of a stage up to its tasks and returns it. */
+  recountStage(name: string): Promise<StageRecord>;
+  /** Numbered without gaps, in this order, after all earlier ones of the run. */
+  appendEvents(events: readonly { type: string; payload: JsonObject }[]): Promise<void>;
+}
+
+export interface NewRun {
+  id: string;
+  projectId: string;
+  recipe: JsonObject;
+  recipeDigest: string;
+  inputs: Readonly<Record<string, string>>;
+  datasetVersionId: string;
+  priorId: string;
+  idempotencyKey: string | null;
+  fingerprint: string;
+  traceparent: string | null;
+  stages: readonly string[];
+}
+
+export interface RunRecord {
+  id: string;
+  projectId: string;
+  state: RunState;
+  recipe: JsonObject;
+  recipeDigest: string;
+  inputs: Record<string, string>;
+  datasetVersionId: string;
+  priorId: string;
+  idempotencyKey: string | null;
+  fingerprint: string;
+  traceparent: string | null;
+  failure: Failure | null;
+  cancelRequested: boolean;
+  resourcesUnconfirmed: boolean;
+  eventSequence: number;
+  costUsd: number;
+  createdAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface StageRecord {
+  runId: string;
+  name: string;
+  position: number;
+  state: StageState;
+  skipReason: string | null;
+  artifactId: string | null;
+  tasksTotal: number;
+  tasksDone: number;
+  tasksCached: number;
+  itemsTotal: number;
+  itemsDone: number;
+  costUsd: number;
+  allocatedSeconds: number;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+export interface TaskRecord {
+  id: string;
+  runId: string;
+  stage: string;
+  index: number;
+  artifactId: string;
+  state: TaskState;
+  spec: TaskSpec;
+  epoch: number;
+  startedAt: Date | null;
+}
+
+export interface AttemptRecord {
+  id: string;
+  runId: string;
+  projectId: string;
+  taskId: string;
+  number: number;
+  epoch: number;
+  state: AttemptState;
+  executor: string;
+  reference: JsonObject | null;
+  owner: string;
+  /** From its start until now, or until its lease ran out if that is earlier. */
+  leasedSeconds: number;
+}
+
+/** What a decision about a run is made from. */
+export interface RunSnapshot {
+  run: RunRecord;
+  /** In the order they run. */
+  stages: StageRecord[];
+  /** Tasks of the first unfinished stage by state. */
+  tasks: Record<TaskState, number>;
+  runningAttempts: AttemptRecord[];
+}
+
+export interface ReadyTask {
+  taskId: string;
+  runId: string;
+  projectId: string;
+  spec: TaskSpec;
+  epoch: number;
+  recipe: JsonObject;
+  runTraceparent: string | null;
+}
+
+export interface RunUpdate {
+  state?: RunState;
+  failure?: Failure | null;
+  cancelRequested?: boolean;
+  resourcesUnconfirmed?: boolean;
+  /** Set to the store's time. */
+  started?: true;
+  ended?: true;
+}
+
+export interface StageUpdate {
+  state: StageState;
+  skipReason?: string;
+  artifactId?: string;
+  started?: true;
+  ended?: true;
+}
+
+export interface TaskUpdate {
+  state: TaskState;
+  epoch?: number;
+  cache?: 'HIT' | 'MISS';
+  metrics?: Record<string, number>;
+  itemsDone?: number;
+  retryAfterMs?: number;
+  started?: true;
+  ended?: true;
+}
+
+export interface AttemptUpdate {
+  state: AttemptState;
+  reference?: JsonObject;
+  failure?: Failure;
+  usage?: Usage;
+  costUsd?: number;
+  ended?: true;
+}
+
+export interface NewTask {
+  id: string;
+  spec: TaskSpec;
+  state: 'PENDING' | 'SUCCEEDED';
+  cache: 'HIT' | null;
+  metrics: Record<string, number> | null;
+}
+
+export interface NewAttempt {
+  id: string;
+  taskId: string;
+  number: number;
+  epoch: number;
+  executor: string;
+  owner: string;
+  leaseMs: number;
+}
+
+export interface NewArtifact {
+  manifest: ArtifactManifest;
+  title: string;
+  taskId: string | null;
+  /** Null where this run found the artifact and did not make it. */
+  made: { usage: Usage | null; costUsd: number } | null;
+}
