@@ -1,4 +1,10 @@
-import { type Points } from '../math/points.ts';
+import { throwIfAborted } from '../../base/abort.ts';
+import { invalid } from '../../base/errors.ts';
+import { squaredDistance } from '../math/distance.ts';
+import { assertPoints, assertSameDimensions, type Points } from '../math/points.ts';
+import { sum } from '../math/sum.ts';
+import { assertFinite } from '../math/tensor.ts';
+import { exactTransport } from './transport.ts';
 
 export interface Wasserstein2 {
   /** the distance */
@@ -9,11 +15,78 @@ export interface Wasserstein2 {
   readonly gap: number;
 }
 
+/**
+ * The Wasserstein-2 distance between equally weighted points and weighted centroids, by exact transport on exact squared distances.
+ * For Voronoi weights of the same points it is the square root of the distortion.
+ *
+ * @param points (n, d)
+ * @param centroids (k, d)
+ * @param weights (k,), >= 0, sum to 1
+ * @throws INVALID_INPUT if a shape does not fit, a value is not finite or weights are no distribution; CANCELLED
+ */
 export async function wasserstein2(
-  _points: Points,
-  _centroids: Points,
-  _weights: Float64Array,
-  _context: { signal?: AbortSignal } = {},
+  points: Points,
+  centroids: Points,
+  weights: Float64Array,
+  { signal }: { signal?: AbortSignal } = {},
 ): Promise<Wasserstein2> {
-  throw new Error('to be filled in');
+  assertPoints(points, 'points');
+  assertPoints(centroids, 'centroids');
+  assertSameDimensions(points, centroids);
+  const { n, d } = points;
+  const k = centroids.n;
+  const cost = new Float64Array(n * k);
+  for (let i = 0, p = 0; i < n; i++) {
+    if (i % 256 === 0) throwIfAborted(signal);
+    for (let c = 0; c < k; c++, p++) cost[p] = squaredDistance(points.values, i, centroids.values, c, d);
+  }
+  const { value, gap } = exactTransport(cost, { n, k }, weights, { signal });
+  return { w2: Math.sqrt(value), squared: value, gap };
+}
+
+/** Weighted numbers: a distribution on the line. Without weights all are equal. */
+export interface WeightedValues {
+  readonly values: ArrayLike<number>;
+  readonly weights?: ArrayLike<number>;
+}
+
+/**
+ * The Wasserstein-p distance on the line, where the best plan pairs sorted values: the L^p distance of the quantile functions.
+ *
+ * Villani, "Topics in optimal transportation", 2003, theorem 2.18.
+ *
+ * @param p >= 1; default 2
+ * @throws INVALID_INPUT if values are missing or not finite, weights are no distribution, or p < 1
+ */
+export function wasserstein1d(a: WeightedValues, b: WeightedValues, p = 2): number {
+  if (!(p >= 1 && p < Infinity)) throw invalid(`expected a power p >= 1, got ${p}: 2 is the usual one`);
+  const left = sorted(a);
+  const right = sorted(b);
+  const terms: number[] = [];
+  let i = 0;
+  let j = 0;
+  let leftMass = left[0]!.weight;
+  let rightMass = right[0]!.weight;
+  while (i < left.length && j < right.length) {
+    const mass = Math.min(leftMass, rightMass);
+    terms.push(mass * Math.abs(left[i]!.value - right[j]!.value) ** p);
+    leftMass -= mass;
+    rightMass -= mass;
+    if (leftMass === 0) leftMass = left[++i]?.weight ?? 0;
+    else rightMass = right[++j]?.weight ?? 0;
+  }
+  return sum(terms) ** (1 / p);
+}
+
+function sorted({ values, weights }: WeightedValues): { value: number; weight: number }[] {
+  if (values.length === 0) throw invalid('expected at least one value, got none: a distribution needs mass somewhere');
+  assertFinite(values, 'values');
+  if (weights && weights.length !== values.length)
+    throw invalid(`expected ${values.length} weights, got ${weights.length}: give one for each value`);
+  const total = weights ? sum(weights) : values.length;
+  if (weights && !(Math.abs(total - 1) <= 1e-6 && Array.from(weights).every((w) => w >= 0)))
+    throw invalid(`expected weights >= 0 that sum to 1, got a sum of ${total}: divide by the sum`);
+  return Array.from(values, (value, i) => ({ value, weight: weights ? weights[i]! / total : 1 / total }))
+    .filter(({ weight }) => weight > 0)
+    .sort((x, y) => x.value - y.value);
 }

@@ -1,0 +1,106 @@
+import { type Points } from './points.ts';
+import { type MatrixProduct } from './product.ts';
+
+/** Coordinates that distances are measured between: samples are float32, means of samples float64. */
+export type Coordinates = Float32Array | Float64Array;
+
+/**
+ * The squared distance between row i of a and row k of b, summed in float64 from the differences: relative error about
+ * d * 1e-16 at any scale and offset. The order of summation is fixed, so that equal rows give equal bytes.
+ */
+export function squaredDistance(a: Float32Array, i: number, b: Coordinates, k: number, d: number): number {
+  let p = i * d;
+  let q = k * d;
+  const end = p + d;
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  for (; p + 3 < end; p += 4, q += 4) {
+    const x0 = a[p]! - b[q]!;
+    const x1 = a[p + 1]! - b[q + 1]!;
+    const x2 = a[p + 2]! - b[q + 2]!;
+    const x3 = a[p + 3]! - b[q + 3]!;
+    s0 += x0 * x0;
+    s1 += x1 * x1;
+    s2 += x2 * x2;
+    s3 += x3 * x3;
+  }
+  for (; p < end; p++, q++) {
+    const x = a[p]! - b[q]!;
+    s0 += x * x;
+  }
+  return s0 + s1 + (s2 + s3);
+}
+
+/** Points moved to the origin and scaled by a power of two to at most 1, so that a float32 product neither cancels nor overflows. */
+export interface Normalized {
+  readonly values: Float32Array;
+  readonly n: number;
+  readonly d: number;
+  /** (n,): squared norms */
+  readonly norms: Float64Array;
+  readonly frame: Frame;
+}
+
+export interface Frame {
+  /** (d,) */
+  readonly origin: Float64Array;
+  readonly scale: number;
+}
+
+/** The frame of a cloud: its mean, and the power of two above its largest deviation. */
+export function frameOf({ values, n, d }: Points): Frame {
+  const origin = new Float64Array(d);
+  for (let i = 0, p = 0; i < n; i++) for (let j = 0; j < d; j++) origin[j]! += values[p++]!;
+  for (let j = 0; j < d; j++) origin[j]! /= n;
+  let largest = 0;
+  for (let i = 0, p = 0; i < n; i++)
+    for (let j = 0; j < d; j++) largest = Math.max(largest, Math.abs(values[p++]! - origin[j]!));
+  return { origin, scale: largest > 0 ? 2 ** -Math.ceil(Math.log2(largest)) : 1 };
+}
+
+export function normalize(values: Coordinates, n: number, d: number, frame: Frame): Normalized {
+  const { origin, scale } = frame;
+  const out = new Float32Array(n * d);
+  const norms = new Float64Array(n);
+  for (let i = 0, p = 0; i < n; i++) {
+    let norm = 0;
+    for (let j = 0; j < d; j++, p++) {
+      const x = (out[p] = (values[p]! - origin[j]!) * scale);
+      norm += x * x;
+    }
+    norms[i] = norm;
+  }
+  return { values: out, n, d, norms, frame };
+}
+
+/**
+ * Squared distances in the frame by |x|^2 - 2 x.c + |c|^2 with one matrix product.
+ *
+ * @returns (n, k), each within `errorBound` of the exact one, possibly below zero
+ */
+export async function approximateSquaredDistances(
+  points: Normalized,
+  centroids: Normalized,
+  product: MatrixProduct,
+  signal?: AbortSignal,
+): Promise<Float64Array> {
+  const { n, d } = points;
+  const k = centroids.n;
+  const dots = await product(points.values, centroids.values, { m: n, k: d, n: k, transposeB: true }, signal);
+  const out = new Float64Array(n * k);
+  for (let i = 0, p = 0; i < n; i++)
+    for (let c = 0; c < k; c++, p++) out[p] = points.norms[i]! - 2 * dots[p]! + centroids.norms[c]!;
+  return out;
+}
+
+/**
+ * How far an approximate squared distance in the frame can be from the exact one: rounding of the two rows to float32, and the
+ * product's contract. With u = 2^-24, (d / 2) u (|x| + |c|)^2 covers the product and 4 u (|x| + |c|)^2 the rows; the constant
+ * covers products too small for float32.
+ */
+export function errorBound(pointNorm: number, centroidNorm: number, d: number): number {
+  const sum = Math.sqrt(pointNorm) + Math.sqrt(centroidNorm);
+  return (d / 2 + 4) * 2 ** -24 * sum * sum + 1e-30;
+}
