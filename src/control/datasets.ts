@@ -51,21 +51,19 @@ export async function importDataset(
     source,
     idempotencyKey,
   });
+  if (created) of.imports.wake();
+  // Lost a race for the key: whoever won may have asked for something else.
+  const winner = created ? null : await rows.datasetVersionByKey(idempotencyKey);
+  if (winner) same(winner, name, input.path, classes, idempotencyKey);
   const [found] = await rows.datasetVersionsById([datasetVersionId]);
   if (!found)
-    throw new PushforwardError('INTERNAL', `dataset version ${datasetVersionId} vanished while it was created`);
-  if (created) of.imports.wake();
-  else if (found.version.state !== 'IMPORTING' || canonicalJson(found.version.source) !== canonicalJson(source)) {
-    // Lost a race for the key: whoever won may have asked for something else.
-    const winner = await rows.datasetVersionByKey(idempotencyKey);
-    if (winner) same(winner, name, input.path, classes, idempotencyKey);
-  }
+    throw new PushforwardError('INTERNAL', `dataset version ${datasetVersionId} vanished after it was created`);
   return { version: found.version, reused: !created };
 }
 
 /** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */
 function same(
-  earlier: { version: DatasetVersionView; datasetName: string },
+  earlier: { version: DatasetVersionView; source: ImportSource; datasetName: string },
   name: string,
   path: string,
   classes: string[] | null,
@@ -73,8 +71,8 @@ function same(
 ): true {
   const was = canonicalJson({
     name: earlier.datasetName,
-    path: earlier.version.source.asked,
-    classes: earlier.version.source.classes,
+    path: earlier.source.asked,
+    classes: earlier.source.classes,
   });
   const is = canonicalJson({ name, path, classes });
   if (was !== is) {

@@ -1,7 +1,8 @@
 import { type Clock } from '../base/clock.ts';
 import { notFound } from '../base/errors.ts';
+import { isFinal } from '../engine/index.ts';
 import { type EngineControl, type ProjectCatalog } from './ports.ts';
-import { TERMINAL_RUN_STATES, type RunEventView } from './views.ts';
+import { type RunEventView } from './views.ts';
 
 const BATCH = 200;
 /** A wake-up that got lost (another process made the event) costs at most this. */
@@ -12,14 +13,16 @@ const POLL_MS = 1000;
  * The table alone says what happened: a wake-up only says when to look, so nothing falls between replay and live.
  */
 export async function* followEvents(
-  of: { catalog: Pick<ProjectCatalog, 'events'>; engine: Pick<EngineControl, 'onEvents'>; clock: Clock },
+  of: { catalog: Pick<ProjectCatalog, 'events'>; engine: Pick<EngineControl, 'events'>; clock: Clock },
   runId: string,
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<RunEventView, void> {
   let last = after;
   let wakeUp = new AbortController();
-  const unsubscribe = of.engine.onEvents(runId, () => wakeUp.abort());
+  const unsubscribe = of.engine.events.subscribe((changed) => {
+    if (changed === runId) wakeUp.abort();
+  });
   const onAbort = () => wakeUp.abort();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -33,7 +36,7 @@ export async function* followEvents(
         yield event;
       }
       if (found.events.length === BATCH) continue;
-      if (TERMINAL_RUN_STATES.includes(found.run.state) && last >= found.run.eventSequence) return;
+      if (isFinal('run', found.run.state) && last >= found.run.eventSequence) return;
       if (!signal.aborted) await of.clock.sleep(POLL_MS, wakeUp.signal);
     }
   } finally {

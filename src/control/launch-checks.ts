@@ -3,18 +3,21 @@ import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { holdoutCount, type Recipe } from '../pipeline/recipe.ts';
 import { type ClassCount, type DatasetVersionView } from './views.ts';
 
+type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: string };
+
 /**
  * What can be known to fail before anything is created.
  * `details.path` names the field of the launch input.
  */
-export function checkLaunch(recipe: Recipe, version: DatasetVersionView, prior: PriorDescription): void {
-  const classes = selectClasses(recipe, readyClasses(version));
+export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorDescription): void {
+  const classes = selectClasses(recipe, known);
   for (const one of classes) checkClass(one, recipe);
   checkDecoder(recipe, prior, classes);
   checkLabels(recipe, prior);
 }
 
-function readyClasses(version: DatasetVersionView): ClassCount[] {
+/** @throws NOT_READY */
+export function readyVersion(version: DatasetVersionView): ReadyVersion {
   const path = ['recipe', 'datasetVersionId'];
   if (version.state === 'FAILED') {
     const reason = version.error ? `: ${version.error.message}` : '';
@@ -24,14 +27,14 @@ function readyClasses(version: DatasetVersionView): ClassCount[] {
       { path, state: version.state, remedy: 'import it again' },
     );
   }
-  if (version.state !== 'READY' || !version.classes) {
+  if (version.state !== 'READY' || !version.classes || !version.artifactId) {
     throw new PushforwardError(
       'NOT_READY',
       `expected dataset version ${version.id} to be READY, got ${version.state} with ${version.progress.images} images so far: wait until its import has ended`,
       { path, state: version.state },
     );
   }
-  return version.classes;
+  return { ...version, classes: version.classes, artifactId: version.artifactId };
 }
 
 function selectClasses(recipe: Recipe, known: readonly ClassCount[]): ClassCount[] {

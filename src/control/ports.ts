@@ -1,7 +1,7 @@
 /** What the use cases need from outside: a catalog of rows, the engine, and the two ways in for data and priors. */
 import { type ErrorRecord } from '../base/errors.ts';
 import { type JsonObject } from '../base/json.ts';
-import { type ArtifactManifest } from '../engine/ports.ts';
+import { type ArtifactManifest, type RunState } from '../engine/ports.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import {
   type ArtifactView,
@@ -13,7 +13,6 @@ import {
   type ImportSource,
   type PriorView,
   type RunEventView,
-  type RunState,
   type RunView,
   type StageView,
   type TaskView,
@@ -66,7 +65,10 @@ export interface ProjectCatalog {
   datasetVersionsById(ids: readonly string[]): Promise<{ askedId: string; version: DatasetVersionView }[]>;
   /** Newest first. */
   datasetVersionsByDataset(datasetIds: readonly string[]): Promise<DatasetVersionView[]>;
-  datasetVersionByKey(idempotencyKey: string): Promise<{ version: DatasetVersionView; datasetName: string } | null>;
+  /** The import that a key was used for: what it asked for, and the version it stands for now. */
+  datasetVersionByKey(
+    idempotencyKey: string,
+  ): Promise<{ version: DatasetVersionView; source: ImportSource; datasetName: string } | null>;
   createImport(order: ImportOrder): Promise<{ datasetVersionId: string; created: boolean }>;
   recordImportProgress(datasetVersionId: string, progress: ImportProgress): Promise<void>;
   finishImport(datasetVersionId: string, imported: ImportedDataset): Promise<void>;
@@ -120,20 +122,19 @@ export interface TaskPageRequest {
   first: number;
 }
 
-/** Carries launches and cancellations to the engine. Implemented over `engine` by the root. */
+/** What the use cases need of the engine; `Engine` of `engine` is one. */
 export interface EngineControl {
   /**
    * Creates the run in one transaction: once this resolves, the run survives the death of any process.
    * A key that is there already gives its run with `created: false`; with another fingerprint IDEMPOTENCY_CONFLICT.
    */
-  launch(order: LaunchOrder): Promise<{ runId: string; created: boolean }>;
+  launch(order: LaunchOrder): Promise<{ run: { id: string }; created: boolean }>;
   /** Asks the run to stop. A run that has ended stays as it is. */
-  cancel(projectId: string, runId: string): Promise<void>;
-  /**
-   * Calls `wake` whenever the run may have new events; calls too many do no harm.
-   * The answer ends the subscription.
-   */
-  onEvents(runId: string, wake: () => void): () => void;
+  cancel(projectId: string, runId: string): Promise<unknown>;
+  readonly events: {
+    /** Calls back whenever a run may have new events; calls too many do no harm. Returns how to unsubscribe. */
+    subscribe(listener: (runId: string) => void): () => void;
+  };
 }
 
 export interface LaunchOrder {
@@ -142,12 +143,10 @@ export interface LaunchOrder {
   recipeDigest: string;
   datasetVersionId: string;
   priorId: string;
-  /** Artifacts that the run reads: dataset version and prior. */
-  inputs: string[];
+  /** Artifact ids by role: `datasetVersion`, `prior`. */
+  inputs: Record<string, string>;
   idempotencyKey: string;
   fingerprint: string;
-  /** W3C trace context of the request that launched it. */
-  traceparent: string | null;
 }
 
 /** Reads a dataset where it lies and publishes its manifest. Implemented by `pipeline`. */

@@ -3,15 +3,13 @@ import { digestOf } from '../base/json.ts';
 import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
-import { checkLaunch } from './launch-checks.ts';
+import { checkLaunch, readyVersion } from './launch-checks.ts';
 import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
 import { type RunView } from './views.ts';
 
 export interface LaunchRunInput {
   recipe: unknown;
   idempotencyKey: string;
-  /** W3C trace context of the request. */
-  traceparent?: string | null;
 }
 
 interface Needs {
@@ -46,20 +44,20 @@ export async function launchRun(
 
   // An import that found an earlier version answers with that one: the recipe names it, so that equal runs are equal.
   const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
-  checkLaunch(recipe, found.version, prior.description);
+  const version = readyVersion(found.version);
+  checkLaunch(recipe, version.classes, prior.description);
 
-  const { runId, created } = await of.engine.launch({
+  const { run, created } = await of.engine.launch({
     projectId: principal.projectId,
     recipe: asJson(recipe),
     recipeDigest: recipeDigest(recipe),
-    datasetVersionId: found.version.id,
+    datasetVersionId: version.id,
     priorId: prior.id,
-    inputs: [found.version.artifactId, prior.artifactId].filter((id) => id !== null),
+    inputs: { datasetVersion: version.artifactId, prior: prior.artifactId },
     idempotencyKey,
     fingerprint,
-    traceparent: input.traceparent ?? null,
   });
-  return { run: await getRun(rows, runId), reused: !created };
+  return { run: await getRun(rows, run.id), reused: !created };
 }
 
 /** Asks a run to stop; one that has ended stays as it is. */

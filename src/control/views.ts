@@ -4,7 +4,15 @@
  */
 import { type ErrorRecord } from '../base/errors.ts';
 import { type JsonObject } from '../base/json.ts';
-import { type ArtifactManifest, type Failure, type Usage } from '../engine/ports.ts';
+import {
+  type ArtifactManifest,
+  type AttemptState,
+  type Failure,
+  type RunState,
+  type StageState,
+  type TaskState,
+  type Usage,
+} from '../engine/ports.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 
 export interface DatasetView {
@@ -66,10 +74,6 @@ export interface PriorView {
   createdAt: Date;
 }
 
-export type RunState = 'QUEUED' | 'RUNNING' | 'STOPPING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
-
-export const TERMINAL_RUN_STATES: readonly RunState[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
-
 export interface RunView {
   id: string;
   state: RunState;
@@ -79,7 +83,8 @@ export interface RunView {
   priorId: string;
   fingerprint: string;
   traceparent: string | null;
-  failure: JsonObject | null;
+  /** Why it is STOPPING or FAILED; null where it was cancelled. */
+  failure: Failure | null;
   cancelRequested: boolean;
   resourcesUnconfirmed: boolean;
   /** Sequence number of its newest event. */
@@ -89,8 +94,6 @@ export interface RunView {
   startedAt: Date | null;
   endedAt: Date | null;
 }
-
-export type StageState = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'SKIPPED';
 
 export interface StageView {
   runId: string;
@@ -118,7 +121,7 @@ export interface TaskView {
   stage: string;
   index: number;
   artifactId: string;
-  state: 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  state: TaskState;
   cache: 'HIT' | 'MISS' | null;
   title: string;
   labels: Record<string, string>;
@@ -133,7 +136,7 @@ export interface AttemptView {
   id: string;
   taskId: string;
   number: number;
-  state: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'LOST' | 'CANCELLED';
+  state: AttemptState;
   executor: string;
   failure: Failure | null;
   usage: Usage | null;

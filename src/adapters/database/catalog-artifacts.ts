@@ -1,0 +1,122 @@
+import { type Kysely, type Transaction } from 'kysely';
+import { type ProjectCatalog } from '../../control/ports.ts';
+import { type ArtifactManifest } from '../../engine/ports.ts';
+import { toArtifact, toRun } from './catalog-rows.ts';
+import { type Database, json } from './schema.ts';
+
+type ArtifactQueries = Pick<
+  ProjectCatalog,
+  'artifactsById' | 'artifactsByRun' | 'inputsOfArtifacts' | 'usersOfArtifacts' | 'runsUsingArtifacts'
+>;
+
+export function artifactQueries(db: Kysely<Database>, projectId: string): ArtifactQueries {
+  return {
+    async artifactsById(ids) {
+      if (ids.length === 0) return [];
+      const rows = await db
+        .selectFrom('artifacts')
+        .where('project_id', '=', projectId)
+        .where('id', 'in', [...ids])
+        .selectAll()
+        .execute();
+      return rows.map(toArtifact);
+    },
+
+    async artifactsByRun(runIds, direction) {
+      if (runIds.length === 0) return [];
+      const rows = await db
+        .selectFrom('run_artifacts as r')
+        .innerJoin('artifacts as a', (join) =>
+          join.onRef('a.project_id', '=', 'r.project_id').onRef('a.id', '=', 'r.artifact_id'),
+        )
+        .where('r.project_id', '=', projectId)
+        .where('r.run_id', 'in', [...runIds])
+        .where('r.direction', '=', direction)
+        .selectAll('a')
+        .select('r.run_id as used_by')
+        .orderBy('a.created_at')
+        .orderBy('a.id')
+        .execute();
+      return rows.map((row) => ({ runId: row.used_by, artifact: toArtifact(row) }));
+    },
+
+    async inputsOfArtifacts(ids) {
+      if (ids.length === 0) return [];
+      const rows = await db
+        .selectFrom('artifact_inputs as i')
+        .innerJoin('artifacts as a', (join) =>
+          join.onRef('a.project_id', '=', 'i.project_id').onRef('a.id', '=', 'i.input_id'),
+        )
+        .where('i.project_id', '=', projectId)
+        .where('i.artifact_id', 'in', [...ids])
+        .selectAll('a')
+        .select('i.artifact_id as made')
+        .orderBy('a.created_at')
+        .orderBy('a.id')
+        .execute();
+      return rows.map((row) => ({ artifactId: row.made, input: toArtifact(row) }));
+    },
+
+    async usersOfArtifacts(ids) {
+      if (ids.length === 0) return [];
+      const rows = await db
+        .selectFrom('artifact_inputs as i')
+        .innerJoin('artifacts as a', (join) =>
+          join.onRef('a.project_id', '=', 'i.project_id').onRef('a.id', '=', 'i.artifact_id'),
+        )
+        .where('i.project_id', '=', projectId)
+        .where('i.input_id', 'in', [...ids])
+        .selectAll('a')
+        .select('i.input_id as used')
+        .orderBy('a.created_at')
+        .orderBy('a.id')
+        .execute();
+      return rows.map((row) => ({ artifactId: row.used, user: toArtifact(row) }));
+    },
+
+    async runsUsingArtifacts(ids) {
+      if (ids.length === 0) return [];
+      const rows = await db
+        .selectFrom('run_artifacts as r')
+        .innerJoin('runs', 'runs.id', 'r.run_id')
+        .where('runs.project_id', '=', projectId)
+        .where('r.project_id', '=', projectId)
+        .where('r.artifact_id', 'in', [...ids])
+        .where('r.direction', '=', 'INPUT')
+        .selectAll('runs')
+        .select('r.artifact_id as used')
+        .orderBy('runs.created_at', 'desc')
+        .orderBy('runs.id', 'desc')
+        .execute();
+      return rows.map((row) => ({ artifactId: row.used, run: toRun(row) }));
+    },
+  };
+}
+
+/** The row of something imported: no run made it. A manifest that is there already stays as it is. */
+export async function insertArtifact(
+  tx: Transaction<Database>,
+  projectId: string,
+  manifest: ArtifactManifest,
+  title: string,
+): Promise<void> {
+  await tx
+    .insertInto('artifacts')
+    .values({
+      project_id: projectId,
+      id: manifest.id,
+      kind: manifest.kind,
+      stage: manifest.stage,
+      title,
+      bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
+      manifest: json(manifest),
+    })
+    .onConflict((conflict) => conflict.columns(['project_id', 'id']).doNothing())
+    .execute();
+  if (manifest.inputs.length === 0) return;
+  await tx
+    .insertInto('artifact_inputs')
+    .values(manifest.inputs.map((input_id) => ({ project_id: projectId, artifact_id: manifest.id, input_id })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}

@@ -1,0 +1,170 @@
+import { type Selectable } from 'kysely';
+import { type JsonObject } from '../../base/json.ts';
+import {
+  type ArtifactView,
+  type AttemptView,
+  type DatasetVersionView,
+  type DatasetView,
+  type ImportProgress,
+  type ImportSource,
+  type PriorView,
+  type RunEventView,
+  type RunView,
+  type StageView,
+  type TaskView,
+} from '../../control/views.ts';
+import {
+  type Artifacts,
+  type Attempts,
+  type DatasetVersions,
+  type Datasets,
+  type Priors,
+  type RunEvents,
+  type Runs,
+  type Stages,
+  type Tasks,
+} from './schema.ts';
+
+/** Rows as the views of control. What is jsonb here was written by this adapter, so its shape is taken as written. */
+
+export const toDataset = (row: Selectable<Datasets>): DatasetView => ({
+  id: row.id,
+  name: row.name,
+  createdAt: row.created_at,
+});
+
+export const toImportSource = (source: JsonObject): ImportSource => source as unknown as ImportSource;
+
+export const toDatasetVersion = (row: Selectable<DatasetVersions>, reused: boolean): DatasetVersionView => ({
+  id: row.id,
+  datasetId: row.dataset_id,
+  number: row.number,
+  state: row.state,
+  source: toImportSource(row.source),
+  progress: { images: 0, bytes: 0, ...(row.progress as unknown as Partial<ImportProgress>) },
+  digest: row.digest,
+  images: row.images,
+  classes: row.classes,
+  artifactId: row.artifact_id,
+  error: row.error,
+  createdAt: row.created_at,
+  endedAt: row.ended_at,
+  reused,
+});
+
+export const toPrior = (row: Selectable<Priors>): PriorView => ({
+  id: row.id,
+  name: row.name,
+  version: row.version,
+  digest: row.digest,
+  artifactId: row.artifact_id,
+  description: row.description as unknown as PriorView['description'],
+  createdAt: row.created_at,
+});
+
+export const toRun = (row: Selectable<Runs>): RunView => ({
+  id: row.id,
+  state: row.state,
+  recipe: row.recipe,
+  recipeDigest: row.recipe_digest,
+  datasetVersionId: row.dataset_version_id,
+  priorId: row.prior_id,
+  fingerprint: row.fingerprint,
+  traceparent: row.traceparent,
+  failure: row.failure,
+  cancelRequested: row.cancel_requested,
+  resourcesUnconfirmed: row.resources_unconfirmed,
+  eventSequence: row.event_sequence,
+  costUsd: row.cost_usd,
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+});
+
+export const toStage = (row: Selectable<Stages> & { items_made: number }): StageView => ({
+  runId: row.run_id,
+  name: row.name,
+  position: row.position,
+  state: row.state,
+  skipReason: row.skip_reason,
+  artifactId: row.artifact_id,
+  tasksTotal: row.tasks_total,
+  tasksDone: row.tasks_done,
+  tasksCached: row.tasks_cached,
+  itemsTotal: Number(row.items_total),
+  itemsDone: Number(row.items_done),
+  itemsMade: Number(row.items_made),
+  costUsd: row.cost_usd,
+  allocatedSeconds: row.allocated_seconds,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+});
+
+export const TASK_COLUMNS = [
+  'id',
+  'run_id',
+  'stage',
+  'index',
+  'artifact_id',
+  'state',
+  'cache',
+  'title',
+  'labels',
+  'items',
+  'items_done',
+  'metrics',
+  'started_at',
+  'ended_at',
+] as const;
+
+export const toTask = (row: Pick<Selectable<Tasks>, (typeof TASK_COLUMNS)[number]>): TaskView => ({
+  id: row.id,
+  runId: row.run_id,
+  stage: row.stage,
+  index: row.index,
+  artifactId: row.artifact_id,
+  state: row.state,
+  cache: row.cache,
+  title: row.title,
+  labels: row.labels,
+  items: row.items,
+  itemsDone: row.items_done,
+  metrics: row.metrics,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+});
+
+export const toAttempt = (row: Selectable<Attempts>): AttemptView => ({
+  id: row.id,
+  taskId: row.task_id,
+  number: row.number,
+  state: row.state,
+  executor: row.executor,
+  failure: row.failure,
+  usage: row.usage,
+  costUsd: row.cost_usd,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+});
+
+export const toArtifact = (row: Selectable<Artifacts>): ArtifactView => ({
+  id: row.id,
+  kind: row.kind,
+  stage: row.stage,
+  title: row.title,
+  bytes: Number(row.bytes),
+  manifest: row.manifest,
+  runId: row.run_id,
+  taskId: row.task_id,
+  usage: row.usage,
+  costUsd: row.cost_usd,
+  createdAt: row.created_at,
+});
+
+export const toRunEvent = (row: Selectable<RunEvents>): RunEventView => ({
+  runId: row.run_id,
+  sequence: row.sequence,
+  at: row.at,
+  type: row.type,
+  payload: row.payload,
+});

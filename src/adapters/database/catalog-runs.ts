@@ -1,0 +1,152 @@
+import { type Kysely, sql } from 'kysely';
+import { type ProjectCatalog } from '../../control/ports.ts';
+import { olderThan, toPage } from './catalog-paging.ts';
+import { TASK_COLUMNS, toAttempt, toRun, toRunEvent, toStage, toTask } from './catalog-rows.ts';
+import { type Database } from './schema.ts';
+
+type RunQueries = Pick<
+  ProjectCatalog,
+  | 'runsById'
+  | 'runByKey'
+  | 'runs'
+  | 'stagesByRun'
+  | 'tasksById'
+  | 'tasksOfStages'
+  | 'tasksByRun'
+  | 'attemptsByTask'
+  | 'events'
+>;
+
+/** Stages, tasks, attempts and events carry no project of their own: they are reached through a run that does. */
+export function runQueries(db: Kysely<Database>, projectId: string): RunQueries {
+  const runs = () => db.selectFrom('runs').where('project_id', '=', projectId).selectAll();
+  const ownRuns = () => db.selectFrom('runs').where('project_id', '=', projectId).select('id');
+  const tasks = () => db.selectFrom('tasks').where('run_id', 'in', ownRuns()).select(TASK_COLUMNS);
+
+  return {
+    async runsById(ids) {
+      if (ids.length === 0) return [];
+      return (
+        await runs()
+          .where('id', 'in', [...ids])
+          .execute()
+      ).map(toRun);
+    },
+
+    async runByKey(idempotencyKey) {
+      const row = await runs().where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
+      return row ? toRun(row) : null;
+    },
+
+    async runs({ first, after }, filter) {
+      let query = runs()
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(first + 1);
+      if (after !== null) query = query.where(olderThan('runs', projectId, after));
+      if (filter.states) query = query.where('state', 'in', filter.states.length ? [...filter.states] : [null]);
+      if (filter.datasetVersionId) query = query.where('dataset_version_id', '=', filter.datasetVersionId);
+      if (filter.priorId) query = query.where('prior_id', '=', filter.priorId);
+      return toPage(await query.execute(), first, toRun);
+    },
+
+    async stagesByRun(runIds) {
+      if (runIds.length === 0) return [];
+      const rows = await db
+        .selectFrom('stages as s')
+        .where('s.run_id', 'in', ownRuns().where('id', 'in', [...runIds]))
+        .selectAll('s')
+        .select((eb) =>
+          eb
+            .selectFrom('tasks as t')
+            .whereRef('t.run_id', '=', 's.run_id')
+            .whereRef('t.stage', '=', 's.name')
+            .where('t.cache', 'is distinct from', 'HIT')
+            .select((sub) => sub.fn.coalesce(sub.fn.sum<number>('t.items_done'), sql<number>`0`).as('items'))
+            .as('items_made'),
+        )
+        .orderBy('s.position')
+        .execute();
+      return rows.map((row) => toStage({ ...row, items_made: row.items_made ?? 0 }));
+    },
+
+    async tasksById(ids) {
+      if (ids.length === 0) return [];
+      return (
+        await tasks()
+          .where('id', 'in', [...ids])
+          .execute()
+      ).map(toTask);
+    },
+
+    /** One query for many pages: each stage asked for brings its own position and length. */
+    async tasksOfStages(requests) {
+      if (requests.length === 0) return [];
+      const rows = await db
+        .selectFrom(
+          sql<{ run_id: string; stage: string; after_index: number; first: number }>`unnest(
+            ${requests.map((one) => one.runId)}::text[],
+            ${requests.map((one) => one.stage)}::text[],
+            ${requests.map((one) => one.afterIndex)}::integer[],
+            ${requests.map((one) => one.first)}::integer[]
+          )`.as<'k'>(sql`k(run_id, stage, after_index, first)`),
+        )
+        .innerJoinLateral(
+          (eb) =>
+            eb
+              .selectFrom('tasks')
+              .whereRef('tasks.run_id', '=', 'k.run_id')
+              .whereRef('tasks.stage', '=', 'k.stage')
+              .whereRef('tasks.index', '>', 'k.after_index')
+              .where('tasks.run_id', 'in', ownRuns())
+              .select(TASK_COLUMNS)
+              .orderBy('tasks.index')
+              .limit(sql<number>`k.first`)
+              .as('t'),
+          (join) => join.onTrue(),
+        )
+        .selectAll('t')
+        .distinct()
+        .orderBy('t.index')
+        .execute();
+      return rows.map(toTask);
+    },
+
+    async tasksByRun(runIds, stage) {
+      if (runIds.length === 0) return [];
+      const rows = await tasks()
+        .where('run_id', 'in', [...runIds])
+        .where('stage', '=', stage)
+        .orderBy('index')
+        .execute();
+      return rows.map(toTask);
+    },
+
+    async attemptsByTask(taskIds) {
+      if (taskIds.length === 0) return [];
+      const rows = await db
+        .selectFrom('attempts')
+        .where('task_id', 'in', [...taskIds])
+        .where('run_id', 'in', ownRuns())
+        .selectAll()
+        .orderBy('number')
+        .execute();
+      return rows.map(toAttempt);
+    },
+
+    /** The run is read first: an event that its `event_sequence` counts is then surely in the second read. */
+    async events(runId, after, first) {
+      const run = await runs().where('id', '=', runId).executeTakeFirst();
+      if (!run) return null;
+      const events = await db
+        .selectFrom('run_events')
+        .where('run_id', '=', run.id)
+        .where('sequence', '>', after)
+        .selectAll()
+        .orderBy('sequence')
+        .limit(first)
+        .execute();
+      return { run: toRun(run), events: events.map(toRunEvent) };
+    },
+  };
+}

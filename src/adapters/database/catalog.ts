@@ -1,0 +1,50 @@
+import { type Kysely } from 'kysely';
+import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
+import { artifactQueries } from './catalog-artifacts.ts';
+import { datasetQueries } from './catalog-datasets.ts';
+import { priorQueries } from './catalog-priors.ts';
+import { runQueries } from './catalog-runs.ts';
+import { toImportSource } from './catalog-rows.ts';
+import { ping } from './connection.ts';
+import { type Database } from './schema.ts';
+
+/** What the API reads, and the rows of datasets and priors. Runs are written by runs.ts alone. */
+export function createCatalog(db: Kysely<Database>): Catalog {
+  return {
+    ping: () => ping(db),
+
+    async ensureProject(project) {
+      await db
+        .insertInto('projects')
+        .values(project)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    },
+
+    async pendingImports() {
+      const rows = await db
+        .selectFrom('dataset_versions as v')
+        .innerJoin('datasets as d', 'd.id', 'v.dataset_id')
+        .where('v.state', '=', 'IMPORTING')
+        .select(['v.id', 'v.project_id', 'v.source', 'd.name'])
+        .orderBy('v.created_at')
+        .orderBy('v.id')
+        .execute();
+      return rows.map((row) => ({
+        projectId: row.project_id,
+        datasetVersionId: row.id,
+        datasetName: row.name,
+        source: toImportSource(row.source),
+      }));
+    },
+
+    project(projectId): ProjectCatalog {
+      return {
+        ...datasetQueries(db, projectId),
+        ...priorQueries(db, projectId),
+        ...runQueries(db, projectId),
+        ...artifactQueries(db, projectId),
+      };
+    },
+  };
+}
