@@ -1,9 +1,12 @@
-import { cpus } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { invalid } from './base/errors.ts';
 
 /** Everything the process was told from outside, parsed; units are in the names. Only this file reads the environment. */
 export interface Config {
+  /** Of this release. */
+  version: string;
   /** Where the embedded database, the directory store and the logs live. */
   stateDir: string;
   host: string;
@@ -27,7 +30,11 @@ export interface Config {
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return {
+    version,
     stateDir: resolve(env['PUSHFORWARD_STATE_DIR'] ?? '.pushforward'),
     host: env['HOST'] ?? '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65535),
@@ -36,7 +43,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] || null,
     local: {
-      slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, cpus().length)), 1, 256),
+      slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
     },
     lease: {

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import { PushforwardError } from '../base/errors.ts';
+
+/** A client of the GraphQL API like any other: it sends the operations under `schema/operations/`. */
+export interface ApiClient {
+  readonly url: string;
+  /** Sends the named operation; GraphQL errors and failures of the transport are thrown. */
+  send<T>(operation: string, variables: Record<string, unknown>): Promise<T>;
+  /** Results of the named subscription until it completes or the signal aborts. */
+  subscribe<T>(operation: string, variables: Record<string, unknown>, signal?: AbortSignal): AsyncIterable<T>;
+  /** Downloads what a `downloadUrl` names. */
+  download(url: string): Promise<Uint8Array>;
+}
+
+interface GraphqlAnswer<T> {
+  data?: T | null;
+  errors?: readonly { message: string; extensions?: Record<string, unknown> }[];
+}
+
+/** @param url of the service, such as `http://127.0.0.1:4000` */
+export function createApiClient(url: string): ApiClient {
+  const endpoint = new URL('/graphql', url);
+  return {
+    url,
+
+    async send<T>(operation: string, variables: Record<string, unknown>) {
+      const response = await reach(url, () =>
+        fetch(endpoint, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json, application/json' },
+          body: JSON.stringify({ query: readOperation(operation), variables }),
+        }),
+      );
+      return unwrap((await response.json()) as GraphqlAnswer<T>);
+    },
+
+    async *subscribe<T>(operation: string, variables: Record<string, unknown>, signal?: AbortSignal) {
+      const client = createClient({
+        url: endpoint.href.replace(/^http/, 'ws'),
+        webSocketImpl: WebSocket,
+        retryAttempts: 5,
+      });
+      const results = client.iterate<T>({ query: readOperation(operation), variables });
+      const stop = () => void results.return?.();
+      signal?.addEventListener('abort', stop, { once: true });
+      try {
+        for await (const answer of results) yield unwrap(answer as GraphqlAnswer<T>);
+      } finally {
+        signal?.removeEventListener('abort', stop);
+        await client.dispose();
+      }
+    },
+
+    async download(of) {
+      const response = await reach(url, () => fetch(of));
+      if (!response.ok) {
+        throw new PushforwardError(
+          'STORE_UNAVAILABLE',
+          `expected ${new URL(of).pathname} to download, got HTTP ${response.status}: ask for a new download URL`,
+        );
+      }
+      return new Uint8Array(await response.arrayBuffer());
+    },
+  };
+}
+
+async function reach<T>(url: string, request: () => Promise<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    throw new PushforwardError(
+      'INVALID_INPUT',
+      `expected a Pushforward service at ${url}, got ${(error as Error).cause ?? error}: start one with \`npm start\`, or correct --url`,
+      {},
+      { cause: error },
+    );
+  }
+}
+
+function unwrap<T>(answer: GraphqlAnswer<T>): T {
+  const [error] = answer.errors ?? [];
+  if (error) {
+    const code = error.extensions?.['code'];
+    throw new PushforwardError(code === 'INTERNAL' ? 'INTERNAL' : 'INVALID_INPUT', error.message, error.extensions);
+  }
+  return answer.data as T;
+}
+
+function readOperation(name: string): string {
+  return readFileSync(new URL(`../../schema/operations/${name}.graphql`, import.meta.url), 'utf8');
+}

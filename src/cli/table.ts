@@ -1,0 +1,20 @@
+/** A table for a terminal: the first column to the left, numbers to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd();
+  return [line(head), line(widths.map((width) => '\u2500'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+export const count = (value: number): string => value.toLocaleString('en-US');
+export const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
+export const dollars = (value: number): string => `$${value.toFixed(value > 0 && value < 0.01 ? 6 : 4)}`;
+
+/** `0.4 s`, `12.3 s`, `4 min 05 s`. */
+export function seconds(value: number): string {
+  if (value < 60) return `${value.toFixed(1)} s`;
+  return `${Math.floor(value / 60)} min ${String(Math.floor(value % 60)).padStart(2, '0')} s`;
+}

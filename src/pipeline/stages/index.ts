@@ -1,0 +1,10 @@
+import { type Stage } from '../stage.ts';
+import { decode } from './decode.ts';
+import { encode } from './encode.ts';
+import { evaluate } from './evaluate.ts';
+import { label } from './label.ts';
+import { quantize } from './quantize.ts';
+import { report } from './report.ts';
+
+/** The way of the data, in order. */
+export const STAGES: readonly Stage[] = [encode, quantize, decode, label, evaluate, report];

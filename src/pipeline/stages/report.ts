@@ -1,0 +1,192 @@
+import { type JsonObject } from '../../base/json.ts';
+import { type Published, type TaskSpec } from '../../engine/ports.ts';
+import { artifactId, readManifest } from '../artifacts.ts';
+import { contactSheet } from '../report/contact-sheet.ts';
+import { datasetCard } from '../report/card.ts';
+import { type Made } from '../report/made.ts';
+import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
+import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
+import { describedPrior } from '../prior/described.ts';
+import { type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
+
+/**
+ * Two tasks. `dataset` puts the synthetic dataset together: Parquet, contact sheet, card; its bytes follow from the
+ * recipe alone. `page` is the report for people, which also tells seconds and cost.
+ */
+export const report: Stage = {
+  name: 'report',
+  version: 1,
+
+  async plan(context) {
+    const classes = classArtifacts(context.published);
+    const made = await provenance(context);
+    const inputs = classes.flatMap((entry) => [entry.codebook, entry.images, ...(entry.softLabels ? [entry.softLabels] : [])]);
+    const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
+    const dataset: JsonObject = { task: 'dataset', classes: classes as unknown as JsonObject[], weights: context.recipe.weights, made };
+    const page: JsonObject = { ...dataset, task: 'page', figures: figures(context, made) as unknown as JsonObject };
+    const tasks = [dataset, page].map(
+      (options, index): TaskSpec => ({
+        artifactId: artifactId({ stage: 'report', stageVersion: 1, options, inputs }),
+        stage: 'report',
+        stageVersion: 1,
+        index,
+        title: options['task'] as string,
+        labels: {},
+        items: points,
+        options,
+        locators: {},
+        inputs,
+      }),
+    );
+    return { kind: 'tasks', tasks };
+  },
+
+  async run(task, context) {
+    const options = task.options as unknown as ReportOptions;
+    const classes: SyntheticClass[] = [];
+    for (const of of options.classes) {
+      classes.push(await readSyntheticClass(of, { ...context, codec: context.images.codec }));
+      context.onProgress(sum(classes, (entry) => entry.pngs.length));
+    }
+    const sheet = await drawSheet(options, classes, context);
+    return options.task === 'dataset' ? datasetArtifact(options, classes, sheet, context) : pageArtifact(options, sheet);
+  },
+};
+
+interface ReportOptions {
+  task: 'dataset' | 'page';
+  classes: ClassArtifacts[];
+  weights: { exponent: number; classShares: 'DATA' | 'UNIFORM' };
+  made: Made;
+  figures?: ReportFigures;
+}
+
+async function provenance({ store, projectId, inputs, recipe }: PlanContext): Promise<JsonObject> {
+  const version = await readManifest(store, projectId, inputs['datasetVersion']!);
+  const prior = await describedPrior(store, projectId, inputs['prior']!);
+  const made: Made = {
+    datasetVersion: {
+      id: version.id,
+      digest: version.content['digest'] as string,
+      images: version.content['images'] as number,
+    },
+    prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
+    imagesPerClass: recipe.imagesPerClass,
+  };
+  return made as unknown as JsonObject;
+}
+
+function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
+  const labels = published.get('label') ?? [];
+  const images = published.get('decode') ?? [];
+  return (published.get('quantize') ?? []).map((codebook, index) => ({
+    className: codebook.manifest.content['className'] as string,
+    codebook: codebook.manifest.id,
+    images: images[index]!.manifest.id,
+    softLabels: labels[index]?.manifest.id ?? null,
+  }));
+}
+
+function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
+  const { datasetVersion, prior } = made as unknown as Made;
+  const labels = published.get('label') ?? [];
+  const codebooks = published.get('quantize') ?? [];
+  return {
+    title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
+    datasetVersion,
+    prior,
+    classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
+    stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),
+    images: sum(published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!),
+    weightExponent: recipe.weights.exponent,
+    recipe: recipe as unknown as JsonObject,
+  };
+}
+
+function classRow(codebook: Published, labels: Published | undefined): ClassRow {
+  const metrics = codebook.manifest.metrics as unknown as ClassRow;
+  return {
+    name: codebook.manifest.content['className'] as string,
+    n: metrics.n,
+    k: metrics.k,
+    w2Weighted: metrics.w2Weighted,
+    w2Uniform: metrics.w2Uniform,
+    reduction: metrics.reduction,
+    ess: metrics.ess,
+    heldoutN: metrics.heldoutN,
+    heldoutW2: metrics.heldoutW2 ?? null,
+    restartSpread: metrics.restartSpread,
+    teacherAgreement: labels?.manifest.metrics['teacherAgreement'] ?? null,
+  };
+}
+
+function stageRow(name: string, tasks: readonly Published[]): StageRow {
+  return {
+    name,
+    artifacts: tasks.length,
+    items: sum(tasks, (task) => task.task.items),
+    seconds: sum(tasks, (task) => task.usage.allocatedSeconds),
+    costUsd: sum(tasks, (task) => task.costUsd),
+  };
+}
+
+async function drawSheet(options: ReportOptions, classes: readonly SyntheticClass[], { images }: WorkContext) {
+  const { datasetVersion, prior } = options.made;
+  const points = sum(classes, (entry) => entry.pngs.length);
+  const title = `${points} synthetic images for ${datasetVersion.images.toLocaleString('en-US')} real ones, prior ${prior.name}`;
+  const layout = contactSheet(
+    title,
+    classes.map((entry) => ({
+      name: entry.className,
+      points: entry.pngs.map((png, i) => ({ png, weight: entry.masses[i]! })),
+    })),
+    images.text,
+  );
+  return images.codec.renderSvg(layout.svg, 2 * layout.width);
+}
+
+async function datasetArtifact(
+  options: ReportOptions,
+  classes: readonly SyntheticClass[],
+  sheet: Uint8Array,
+  { images }: WorkContext,
+): Promise<Produced> {
+  const weights = weightsOf(classes, options.weights);
+  const names = classes.map((entry) => entry.className);
+  const rows = classes.flatMap((entry, label) =>
+    entry.pngs.map((imagePng, point) => ({
+      imagePng,
+      path: `${entry.className}/${String(point).padStart(5, '0')}.png`,
+      label,
+      weight: weights[label]![point]!,
+      softLabel: entry.softLabels?.[point] ?? null,
+      point,
+      cellCount: entry.counts[point]!,
+    })),
+  );
+  const metadata = { 'pushforward.made': JSON.stringify(options.made), 'pushforward.weights': JSON.stringify(options.weights) };
+  const parquet = await images.tables.writeSyntheticParquet({ classes: names, rows, metadata });
+  const card = datasetCard({ names, rows: rows.length, made: options.made, weights: options.weights, soft: classes[0]?.softLabels != null });
+  return {
+    kind: 'syntheticDataset',
+    blobs: {
+      'train.parquet': { bytes: parquet, mediaType: 'application/vnd.apache.parquet' },
+      'contact-sheet.png': { bytes: sheet, mediaType: 'image/png' },
+      'README.md': { bytes: new TextEncoder().encode(card), mediaType: 'text/markdown' },
+    },
+    content: { classes: names, images: rows.length, weights: options.weights },
+    metrics: { images: rows.length },
+  };
+}
+
+function pageArtifact(options: ReportOptions, sheet: Uint8Array): Produced {
+  const html = reportPage(options.figures!, sheet);
+  return {
+    kind: 'report',
+    blobs: { 'report.html': { bytes: new TextEncoder().encode(html), mediaType: 'text/html' } },
+    content: { title: options.figures!.title },
+    metrics: {},
+  };
+}
+
+const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
