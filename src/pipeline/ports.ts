@@ -83,30 +83,77 @@ export interface BundleFiles {
   read(path: string): Promise<Uint8Array>;
 }
 
-/** Where one stored image lies: a byte range of an object or file, or a row of a Parquet file. */
+/** Where one stored image lies: a file of a folder, a byte range of an archive or a pack, or a row of a Parquet file. */
 export interface ImageReference {
   /** Index into the sources of the dataset version. */
   source: number;
   /** What a person calls it: the path inside the archive or folder, or `file.parquet#row`. */
   path: string;
-  /** Byte range within the source; absent when the source is the image itself or a table. */
+  /** Length of the stored image. */
+  bytes: number;
+  /** Where it begins within a tar or a pack. */
   offset?: number;
-  bytes?: number;
+  /** Its row in a Parquet file. */
   row?: number;
 }
 
-/** A file or object that images lie in, pinned to the state it had at import. */
+/**
+ * A file, folder or object that images lie in. `tar` and `parquet` are pinned to the state they had at import; the files
+ * of a `folder` and the content of a `pack` by the digest of each image.
+ */
 export interface ImageSource {
+  /** `object` is a pack: images end to end in the project's store, because their source cannot be read at random. */
   kind: 'file' | 'object';
   /** Absolute path, or key in the project's store. */
   uri: string;
-  format: 'image' | 'tar' | 'parquet';
+  format: 'folder' | 'tar' | 'parquet' | 'pack';
+  /** Of the file or pack; of a folder, the sum over its images. */
   bytes: number;
-  /** Size and modification time of a file, or the object's ETag. */
+  /** `size-mtimeNs` of a file, `sha256:...` of a pack, empty for a folder. */
   etag: string;
 }
 
-/** One line of a dataset version's entries blob, in the order (label name, sha256). */
+export interface ScannedImage {
+  className: string;
+  /** Of the stored bytes, which are not decoded. */
+  sha256: string;
+  reference: ImageReference;
+}
+
+export interface ScanRequest {
+  /** Absolute path of a folder, an archive or a table. */
+  path: string;
+  /** Only these classes; null for all. */
+  classes: readonly string[] | null;
+  /** Stores images that cannot be read in place, at most 64 MiB at a time. The caller reuses `bytes` once it resolves. */
+  writePack(bytes: Uint8Array): Promise<ImageSource>;
+  signal?: AbortSignal;
+}
+
+export interface ScanSummary {
+  format: 'folder' | 'tar' | 'tar.gz' | 'parquet';
+  /** What `reference.source` counts. */
+  sources: ImageSource[];
+  /** Class folders, or names of a ClassLabel, without a single image. */
+  emptyClasses: string[];
+  /** What was passed over although it is no companion file (text, JSON, hidden): other formats, links in archives. */
+  ignored: { count: number; examples: string[] };
+}
+
+export interface SourceScan {
+  /** In the order of the source, once; memory does not grow with their number. */
+  images: AsyncIterable<ScannedImage>;
+  /** Complete once `images` has ended. */
+  summary(): ScanSummary;
+}
+
+/** Reads the images of a local path where they lie. Implemented by adapters/images. */
+export interface SourceScanner {
+  /** SOURCE_UNREADABLE or UNSAFE_PATH name file and position. The format is told from the content. */
+  scan(request: ScanRequest): Promise<SourceScan>;
+}
+
+/** One line of a dataset version's entries blob: class by class, chunk by chunk, within a chunk by sha256. */
 export interface DatasetEntry {
   sha256: string;
   /** Index into the version's classes. */
