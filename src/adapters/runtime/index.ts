@@ -1,0 +1,1 @@
+export { createModelRuntime, type ModelRuntimeOptions } from './runtime.ts';

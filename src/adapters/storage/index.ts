@@ -1,0 +1,3 @@
+export { bundleFolder } from './bundle-folder.ts';
+export { createDirectoryStore, type DirectoryStoreOptions } from './directory.ts';
+export { verifySignedUrl, type SignedObject } from './signed-url.ts';

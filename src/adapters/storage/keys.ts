@@ -1,0 +1,36 @@
+import { PushforwardError } from '../../base/errors.ts';
+
+const MAX_KEY_BYTES = 1024;
+/** What common file systems allow for one name. */
+const MAX_SEGMENT_BYTES = 255;
+
+/** @throws UNSAFE_PATH unless the key is one that every store can hold */
+export function checkKey(key: string): void {
+  const fault = keyFault(key);
+  if (fault) {
+    throw new PushforwardError(
+      'UNSAFE_PATH',
+      `expected an object key of relative segments joined by /, got ${JSON.stringify(key.slice(0, 200))} (${fault}): correct the key`,
+    );
+  }
+}
+
+/** A prefix is a key cut off anywhere; the empty prefix means everything. */
+export function checkPrefix(prefix: string): void {
+  const lastSlash = prefix.lastIndexOf('/');
+  if (lastSlash === 0) checkKey(prefix);
+  if (lastSlash > 0) checkKey(prefix.slice(0, lastSlash));
+}
+
+function keyFault(key: string): string | null {
+  if (key === '') return 'empty';
+  if (!key.isWellFormed()) return 'not valid Unicode';
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `longer than ${MAX_KEY_BYTES} bytes`;
+  if (/[\u0000-\u001f\u007f\\]/.test(key)) return 'a control character or a backslash';
+  for (const segment of key.split('/')) {
+    if (segment === '') return 'an empty segment';
+    if (segment === '.' || segment === '..') return `a ${segment} segment`;
+    if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES) return `a segment longer than ${MAX_SEGMENT_BYTES} bytes`;
+  }
+  return null;
+}
