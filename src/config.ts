@@ -58,7 +58,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, min: number, max: number): number {
   const value = number(env, name, fallback);
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw invalid(`expected ${name} to be a whole number from ${min} to ${max}, got ${env[name]}: correct the environment`);
+    throw invalid(
+      `expected ${name} to be a whole number from ${min} to ${max}, got ${env[name]}: correct the environment`,
+    );
   }
   return value;
 }

@@ -85,18 +85,21 @@ async function contextOf(
   };
 }
 
-serveOrders(async (order, { signal, onProgress }) => {
-  const parent = propagation.extract(context.active(), { traceparent: order.traceparent ?? '' });
-  const tracer = trace.getTracer('pushforward');
-  return tracer.startActiveSpan(`work ${order.task.stage}`, {}, parent, async (span) => {
-    try {
-      const manifest = await carryOut(order.task, await contextOf(order, signal, onProgress), publications);
-      return { manifest, metrics: manifest.metrics };
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
-}, { beforeExit: () => telemetry.shutdown() });
+serveOrders(
+  async (order, { signal, onProgress }) => {
+    const parent = propagation.extract(context.active(), { traceparent: order.traceparent ?? '' });
+    const tracer = trace.getTracer('pushforward');
+    return tracer.startActiveSpan(`work ${order.task.stage}`, {}, parent, async (span) => {
+      try {
+        const manifest = await carryOut(order.task, await contextOf(order, signal, onProgress), publications);
+        return { manifest, metrics: manifest.metrics };
+      } catch (error) {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+        throw error;
+      } finally {
+        span.end();
+      }
+    });
+  },
+  { beforeExit: () => telemetry.shutdown() },
+);

@@ -29,7 +29,10 @@ export function createApiClient(url: string): ApiClient {
       const response = await reach(url, () =>
         fetch(endpoint, {
           method: 'POST',
-          headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json, application/json' },
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/graphql-response+json, application/json',
+          },
           body: JSON.stringify({ query: readOperation(operation), variables }),
         }),
       );

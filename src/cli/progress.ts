@@ -70,7 +70,8 @@ function render(name: string, { state, startedMs }: Line, columns: number): stri
   if (state.ended !== undefined) return `  ${title} ${state.ended}`.slice(0, columns - 1);
   const elapsed = (Date.now() - startedMs) / 1000;
   const speed = elapsed > 1 && state.done > 0 ? `  ${count(Math.round(state.done / elapsed))}/s` : '';
-  const left = elapsed > 3 && state.done > 0 && state.total > 0 ? (elapsed * (state.total - state.done)) / state.done : 0;
+  const left =
+    elapsed > 3 && state.done > 0 && state.total > 0 ? (elapsed * (state.total - state.done)) / state.done : 0;
   const remaining = left > 1 ? `  ${seconds(left)} left` : '';
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
   const filled = Math.round(BAR * share);

@@ -5,7 +5,9 @@ import { type ObjectStore } from './ports.ts';
 
 /** The identity of an artifact: what it is made from, never how fast or where. */
 export function artifactId(of: { stage: string; stageVersion: number; options: JsonObject; inputs: string[] }): string {
-  return sha256(canonicalJson({ stage: of.stage, stageVersion: of.stageVersion, options: of.options, inputs: of.inputs }));
+  return sha256(
+    canonicalJson({ stage: of.stage, stageVersion: of.stageVersion, options: of.options, inputs: of.inputs }),
+  );
 }
 
 export const artifactKey = (projectId: string, id: string): string => `projects/${projectId}/artifacts/${id}.json`;

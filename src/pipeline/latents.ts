@@ -10,10 +10,16 @@ export interface Latents {
   shape: number[];
 }
 
+/** Latents of some images of a class, with the digest of each stored image. */
+export interface EncodedImages extends Latents {
+  /** (n, 32) sha256 */
+  digests: Uint8Array;
+}
+
 /** Reads the latents that an encode task published. */
-export async function readLatents(store: ObjectStore, projectId: string, artifactId: string): Promise<Latents> {
-  const { latents } = await readTensors(store, projectId, artifactId, 'latents.safetensors');
-  return asLatents(latents, `latents of artifact ${artifactId}`);
+export async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
+  const { latents, digests } = await readTensors(store, projectId, artifactId, 'latents.safetensors');
+  return { ...asLatents(latents, `latents of artifact ${artifactId}`), digests: digests!.data as Uint8Array };
 }
 
 /** Reads one safetensors blob of an artifact. */
@@ -47,22 +53,31 @@ export function asLatents(tensor: TensorData | undefined, what: string): Latents
   return { points: { values: tensor.data, n, d: shape.reduce((a, b) => a * b, 1) }, shape };
 }
 
-/** Parts in order, (n1, d), (n2, d), ... as one (n1 + n2 + ..., d). */
-export function concatenateLatents(parts: readonly Latents[]): Latents {
-  const first = parts[0]!;
-  const d = first.points.d;
-  const n = parts.reduce((sum, part) => sum + part.points.n, 0);
-  const values = new Float32Array(n * d);
-  let at = 0;
-  for (const part of parts) {
+/**
+ * The parts of one class as one, in the order of the dataset version: by sha256 of the stored image. However a version
+ * was cut into chunks, its samples have the same order.
+ */
+export function inDatasetOrder(parts: readonly EncodedImages[]): EncodedImages {
+  const { points, shape } = parts[0]!;
+  const d = points.d;
+  const rows = parts.flatMap((part) => {
     if (part.points.d !== d) {
       throw new PushforwardError(
         'CORRUPT_ARTIFACT',
         `expected latents of ${d} dimensions, got ${part.points.d}: these chunks were encoded with different priors`,
       );
     }
-    values.set(part.points.values, at);
-    at += part.points.values.length;
-  }
-  return { points: { values, n, d }, shape: first.shape };
+    return Array.from({ length: part.points.n }, (_, row) => ({
+      digest: part.digests.subarray(row * 32, (row + 1) * 32),
+      latent: part.points.values.subarray(row * d, (row + 1) * d),
+    }));
+  });
+  rows.sort((a, b) => Buffer.compare(a.digest, b.digest));
+  const values = new Float32Array(rows.length * d);
+  const digests = new Uint8Array(rows.length * 32);
+  rows.forEach(({ digest, latent }, i) => {
+    values.set(latent, i * d);
+    digests.set(digest, i * 32);
+  });
+  return { points: { values, n: rows.length, d }, shape, digests };
 }

@@ -1,7 +1,14 @@
 import { type JsonObject } from '../base/json.ts';
 import { type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports.ts';
 import { type Prior } from './prior/model.ts';
-import { type ImageCodec, type ImageReader, type ModelRuntime, type ObjectStore, type TableWriter, type TextOutlines } from './ports.ts';
+import {
+  type ImageCodec,
+  type ImageReader,
+  type ModelRuntime,
+  type ObjectStore,
+  type TableWriter,
+  type TextOutlines,
+} from './ports.ts';
 import { type Recipe } from './recipe.ts';
 
 /**

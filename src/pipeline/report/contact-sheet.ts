@@ -62,7 +62,14 @@ export function contactSheet(title: string, classes: readonly SheetClass[], text
 const INK = '#1b1f24';
 const MUTED = '#6b7280';
 
-function drawPoint(point: SheetPoint, x: number, y: number, cell: number, heaviest: number, text: TextOutlines): string {
+function drawPoint(
+  point: SheetPoint,
+  x: number,
+  y: number,
+  cell: number,
+  heaviest: number,
+  text: TextOutlines,
+): string {
   const href = `data:image/png;base64,${Buffer.from(point.png).toString('base64')}`;
   const bar = Math.max(1, (cell * point.weight) / heaviest);
   const caption = `${(100 * point.weight).toFixed(point.weight < 0.0995 ? 2 : 1)}%`;

@@ -36,7 +36,12 @@ export async function readSyntheticClass(
   const size = height * width * channels;
   const pngs: Uint8Array[] = [];
   for (let i = 0; i < k; i++) {
-    const pixels: Pixels = { data: (images!.data as Uint8Array).slice(i * size, (i + 1) * size), width, height, channels };
+    const pixels: Pixels = {
+      data: (images!.data as Uint8Array).slice(i * size, (i + 1) * size),
+      width,
+      height,
+      channels,
+    };
     pngs.push(await codec.encodePng(pixels));
   }
   const c = soft?.shape[1] ?? 0;

@@ -9,7 +9,7 @@ import { effectiveSampleSize } from '../../numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../numerics/transport/wasserstein.ts';
 import { artifactId } from '../artifacts.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
-import { concatenateLatents, type Latents, readLatents } from '../latents.ts';
+import { inDatasetOrder, type Latents, readEncoded } from '../latents.ts';
 import { holdoutCount, type Recipe } from '../recipe.ts';
 import { type Produced, type Stage, type WorkContext } from '../stage.ts';
 
@@ -53,8 +53,8 @@ export const quantize: Stage = {
 
   async run(task, context) {
     const options = task.options as unknown as QuantizeOptions;
-    const chunks = await Promise.all(task.inputs.map((id) => readLatents(context.store, context.projectId, id)));
-    const latents = concatenateLatents(chunks);
+    const chunks = await Promise.all(task.inputs.map((id) => readEncoded(context.store, context.projectId, id)));
+    const latents = inDatasetOrder(chunks);
     const { training, heldOut, isHeldOut } = split(latents, options);
     const fit = await fitQuantizer(
       training,
@@ -179,7 +179,10 @@ function checkedSamples(className: string, chunks: readonly Published[], recipe:
     throw new PushforwardError(
       'CORRUPT_IMAGE',
       `expected at most ${recipe.tolerances.corruptImages} corrupt images in class ${className}, got ${skipped} ` +
-        `(${named.slice(0, 3).map((image) => image.path).join(', ')}): mend them, or raise tolerances.corruptImages`,
+        `(${named
+          .slice(0, 3)
+          .map((image) => image.path)
+          .join(', ')}): mend them, or raise tolerances.corruptImages`,
       { className, skipped: named.slice(0, 20) },
     );
   }

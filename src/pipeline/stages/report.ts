@@ -20,24 +20,31 @@ export const report: Stage = {
   async plan(context) {
     const classes = classArtifacts(context.published);
     const made = await provenance(context);
-    const inputs = classes.flatMap((entry) => [entry.codebook, entry.images, ...(entry.softLabels ? [entry.softLabels] : [])]);
+    const inputs = classes.flatMap((entry) => [
+      entry.codebook,
+      entry.images,
+      ...(entry.softLabels ? [entry.softLabels] : []),
+    ]);
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
-    const dataset: JsonObject = { task: 'dataset', classes: classes as unknown as JsonObject[], weights: context.recipe.weights, made };
+    const dataset: JsonObject = {
+      task: 'dataset',
+      classes: classes as unknown as JsonObject[],
+      weights: context.recipe.weights,
+      made,
+    };
     const page: JsonObject = { ...dataset, task: 'page', figures: figures(context, made) as unknown as JsonObject };
-    const tasks = [dataset, page].map(
-      (options, index): TaskSpec => ({
-        artifactId: artifactId({ stage: 'report', stageVersion: 1, options, inputs }),
-        stage: 'report',
-        stageVersion: 1,
-        index,
-        title: options['task'] as string,
-        labels: {},
-        items: points,
-        options,
-        locators: {},
-        inputs,
-      }),
-    );
+    const tasks = [dataset, page].map((options, index): TaskSpec => ({
+      artifactId: artifactId({ stage: 'report', stageVersion: 1, options, inputs }),
+      stage: 'report',
+      stageVersion: 1,
+      index,
+      title: options['task'] as string,
+      labels: {},
+      items: points,
+      options,
+      locators: {},
+      inputs,
+    }));
     return { kind: 'tasks', tasks };
   },
 
@@ -49,7 +56,9 @@ export const report: Stage = {
       context.onProgress(sum(classes, (entry) => entry.pngs.length));
     }
     const sheet = await drawSheet(options, classes, context);
-    return options.task === 'dataset' ? datasetArtifact(options, classes, sheet, context) : pageArtifact(options, sheet);
+    return options.task === 'dataset'
+      ? datasetArtifact(options, classes, sheet, context)
+      : pageArtifact(options, sheet);
   },
 };
 
@@ -164,9 +173,18 @@ async function datasetArtifact(
       cellCount: entry.counts[point]!,
     })),
   );
-  const metadata = { 'pushforward.made': JSON.stringify(options.made), 'pushforward.weights': JSON.stringify(options.weights) };
+  const metadata = {
+    'pushforward.made': JSON.stringify(options.made),
+    'pushforward.weights': JSON.stringify(options.weights),
+  };
   const parquet = await images.tables.writeSyntheticParquet({ classes: names, rows, metadata });
-  const card = datasetCard({ names, rows: rows.length, made: options.made, weights: options.weights, soft: classes[0]?.softLabels != null });
+  const card = datasetCard({
+    names,
+    rows: rows.length,
+    made: options.made,
+    weights: options.weights,
+    soft: classes[0]?.softLabels != null,
+  });
   return {
     kind: 'syntheticDataset',
     blobs: {
@@ -189,4 +207,5 @@ function pageArtifact(options: ReportOptions, sheet: Uint8Array): Produced {
   };
 }
 
-const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);

@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
+import { type ApiClient } from './client.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { type RunReport, runSummary } from './summary.ts';
+import { count, seconds } from './table.ts';
+
+export interface DistillRequest {
+  /** Folder of class folders, tar, tar.gz or Parquet. */
+  path: string;
+  /** Name of the dataset in the project. */
+  name: string;
+  /** Folder of a prior bundle. */
+  priorPath: string;
+  /** Class names to take; null: all. */
+  classes: string[] | null;
+  /** The recipe without what this command finds out: dataset version and prior. */
+  recipe: Record<string, unknown>;
+  /** Folder that the products are written to. */
+  out: string;
+}
+
+/** What a failed operation answers with: every member of the error unions has these. */
+interface Refusal {
+  __typename: string;
+  code?: string;
+  message?: string;
+}
+
+/**
+ * The main job through the API: import, register, launch, follow, download. An interrupt cancels the run and waits until
+ * it has let go of everything.
+ * @throws the failure of the import, of the launch or of the run
+ */
+export async function distill(client: ApiClient, request: DistillRequest, interrupt: AbortSignal): Promise<void> {
+  const progress = createProgress();
+  try {
+    const datasetVersionId = await importDataset(client, request, progress, interrupt);
+    const priorId = await registerPrior(client, request.priorPath);
+    const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
+    const runId = await launch(client, recipe);
+    progress.say(`\nRun ${runId}`);
+    await follow(client, runId, progress, interrupt);
+    progress.end();
+    const { run } = await client.send<{ run: RunReport }>('Run', { id: runId });
+    if (run.state !== 'SUCCEEDED') throw failureOf(run);
+    const written = await download(client, run, request.out);
+    process.stdout.write(`\n${runSummary(run)}\n\nWrote\n${written.map((path) => `  ${path}`).join('\n')}\n`);
+  } finally {
+    progress.end();
+  }
+}
+
+async function importDataset(
+  client: ApiClient,
+  { path, name, classes }: DistillRequest,
+  progress: Progress,
+  interrupt: AbortSignal,
+): Promise<string> {
+  const input = { path: resolve(path), name, classes, idempotencyKey: randomUUID() };
+  const { importDataset: answer } = await client.send<{
+    importDataset: Refusal & { version: { id: string }; reused: boolean };
+  }>('ImportDataset', { input });
+  refuse(answer);
+  const startedMs = Date.now();
+  for (;;) {
+    const { datasetVersion } = await client.send<{ datasetVersion: ImportedVersion }>('DatasetVersion', {
+      id: answer.version.id,
+    });
+    const { state, images, progress: so, error } = datasetVersion;
+    if (state === 'FAILED') throw fromErrorRecord(error!);
+    if (state === 'READY') {
+      const what = `${count(images!)} images of ${datasetVersion.classes!.length} classes`;
+      const how = datasetVersion.reused ? 'known, nothing imported' : seconds((Date.now() - startedMs) / 1000);
+      progress.update('import', { done: images!, total: images!, unit: 'images', ended: `${what}  ${how}` });
+      return datasetVersion.id;
+    }
+    progress.update('import', { done: so.images, total: 0, unit: 'images' });
+    if (interrupt.aborted) throw new PushforwardError('CANCELLED', 'interrupted; the import goes on in the service');
+    await new Promise((wake) => setTimeout(wake, 200));
+  }
+}
+
+interface ImportedVersion {
+  id: string;
+  state: string;
+  images: number | null;
+  classes: { name: string; images: number }[] | null;
+  reused: boolean;
+  progress: { images: number };
+  error: ErrorRecord | null;
+}
+
+async function registerPrior(client: ApiClient, path: string): Promise<string> {
+  const { registerPrior: answer } = await client.send<{ registerPrior: Refusal & { prior: { id: string } } }>(
+    'RegisterPrior',
+    { input: { path: resolve(path) } },
+  );
+  refuse(answer);
+  return answer.prior.id;
+}
+
+async function launch(client: ApiClient, recipe: Record<string, unknown>): Promise<string> {
+  const { launchRun: answer } = await client.send<{ launchRun: Refusal & { run: { id: string } } }>('LaunchRun', {
+    input: { recipe, idempotencyKey: randomUUID() },
+  });
+  refuse(answer);
+  return answer.run.id;
+}
+
+function refuse(answer: Refusal): void {
+  if (answer.message !== undefined) throw new PushforwardError('INVALID_INPUT', answer.message, { code: answer.code });
+}
+
+interface EventAnswer {
+  runEvents: { type: string; payload: Record<string, unknown> };
+}
+
+/** Shows the run's events until the last one. */
+async function follow(client: ApiClient, runId: string, progress: Progress, interrupt: AbortSignal): Promise<void> {
+  const cancel = () => {
+    progress.say('Cancelling the run; interrupt again to leave it to the service.');
+    client
+      .send('CancelRun', { id: runId })
+      .catch((error: Error) => progress.say(`The run was not cancelled: ${error.message}`));
+  };
+  if (interrupt.aborted) cancel();
+  interrupt.addEventListener('abort', cancel, { once: true });
+  try {
+    for await (const { runEvents } of client.subscribe<EventAnswer>('RunEvents', { runId, afterSequence: 0 })) {
+      show(runEvents.type, runEvents.payload, progress);
+    }
+  } finally {
+    interrupt.removeEventListener('abort', cancel);
+  }
+}
+
+function show(type: string, payload: Record<string, unknown>, progress: Progress): void {
+  const stage = payload['stage'] as string;
+  const { itemsDone, itemsTotal, tasksTotal, tasksCached } = payload as Record<string, number>;
+  switch (type) {
+    case 'stage.started':
+      return progress.update(stage, { done: 0, total: itemsTotal!, unit: 'images' });
+    case 'stage.progress':
+      return progress.update(stage, { done: itemsDone!, total: itemsTotal!, unit: 'images' });
+    case 'stage.succeeded': {
+      const reused =
+        tasksCached === tasksTotal
+          ? 'reused, everything was published before'
+          : tasksCached! > 0
+            ? `${tasksCached} of ${tasksTotal} tasks reused`
+            : '';
+      const took = seconds(payload['seconds'] as number);
+      return progress.update(stage, {
+        done: 1,
+        total: 1,
+        unit: '',
+        ended: ['done', took, reused].filter(Boolean).join('  '),
+      });
+    }
+    case 'stage.skipped':
+      return progress.update(stage, { done: 0, total: 0, unit: '', ended: `skipped: ${String(payload['reason'])}` });
+    case 'attempt.failed': {
+      const failure = payload['failure'] as { error: { message: string } };
+      return progress.say(
+        `  ${String(payload['title'])}: ${failure.error.message}${payload['willRetry'] ? ' (tried again)' : ''}`,
+      );
+    }
+  }
+}
+
+function failureOf(run: RunReport): PushforwardError {
+  if (run.state === 'CANCELLED')
+    return new PushforwardError('CANCELLED', `run ${run.id} was cancelled; nothing of it holds a resource`);
+  const { failure } = run;
+  return new PushforwardError('INVALID_INPUT', failure?.message ?? `run ${run.id} failed without a reason`, {
+    lastLogLines: failure?.lastLogLines ?? [],
+  });
+}
+
+/** Writes the blobs of the synthetic dataset and of the report; answers with their paths. */
+async function download(client: ApiClient, run: RunReport, out: string): Promise<string[]> {
+  await mkdir(out, { recursive: true });
+  const written: string[] = [];
+  for (const artifact of run.outputs) {
+    if (artifact.kind !== 'syntheticDataset' && artifact.kind !== 'report') continue;
+    for (const blob of artifact.blobs) {
+      const path = join(out, blob.name);
+      await writeFile(path, await client.download(blob.downloadUrl));
+      written.push(path);
+    }
+  }
+  return written.sort();
+}
