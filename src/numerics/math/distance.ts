@@ -16,15 +16,19 @@ export function squaredDistance(a: Float32Array, i: number, b: Coordinates, k: n
   let s1 = 0;
   let s2 = 0;
   let s3 = 0;
-  for (; p + 3 < end; p += 4, q += 4) {
+  for (; p + 7 < end; p += 8, q += 8) {
     const x0 = a[p]! - b[q]!;
     const x1 = a[p + 1]! - b[q + 1]!;
     const x2 = a[p + 2]! - b[q + 2]!;
     const x3 = a[p + 3]! - b[q + 3]!;
-    s0 += x0 * x0;
-    s1 += x1 * x1;
-    s2 += x2 * x2;
-    s3 += x3 * x3;
+    const x4 = a[p + 4]! - b[q + 4]!;
+    const x5 = a[p + 5]! - b[q + 5]!;
+    const x6 = a[p + 6]! - b[q + 6]!;
+    const x7 = a[p + 7]! - b[q + 7]!;
+    s0 += x0 * x0 + x4 * x4;
+    s1 += x1 * x1 + x5 * x5;
+    s2 += x2 * x2 + x6 * x6;
+    s3 += x3 * x3 + x7 * x7;
   }
   for (; p < end; p++, q++) {
     const x = a[p]! - b[q]!;

@@ -1,100 +1,94 @@
 import { squaredDistance } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 
+/** Where centroids begin, and what is known of distances to them. */
+export interface Start {
+  /** (k, d) */
+  readonly centroids: Float64Array;
+  /** (n,): a first cell for each sample; without it all begin in cell 0 */
+  readonly nearest?: Int32Array;
+  /** (n, k): distances, or less; without it nothing is known */
+  readonly lowerBounds?: Float64Array;
+}
+
 /** Which centroid each sample belongs to while the centroids move. */
 export interface Assignment {
   /** (n,) */
   readonly assignment: Int32Array;
-  /** (n,): to the sample's own centroid, exact in float64 */
-  readonly squaredDistances: Float64Array;
   /** (k, d): moved by the caller, who then tells */
   readonly centroids: Float64Array;
   /** Centroid c has moved by `step`. */
   centroidMoved(c: number, step: number): void;
   /** Moves every sample that has a strictly nearer centroid to its nearest one. Returns how many moved. */
   assign(onMove: (i: number, from: number, to: number) => void): number;
+  /** Sample i now belongs to the centroid that was put on it. */
+  put(i: number, c: number): void;
 }
 
 /**
- * Elkan's bounds: a centroid that has moved by m since its distance to a sample was D is still at least D - m away, and one
- * farther than the sample's own need not be measured. Hamerly's single bound per sample, below all of its others, skips most rows.
+ * Elkan's bounds: a centroid that has moved by m since its distance to a sample was D is at least D - m and at most D + m away.
+ * One that is certainly farther than the sample's own need not be measured. Hamerly's single bound per sample, below the
+ * distances to all others, skips most samples whole.
  *
  * C. Elkan, "Using the triangle inequality to accelerate k-means", ICML 2003; G. Hamerly, "Making k-means even faster", SDM 2010.
  *
  * Instead of lowering n * k bounds when the centroids move, each is kept as D + (the way its centroid had gone by then). Bounds are
  * shortened by `SLACK`, a million times the rounding in them, so that what they leave out is strictly farther in float64 too.
  */
-export function startAssignment(
-  points: Points,
-  k: number,
-  start: { centroids: Float64Array; squaredDistances?: Float64Array },
-): Assignment {
+export function startAssignment(points: Points, k: number, start: Start): Assignment {
   const { values, n, d } = points;
   const centroids = start.centroids.slice();
-  const assignment = new Int32Array(n);
-  const squaredDistances = new Float64Array(n);
-  const bounds = start.squaredDistances?.map((squared) => SLACK * Math.sqrt(squared)) ?? new Float64Array(n * k);
-  const rowBounds = new Float64Array(n);
+  const assignment = start.nearest?.slice() ?? new Int32Array(n);
+  const lower = start.lowerBounds?.map((distance) => SLACK * distance) ?? new Float64Array(n * k);
+  const lowerOfOthers = new Float64Array(n);
+  const upper = new Float64Array(n).fill(Infinity);
   const way = new Float64Array(k);
+  const steps = new Float64Array(k);
   let longestWay = 0;
-  let longestStep = 0;
-  const stale = new Uint8Array(k);
-
-  for (let i = 0; i < n; i++) {
-    let nearest = 0;
-    let least = start.squaredDistances?.[i * k] ?? squaredDistance(values, i, centroids, 0, d);
-    if (start.squaredDistances)
-      for (let c = 1; c < k; c++) {
-        const squared = start.squaredDistances[i * k + c]!;
-        if (squared >= least) continue;
-        nearest = c;
-        least = squared;
-      }
-    assignment[i] = nearest;
-    squaredDistances[i] = least;
-  }
-  return { assignment, squaredDistances, centroids, centroidMoved, assign };
+  return { assignment, centroids, centroidMoved, assign, put };
 
   function centroidMoved(c: number, step: number): void {
     way[c]! += step;
-    longestStep = Math.max(longestStep, step);
-    stale[c] = 1;
+    steps[c]! += step;
   }
 
   function assign(onMove: (i: number, from: number, to: number) => void): number {
-    longestWay += longestStep;
-    longestStep = 0;
+    longestWay += steps.reduce((a, b) => Math.max(a, b), 0);
     let moved = 0;
     for (let i = 0; i < n; i++) {
       const from = assignment[i]!;
-      if (stale[from]) squaredDistances[i] = squaredDistance(values, i, centroids, from, d);
-      if (rowBounds[i]! - longestWay > Math.sqrt(squaredDistances[i]!)) continue;
-      const to = nearestTo(i, from);
+      const others = lowerOfOthers[i]! - longestWay;
+      upper[i]! += steps[from]!;
+      if (others > upper[i]!) continue;
+      const squared = squaredDistance(values, i, centroids, from, d);
+      upper[i] = Math.sqrt(squared);
+      if (others > upper[i]!) continue;
+      const to = nearestTo(i, from, squared);
       if (to === from) continue;
       onMove(i, from, to);
       moved++;
     }
-    stale.fill(0);
+    steps.fill(0);
     return moved;
   }
 
-  function nearestTo(i: number, from: number): number {
+  /** @param least the squared distance to `from` */
+  function nearestTo(i: number, from: number, least: number): number {
     let nearest = from;
-    let least = squaredDistances[i]!;
-    let distance = Math.sqrt(least);
+    let distance = upper[i]!;
     let others = Infinity;
     for (let c = 0, p = i * k; c < k; c++, p++) {
       if (c === from) continue;
-      const bound = bounds[p]! - way[c]!;
+      const bound = lower[p]! - way[c]!;
       if (bound > distance) {
         if (bound < others) others = bound;
         continue;
       }
       const squared = squaredDistance(values, i, centroids, c, d);
       const measured = Math.sqrt(squared);
-      bounds[p] = SLACK * (measured + way[c]!);
+      lower[p] = SLACK * (measured + way[c]!);
       if (squared < least) {
-        bounds[i * k + nearest] = SLACK * (distance + way[nearest]!);
+        lower[i * k + nearest] = SLACK * (distance + way[nearest]!);
         others = Math.min(others, SLACK * distance);
         nearest = c;
         least = squared;
@@ -102,9 +96,16 @@ export function startAssignment(
       } else others = Math.min(others, SLACK * measured);
     }
     assignment[i] = nearest;
-    squaredDistances[i] = least;
-    rowBounds[i] = SLACK * (others + longestWay);
+    upper[i] = distance;
+    lowerOfOthers[i] = SLACK * (others + longestWay);
     return nearest;
+  }
+
+  function put(i: number, c: number): void {
+    assignment[i] = c;
+    upper[i] = Infinity;
+    lowerOfOthers[i] = 0;
+    lower.fill(0, i * k, (i + 1) * k);
   }
 }
 

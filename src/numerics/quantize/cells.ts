@@ -53,6 +53,21 @@ export function moveToMean(cells: Cells, cell: number, centroids: Float64Array, 
   return Math.sqrt(squared);
 }
 
+/** The mean over samples of the squared distance between the mean of their cell and `centre` (d,). */
+export function varianceBetween({ counts }: Cells, centroids: Float64Array, centre: Float64Array): number {
+  const d = centre.length;
+  let total = 0;
+  let samples = 0;
+  counts.forEach((count, c) => {
+    if (count === 0) return;
+    let squared = 0;
+    for (let j = 0; j < d; j++) squared += (centroids[c * d + j]! - centre[j]!) ** 2;
+    total += count * squared;
+    samples += count;
+  });
+  return total / samples;
+}
+
 /** D. Knuth's exact sum of two numbers, per coordinate. */
 function add(
   { sums, lost, counts, changed }: Cells,

@@ -81,16 +81,16 @@ export async function fitQuantizer(points: Points, options: FitOptions, context:
 
   const normalized = normalize(points.values, points.n, points.d, frameOf(points));
   const statistics: RestartStatistics[] = [];
-  let best: { restart: number; distortion: number; result: LloydResult } | undefined;
+  let best: { restart: number; result: LloydResult } | undefined;
   for (let restart = 0; restart < restarts; restart++) {
     const random = randomStream({ seed, classIndex, purpose: 'seeding', item: restart });
     const start = await seedGreedily(points, normalized, k, random, { product, signal });
     const onIteration = (iteration: number, distortion: number) =>
       onProgress?.({ restart, restarts, iteration, distortion });
     const result = await lloyd(points, k, start, { maxIterations, signal, onIteration });
-    const distortion = result.distortions.at(-1)!;
-    statistics.push({ distortion, iterations: result.distortions.length, converged: result.converged });
-    if (!best || distortion < best.distortion) best = { restart, distortion, result };
+    const { distortion, distortions, converged } = result;
+    statistics.push({ distortion, iterations: distortions.length, converged });
+    if (!best || distortion < best.result.distortion) best = { restart, result };
   }
   return { ...(await measured(points, best!.result, context)), restarts: statistics, best: best!.restart };
 }

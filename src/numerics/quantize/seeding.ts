@@ -1,15 +1,9 @@
 import { throwIfAborted } from '../../base/abort.ts';
-import { approximateSquaredDistances, squaredDistance, type Normalized } from '../math/distance.ts';
+import { approximateSquaredDistances, errorBound, squaredDistance, type Normalized } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { type RandomStream } from '../math/random.ts';
-
-export interface Seeding {
-  /** (k, d): k of the samples */
-  readonly centroids: Float64Array;
-  /** (n, k), exact in float64 */
-  readonly squaredDistances: Float64Array;
-}
+import { type Start } from './assignment.ts';
 
 /**
  * Greedy k-means++: each next centroid is the best of 2 + floor(log k) samples that were drawn with probability proportional to
@@ -17,10 +11,12 @@ export interface Seeding {
  *
  * Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007, section 2 and the greedy variant of section 7.
  *
- * The trials are compared by the product's approximate distances; the one that is taken is measured exactly.
- * Once every sample lies on a centroid (fewer distinct samples than k), further centroids repeat samples.
+ * The trials are compared by the product's approximate distances. Whether a sample is nearer to the one that is taken is decided
+ * in float64 where the approximation leaves doubt. Once every sample lies on a centroid (fewer distinct samples than k), further
+ * centroids repeat samples.
  *
  * @param points (n, d), checked by the caller, and `normalized` the same points in their frame
+ * @returns k of the samples, and what was learnt of the distances to them
  */
 export async function seedGreedily(
   points: Points,
@@ -28,53 +24,68 @@ export async function seedGreedily(
   k: number,
   random: RandomStream,
   { product, signal }: { product: MatrixProduct; signal?: AbortSignal },
-): Promise<Seeding> {
+): Promise<Required<Start>> {
   const { values, n, d } = points;
   const centroids = new Float64Array(k * d);
-  const squaredDistances = new Float64Array(n * k);
+  const nearest = new Int32Array(n);
   const closest = new Float64Array(n).fill(Infinity);
+  const lowerBounds = new Float64Array(n * k);
   const trials = 2 + Math.floor(Math.log(k));
 
   for (let c = 0; c < k; c++) {
     throwIfAborted(signal);
-    const chosen = c === 0 ? uniformSample(random.uniform(0), n) : await bestTrial(c);
-    centroids.set(values.subarray(chosen * d, (chosen + 1) * d), c * d);
+    const { sample, floors } = await choose(c);
+    centroids.set(values.subarray(sample * d, (sample + 1) * d), c * d);
     for (let i = 0; i < n; i++) {
-      const squared = squaredDistance(values, i, centroids, c, d);
-      squaredDistances[i * k + c] = squared;
-      if (squared < closest[i]!) closest[i] = squared;
+      const certain = floors !== undefined && floors[i]! > closest[i]!;
+      const squared = certain ? floors[i]! : squaredDistance(values, i, centroids, c, d);
+      lowerBounds[i * k + c] = Math.sqrt(squared);
+      if (squared >= closest[i]!) continue;
+      closest[i] = squared;
+      nearest[i] = c;
     }
   }
-  return { centroids, squaredDistances };
+  return { centroids, nearest, lowerBounds };
 
-  async function bestTrial(c: number): Promise<number> {
+  async function choose(c: number): Promise<Trial> {
+    const draw = (trial: number) => random.uniform(c * trials + trial);
     const cumulative = cumulated(closest);
     const total = cumulative[n - 1]!;
-    if (total === 0) return uniformSample(random.uniform(c * trials), n);
-    const candidates = Array.from({ length: trials }, (_, t) =>
-      indexAt(cumulative, random.uniform(c * trials + t) * total),
-    );
-    const potentials = await potentialsOf(candidates, closest, normalized, product, signal);
-    return candidates[potentials.indexOf(Math.min(...potentials))]!;
+    if (c === 0 || total === 0) return { sample: Math.floor(draw(0) * n) };
+    const candidates = Array.from({ length: trials }, (_, t) => indexAt(cumulative, draw(t) * total));
+    return bestTrial(candidates, closest, normalized, product, signal);
   }
 }
 
-/** For each candidate, the sum of squared distances to the nearest centroid if it became one. */
-async function potentialsOf(
+interface Trial {
+  readonly sample: number;
+  /** (n,): squared distances to it are no less */
+  readonly floors?: Float64Array;
+}
+
+/** The candidate that leaves the least sum of squared distances to the nearest centroid. */
+async function bestTrial(
   candidates: readonly number[],
   closest: Float64Array,
   points: Normalized,
   product: MatrixProduct,
   signal: AbortSignal | undefined,
-): Promise<number[]> {
+): Promise<Trial> {
+  const { n, d, norms, frame } = points;
   const trials = candidates.length;
   const approximate = await approximateSquaredDistances(points, rows(points, candidates), product, signal);
-  const toSquaredUnits = 1 / (points.frame.scale * points.frame.scale);
-  const potentials = new Array<number>(trials).fill(0);
-  for (let i = 0; i < points.n; i++)
+  const toSquaredUnits = 1 / (frame.scale * frame.scale);
+  const potentials = new Float64Array(trials);
+  for (let i = 0; i < n; i++)
     for (let t = 0; t < trials; t++)
       potentials[t]! += Math.min(closest[i]!, Math.max(0, approximate[i * trials + t]! * toSquaredUnits));
-  return potentials;
+  const best = potentials.indexOf(Math.min(...potentials));
+  const sample = candidates[best]!;
+  const floors = Float64Array.from(
+    norms,
+    (norm, i) => (approximate[i * trials + best]! - errorBound(norm, norms[sample]!, d)) * toSquaredUnits,
+  );
+  return { sample, floors };
 }
 
 function rows({ values, norms, d, frame }: Normalized, indices: readonly number[]): Normalized {
@@ -83,13 +94,10 @@ function rows({ values, norms, d, frame }: Normalized, indices: readonly number[
   return { values: out, n: indices.length, d, norms: Float64Array.from(indices, (i) => norms[i]!), frame };
 }
 
-function uniformSample(uniform: number, n: number): number {
-  return Math.min(n - 1, Math.floor(uniform * n));
-}
-
 function cumulated(values: Float64Array): Float64Array {
-  let total = 0;
-  return values.map((value) => (total += value));
+  const out = new Float64Array(values.length);
+  for (let i = 0, total = 0; i < values.length; i++) out[i] = total += values[i]!;
+  return out;
 }
 
 /** The first index whose cumulated value exceeds the target, never one that adds nothing. */
