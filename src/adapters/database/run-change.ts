@@ -1,0 +1,338 @@
+import { sql, type Transaction } from 'kysely';
+import { PushforwardError } from '../../base/errors.ts';
+import { type JsonObject } from '../../base/json.ts';
+import { type AttemptState, type NewArtifact, type RunChange, type RunRecord } from '../../engine/ports.ts';
+import { leasedSeconds, toAttempt, toStage, toTask } from './run-rows.ts';
+import { json, type Database } from './schema.ts';
+
+type Tx = Transaction<Database>;
+
+/** Rows of one insert: Postgres takes 65535 parameters a statement. */
+const ROWS = 1000;
+const now = sql<Date>`clock_timestamp()`;
+
+/** The changes of one transaction whose run row is locked. */
+export function createRunChange(tx: Tx, run: RunRecord): { change: RunChange; sequence(): number } {
+  let sequence = run.eventSequence;
+  const attemptRows = () =>
+    tx
+      .selectFrom('attempts')
+      .selectAll('attempts')
+      .select([sql<string>`${run.projectId}`.as('project_id'), leasedSeconds.as('leased_seconds')])
+      .where('attempts.run_id', '=', run.id);
+
+  const change: RunChange = {
+    run,
+
+    async stages() {
+      const rows = await tx.selectFrom('stages').selectAll().where('run_id', '=', run.id).orderBy('position').execute();
+      return rows.map(toStage);
+    },
+
+    async task(taskId) {
+      const row = await tx
+        .selectFrom('tasks')
+        .selectAll()
+        .where('run_id', '=', run.id)
+        .where('id', '=', taskId)
+        .executeTakeFirst();
+      return row ? toTask(row) : null;
+    },
+
+    async attempt(attemptId) {
+      const row = await attemptRows().where('attempts.id', '=', attemptId).executeTakeFirst();
+      return row ? toAttempt(row) : null;
+    },
+
+    async runningAttempts() {
+      return (await attemptRows().where('attempts.state', '=', 'RUNNING').execute()).map(toAttempt);
+    },
+
+    async countAttempts(taskId) {
+      const counts: Record<AttemptState, number> = { RUNNING: 0, SUCCEEDED: 0, FAILED: 0, LOST: 0, CANCELLED: 0 };
+      const rows = await tx
+        .selectFrom('attempts')
+        .select(['state', (of) => of.fn.countAll<number>().as('count')])
+        .where('task_id', '=', taskId)
+        .groupBy('state')
+        .execute();
+      for (const row of rows) counts[row.state] = row.count;
+      return counts;
+    },
+
+    async updateRun(from, set) {
+      const { numUpdatedRows } = await tx
+        .updateTable('runs')
+        .set({
+          state: set.state,
+          failure: set.failure === undefined ? undefined : set.failure && json(set.failure),
+          cancel_requested: set.cancelRequested,
+          resources_unconfirmed: set.resourcesUnconfirmed,
+          ...stamps(set),
+        })
+        .where('id', '=', run.id)
+        .where('state', '=', from)
+        .executeTakeFirst();
+      expectOne(numUpdatedRows, 'run', run.id, from);
+    },
+
+    async updateStage(name, from, set) {
+      const { numUpdatedRows } = await tx
+        .updateTable('stages')
+        .set({ state: set.state, skip_reason: set.skipReason, artifact_id: set.artifactId, ...stamps(set) })
+        .where('run_id', '=', run.id)
+        .where('name', '=', name)
+        .where('state', '=', from)
+        .executeTakeFirst();
+      expectOne(numUpdatedRows, 'stage', name, from);
+    },
+
+    async updateTask(taskId, from, epoch, set) {
+      const { numUpdatedRows } = await tx
+        .updateTable('tasks')
+        .set({
+          state: set.state,
+          epoch: set.epoch,
+          cache: set.cache,
+          metrics: set.metrics && json(set.metrics),
+          items_done: set.itemsDone,
+          not_before:
+            set.retryAfterMs === undefined
+              ? undefined
+              : sql<Date>`${now} + ${set.retryAfterMs} * interval '1 millisecond'`,
+          ...stamps(set),
+        })
+        .where('run_id', '=', run.id)
+        .where('id', '=', taskId)
+        .where('state', '=', from)
+        .where('epoch', '=', epoch)
+        .executeTakeFirst();
+      expectOne(numUpdatedRows, 'task', taskId, `${from}, epoch ${epoch}`);
+    },
+
+    async updateAttempt(attemptId, from, set) {
+      const { numUpdatedRows } = await tx
+        .updateTable('attempts')
+        .set({
+          state: set.state,
+          reference: set.reference && json(set.reference),
+          failure: set.failure && json(set.failure),
+          usage: set.usage && json(set.usage),
+          cost_usd: set.costUsd,
+          ended_at: set.ended && now,
+        })
+        .where('run_id', '=', run.id)
+        .where('id', '=', attemptId)
+        .where('state', '=', from)
+        .executeTakeFirst();
+      expectOne(numUpdatedRows, 'attempt', attemptId, from);
+    },
+
+    async insertTasks(tasks) {
+      for (const some of chunks(tasks)) {
+        await tx
+          .insertInto('tasks')
+          .values(
+            some.map(({ id, spec, state, cache, metrics }) => ({
+              id,
+              run_id: run.id,
+              stage: spec.stage,
+              index: spec.index,
+              artifact_id: spec.artifactId,
+              state,
+              cache,
+              title: spec.title,
+              labels: json(spec.labels),
+              items: spec.items,
+              items_done: state === 'SUCCEEDED' ? spec.items : 0,
+              spec: json(spec),
+              metrics: metrics && json(metrics),
+              ended_at: state === 'SUCCEEDED' ? now : null,
+            })),
+          )
+          .execute();
+      }
+    },
+
+    async insertAttempt(attempt) {
+      await tx
+        .insertInto('attempts')
+        .values({
+          id: attempt.id,
+          run_id: run.id,
+          task_id: attempt.taskId,
+          number: attempt.number,
+          epoch: attempt.epoch,
+          state: 'RUNNING',
+          executor: attempt.executor,
+          owner: attempt.owner,
+          lease_expires_at: sql<Date>`${now} + ${attempt.leaseMs} * interval '1 millisecond'`,
+          started_at: now,
+        })
+        .execute();
+    },
+
+    async cancelTasks(from) {
+      const { numUpdatedRows } = await tx
+        .updateTable('tasks')
+        .set({ state: 'CANCELLED', ended_at: now })
+        .where('run_id', '=', run.id)
+        .where('state', 'in', [...from])
+        .executeTakeFirst();
+      return Number(numUpdatedRows);
+    },
+
+    async setItemsDone(items) {
+      for (const [taskId, done] of items) {
+        await tx
+          .updateTable('tasks')
+          .set({ items_done: done })
+          .where('run_id', '=', run.id)
+          .where('id', '=', taskId)
+          .where('state', '=', 'RUNNING')
+          .execute();
+      }
+    },
+
+    recordArtifacts: (artifacts) => recordArtifacts(tx, run, artifacts),
+
+    async addCost(stage, allocatedSeconds, costUsd) {
+      await tx
+        .updateTable('stages')
+        .set((of) => ({
+          allocated_seconds: of('allocated_seconds', '+', allocatedSeconds),
+          cost_usd: of('cost_usd', '+', costUsd),
+        }))
+        .where('run_id', '=', run.id)
+        .where('name', '=', stage)
+        .execute();
+      await tx
+        .updateTable('runs')
+        .set((of) => ({ cost_usd: of('cost_usd', '+', costUsd) }))
+        .where('id', '=', run.id)
+        .execute();
+    },
+
+    async recountStage(name) {
+      const counted = await tx
+        .selectFrom('tasks')
+        .select([
+          sql<number>`count(*)`.as('tasks_total'),
+          sql<number>`count(*) filter (where state = 'SUCCEEDED')`.as('tasks_done'),
+          sql<number>`count(*) filter (where cache = 'HIT')`.as('tasks_cached'),
+          sql<number>`coalesce(sum(items), 0)`.as('items_total'),
+          sql<number>`coalesce(sum(items_done), 0)`.as('items_done'),
+        ])
+        .where('run_id', '=', run.id)
+        .where('stage', '=', name)
+        .executeTakeFirstOrThrow();
+      const row = await tx
+        .updateTable('stages')
+        .set(counted)
+        .where('run_id', '=', run.id)
+        .where('name', '=', name)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      return toStage(row);
+    },
+
+    async appendEvents(events) {
+      sequence = await appendEvents(tx, run.id, sequence, events);
+      await tx.updateTable('runs').set({ event_sequence: sequence }).where('id', '=', run.id).execute();
+    },
+  };
+  return { change, sequence: () => sequence };
+}
+
+/** Returns the last sequence number given out. */
+export async function appendEvents(
+  tx: Tx,
+  runId: string,
+  after: number,
+  events: readonly { type: string; payload: JsonObject }[],
+): Promise<number> {
+  let sequence = after;
+  for (const some of chunks(events)) {
+    await tx
+      .insertInto('run_events')
+      .values(
+        some.map(({ type, payload }) => ({
+          run_id: runId,
+          sequence: ++sequence,
+          at: now,
+          type,
+          payload: json(payload),
+        })),
+      )
+      .execute();
+  }
+  return sequence;
+}
+
+async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonly NewArtifact[]): Promise<void> {
+  for (const some of chunks(artifacts)) {
+    await tx
+      .insertInto('artifacts')
+      .values(
+        some.map(({ manifest, title, taskId, made }) => ({
+          project_id: run.projectId,
+          id: manifest.id,
+          kind: manifest.kind,
+          stage: manifest.stage,
+          title,
+          bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
+          manifest: json(manifest),
+          run_id: made ? run.id : null,
+          task_id: made ? taskId : null,
+          usage: made?.usage ? json(made.usage) : null,
+          cost_usd: made?.costUsd ?? 0,
+        })),
+      )
+      .onConflict((conflict) => conflict.columns(['project_id', 'id']).doNothing())
+      .execute();
+    const inputs = some.flatMap(({ manifest }) =>
+      [...new Set(manifest.inputs)].map((input_id) => ({
+        project_id: run.projectId,
+        artifact_id: manifest.id,
+        input_id,
+      })),
+    );
+    for (const edges of chunks(inputs)) {
+      await tx
+        .insertInto('artifact_inputs')
+        .values(edges)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
+    await tx
+      .insertInto('run_artifacts')
+      .values(
+        some.map(({ manifest }) => ({
+          run_id: run.id,
+          project_id: run.projectId,
+          artifact_id: manifest.id,
+          direction: 'OUTPUT' as const,
+          stage: manifest.stage,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
+function stamps(set: { started?: true; ended?: true }) {
+  return { started_at: set.started && now, ended_at: set.ended && now };
+}
+
+function expectOne(rows: bigint, what: string, id: string, expected: string): void {
+  if (rows === 1n) return;
+  throw new PushforwardError('INTERNAL', `expected ${what} ${id} in ${expected}, got another: it was moved meanwhile`, {
+    what,
+    id,
+    expected,
+  });
+}
+
+function* chunks<T>(of: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < of.length; i += ROWS) yield of.slice(i, i + ROWS);
+}

@@ -1,0 +1,230 @@
+import { sql, type Kysely } from 'kysely';
+import { notFound } from '../../base/errors.ts';
+import {
+  type AttemptRecord,
+  type Published,
+  type ReadyTask,
+  type RunSnapshot,
+  type RunStore,
+  type TaskState,
+  type Usage,
+} from '../../engine/ports.ts';
+import { claimService } from './claim.ts';
+import { appendEvents, createRunChange } from './run-change.ts';
+import { leasedSeconds, toAttempt, toRun, toStage } from './run-rows.ts';
+import { json, type Database } from './schema.ts';
+
+export interface RunStoreOptions {
+  db: Kysely<Database>;
+  /** The same database: the claim has a connection of its own, since it lives as long as that does. */
+  url: string;
+}
+
+/** The engine's RunStore on Postgres. */
+export function createRunStore({ db, url }: RunStoreOptions): RunStore {
+  return {
+    claim: () => claimService(url),
+
+    insertRun: (run) =>
+      db.transaction().execute(async (tx) => {
+        // Waits for a concurrent insert of the same key; afterwards the row of the winner is visible.
+        const inserted = await tx
+          .insertInto('runs')
+          .values({
+            id: run.id,
+            project_id: run.projectId,
+            state: 'QUEUED',
+            recipe: json(run.recipe),
+            recipe_digest: run.recipeDigest,
+            inputs: json(run.inputs),
+            dataset_version_id: run.datasetVersionId,
+            prior_id: run.priorId,
+            idempotency_key: run.idempotencyKey,
+            fingerprint: run.fingerprint,
+            traceparent: run.traceparent,
+            event_sequence: 1,
+          })
+          .onConflict((conflict) => conflict.columns(['project_id', 'idempotency_key']).doNothing())
+          .returningAll()
+          .executeTakeFirst();
+        if (!inserted) {
+          const winner = await tx
+            .selectFrom('runs')
+            .selectAll()
+            .where('project_id', '=', run.projectId)
+            .where('idempotency_key', '=', run.idempotencyKey)
+            .executeTakeFirstOrThrow();
+          return { run: toRun(winner), created: false };
+        }
+        await tx
+          .insertInto('stages')
+          .values(run.stages.map((name, position) => ({ run_id: run.id, name, position, state: 'PENDING' as const })))
+          .execute();
+        const inputs = [...new Set(Object.values(run.inputs))];
+        if (inputs.length > 0) {
+          await tx
+            .insertInto('run_artifacts')
+            .values(
+              inputs.map((artifact_id) => ({
+                run_id: run.id,
+                project_id: run.projectId,
+                artifact_id,
+                direction: 'INPUT' as const,
+              })),
+            )
+            .execute();
+        }
+        await appendEvents(tx, run.id, 0, [{ type: 'run.created', payload: { stages: [...run.stages] } }]);
+        return { run: toRun(inserted), created: true };
+      }),
+
+    async findRun(projectId, runId) {
+      const row = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('project_id', '=', projectId)
+        .where('id', '=', runId)
+        .executeTakeFirst();
+      return row ? toRun(row) : null;
+    },
+
+    async activeRuns() {
+      const rows = await db
+        .selectFrom('runs')
+        .select('id')
+        .where('state', 'in', ['QUEUED', 'RUNNING', 'STOPPING'])
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute();
+      return rows.map((row) => row.id);
+    },
+
+    snapshot: (runId) => snapshot(db, runId),
+    publishedTasks: (runId) => publishedTasks(db, runId),
+
+    async readyTasks({ limit, exceptArtifacts }) {
+      let query = db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run_id')
+        .select([
+          'tasks.id as taskId',
+          'tasks.run_id as runId',
+          'runs.project_id as projectId',
+          'tasks.spec',
+          'tasks.epoch',
+          'runs.recipe',
+          'runs.traceparent as runTraceparent',
+        ])
+        .where('tasks.state', '=', 'PENDING')
+        .where('tasks.not_before', '<=', sql<Date>`clock_timestamp()`)
+        .where('runs.state', '=', 'RUNNING')
+        .orderBy('runs.created_at')
+        .orderBy('runs.id')
+        .orderBy('tasks.index')
+        .limit(limit);
+      if (exceptArtifacts.length > 0) query = query.where('tasks.artifact_id', 'not in', [...exceptArtifacts]);
+      return (await query.execute()) satisfies ReadyTask[];
+    },
+
+    async nextReadyInMs() {
+      const row = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run_id')
+        .select(sql<number | null>`extract(epoch from min(not_before) - clock_timestamp())::float8 * 1000`.as('ms'))
+        .where('tasks.state', '=', 'PENDING')
+        .where('runs.state', '=', 'RUNNING')
+        .where('tasks.not_before', '>', sql<Date>`clock_timestamp()`)
+        .executeTakeFirst();
+      return row?.ms == null ? null : Math.max(0, Math.ceil(row.ms));
+    },
+
+    async abandonedAttempts({ ownerId, othersToo }) {
+      const rows = await attemptRows(db)
+        .where('attempts.state', '=', 'RUNNING')
+        .where((where) => {
+          const expired = where('lease_expires_at', '<', sql<Date>`clock_timestamp()`);
+          return othersToo ? where.or([expired, where('owner', '!=', ownerId)]) : expired;
+        })
+        .orderBy('attempts.started_at')
+        .execute();
+      return rows.map(toAttempt);
+    },
+
+    async renewLeases(ownerId, attemptIds, leaseMs) {
+      if (attemptIds.length === 0) return [];
+      const rows = await db
+        .updateTable('attempts')
+        .set({ lease_expires_at: sql<Date>`clock_timestamp() + ${leaseMs} * interval '1 millisecond'` })
+        .where('id', 'in', [...attemptIds])
+        .where('owner', '=', ownerId)
+        .where('state', '=', 'RUNNING')
+        .returning('id')
+        .execute();
+      return rows.map((row) => row.id);
+    },
+
+    change: (runId, work) =>
+      db.transaction().execute(async (tx) => {
+        const row = await tx.selectFrom('runs').selectAll().where('id', '=', runId).forUpdate().executeTakeFirst();
+        if (!row) throw notFound('run', runId);
+        const { change, sequence } = createRunChange(tx, toRun(row));
+        const value = await work(change);
+        return { value, sequence: sequence() };
+      }),
+  };
+}
+
+export function attemptRows(db: Kysely<Database>) {
+  return db
+    .selectFrom('attempts')
+    .innerJoin('runs', 'runs.id', 'attempts.run_id')
+    .selectAll('attempts')
+    .select(['runs.project_id', leasedSeconds.as('leased_seconds')]);
+}
+
+async function snapshot(db: Kysely<Database>, runId: string): Promise<RunSnapshot | null> {
+  const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+  if (!run) return null;
+  const stages = await db.selectFrom('stages').selectAll().where('run_id', '=', runId).orderBy('position').execute();
+  const current = stages.find((stage) => stage.state !== 'SUCCEEDED' && stage.state !== 'SKIPPED');
+  const counts = await db
+    .selectFrom('tasks')
+    .select(['state', (of) => of.fn.countAll<number>().as('count')])
+    .where('run_id', '=', runId)
+    .where('stage', '=', current?.name ?? '')
+    .groupBy('state')
+    .execute();
+  const running: AttemptRecord[] = (
+    await attemptRows(db).where('attempts.run_id', '=', runId).where('attempts.state', '=', 'RUNNING').execute()
+  ).map(toAttempt);
+  const tasks: Record<TaskState, number> = { PENDING: 0, RUNNING: 0, SUCCEEDED: 0, FAILED: 0, CANCELLED: 0 };
+  for (const { state, count } of counts) tasks[state] = count;
+  return { run: toRun(run), stages: stages.map(toStage), tasks, runningAttempts: running };
+}
+
+const NO_USAGE: Usage = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+
+async function publishedTasks(db: Kysely<Database>, runId: string): Promise<Map<string, Published[]>> {
+  const rows = await db
+    .selectFrom('tasks')
+    .innerJoin('runs', 'runs.id', 'tasks.run_id')
+    .innerJoin('artifacts', (join) =>
+      join.onRef('artifacts.project_id', '=', 'runs.project_id').onRef('artifacts.id', '=', 'tasks.artifact_id'),
+    )
+    .innerJoin('stages', (join) =>
+      join.onRef('stages.run_id', '=', 'tasks.run_id').onRef('stages.name', '=', 'tasks.stage'),
+    )
+    .select(['tasks.stage', 'tasks.spec', 'artifacts.manifest', 'artifacts.usage', 'artifacts.cost_usd'])
+    .where('tasks.run_id', '=', runId)
+    .where('tasks.state', '=', 'SUCCEEDED')
+    .orderBy('stages.position')
+    .orderBy('tasks.index')
+    .execute();
+  const published = new Map<string, Published[]>();
+  for (const row of rows) {
+    const of = published.get(row.stage) ?? [];
+    of.push({ task: row.spec, manifest: row.manifest, usage: row.usage ?? NO_USAGE, costUsd: row.cost_usd });
+    published.set(row.stage, of);
+  }
+  return published;
+}
