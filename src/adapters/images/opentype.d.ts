@@ -9,5 +9,7 @@ declare module 'opentype.js' {
     unitsPerEm: number;
     charToGlyph(character: string): Glyph;
   }
-  export function parse(buffer: ArrayBuffer): Font;
+  // a CommonJS package: Node finds its exports on the default alone
+  const opentype: { parse(buffer: ArrayBuffer): Font };
+  export default opentype;
 }

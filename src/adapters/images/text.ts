@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Font, parse } from 'opentype.js';
+import opentype, { type Font } from 'opentype.js';
 import { type TextOutlines } from '../../pipeline/ports.ts';
 
 const require = createRequire(import.meta.url);
@@ -15,7 +15,7 @@ export function createTextOutlines(): TextOutlines {
     const known = fonts.get(weight);
     if (known) return known;
     const file = readFileSync(require.resolve(`@fontsource/roboto/files/roboto-latin-${weight}-normal.woff`));
-    const loaded = parse(file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength));
+    const loaded = opentype.parse(file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength));
     fonts.set(weight, loaded);
     return loaded;
   };
