@@ -1,0 +1,181 @@
+import { basename, join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { invalid } from '../base/errors.ts';
+import { createApiClient, type ApiClient } from './client.ts';
+import { distill } from './distill.ts';
+import { cancelRun, listRuns, showRun } from './runs.ts';
+
+/** What the commands need of the process that they run in; the root hands it over. */
+export interface Host {
+  version: string;
+  /** Where the priors and data that we ship lie. */
+  priorsDir: string;
+  /** Runs the service until it is told to stop. */
+  serve(options: { host?: string; port?: number }): Promise<void>;
+  /** A running service of this state directory, or one of our own for as long as `work` takes. */
+  withService(work: (url: string) => Promise<void>): Promise<void>;
+  /** Checks a bundle and says what it found. @throws PRIOR_INVALID */
+  validatePrior(directory: string): Promise<string>;
+  /** Aborts at the first interrupt. */
+  interrupt: AbortSignal;
+}
+
+export function createProgram(host: Host): Command {
+  const program = new Command('pushforward')
+    .description('Distils a large labelled image dataset into a small weighted synthetic one.')
+    .version(host.version)
+    .showHelpAfterError('(pushforward --help lists the commands)');
+
+  program
+    .command('serve')
+    .description('Run the service: GraphQL at /graphql, an explorer at /graphiql, metrics at /metrics.')
+    .option('--host <address>', 'address to listen on (HOST)')
+    .option('--port <number>', 'port to listen on, 0 for any (PORT, default 4000)', wholeNumber)
+    .action((options: { host?: string; port?: number }) => host.serve(options));
+
+  withRecipe(
+    program
+      .command('quickstart')
+      .description('The main job, end to end, on the letters that we ship.')
+      .option('--out <folder>', 'where the products go', 'out/quickstart'),
+  ).action((options: RecipeOptions) =>
+    onService(host, options.url, (client) =>
+      distill(
+        client,
+        {
+          path: join(host.priorsDir, 'glyphs', 'dataset'),
+          name: 'glyphs',
+          priorPath: join(host.priorsDir, 'glyphs'),
+          classes: options.classes ?? null,
+          recipe: recipeOf(options),
+          out: options.out,
+        },
+        host.interrupt,
+      ),
+    ),
+  );
+
+  withRecipe(
+    program
+      .command('distill')
+      .description('Distil a dataset: a folder of class folders, a tar or tar.gz of one, or Hugging Face Parquet.')
+      .argument('<dataset>', 'path of the dataset')
+      .requiredOption('--prior <name|folder>', 'a prior that we ship (glyphs, cifar10), or the folder of a bundle')
+      .option('--name <name>', 'name of the dataset; default: from its path')
+      .option('--out <folder>', 'where the products go', 'out/distill'),
+  ).action((dataset: string, options: RecipeOptions & { prior: string; name?: string }) =>
+    onService(host, options.url, (client) =>
+      distill(
+        client,
+        {
+          path: dataset,
+          name: options.name ?? datasetName(dataset),
+          priorPath: /[/\\.]/.test(options.prior) ? options.prior : join(host.priorsDir, options.prior),
+          classes: options.classes ?? null,
+          recipe: recipeOf(options),
+          out: options.out,
+        },
+        host.interrupt,
+      ),
+    ),
+  );
+
+  const prior = program.command('prior').description('Work with prior bundles.');
+  prior
+    .command('validate')
+    .description('Check a bundle: digests, shapes, and one tiny batch through every model.')
+    .argument('<folder>')
+    .action(async (folder: string) => console.log(await host.validatePrior(folder)));
+
+  const runs = program.command('runs').description('See and stop runs.');
+  withUrl(runs.command('list').description('The newest runs.')).action((options: { url?: string }) =>
+    onService(host, options.url, listRuns),
+  );
+  withUrl(runs.command('show').description('Stages and figures of one run.').argument('<id>')).action(
+    (id: string, options: { url?: string }) => onService(host, options.url, (client) => showRun(client, id)),
+  );
+  withUrl(runs.command('cancel').description('Stop a run and let go of what it holds.').argument('<id>')).action(
+    (id: string, options: { url?: string }) => onService(host, options.url, (client) => cancelRun(client, id)),
+  );
+  return program;
+}
+
+interface RecipeOptions {
+  url?: string;
+  out: string;
+  imagesPerClass: number;
+  classes?: string[];
+  seed?: number;
+  holdout?: number;
+  restarts?: number;
+  strength?: number;
+  steps?: number;
+  guidance?: number;
+  temperature?: number;
+  weightExponent?: number;
+  tolerateCorrupt?: number;
+  provider?: string;
+  batch?: number;
+}
+
+function withRecipe(command: Command): Command {
+  return withUrl(command)
+    .option('-k, --images-per-class <number>', 'points per class', wholeNumber, 10)
+    .option('--classes <names>', 'comma-separated classes to take; default: all', (text) => text.split(','))
+    .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
+    .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', decimal)
+    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', wholeNumber)
+    .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', decimal)
+    .option('--steps <number>', 'of the whole noise schedule; default 50', wholeNumber)
+    .option('--guidance <scale>', 'classifier-free guidance; default 4', decimal)
+    .option('--temperature <number>', 'of the soft labels; default 1', decimal)
+    .option('--weight-exponent <a>', 'training weights go with mass^a; default 1', decimal)
+    .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
+    .option('--batch <number>', 'images per model call; default 128', wholeNumber)
+    .addOption(
+      new Option('--provider <name>', 'where models run; default cpu').choices(['auto', 'cpu', 'webgpu', 'cuda']),
+    );
+}
+
+function withUrl(command: Command): Command {
+  return command.option('--url <url>', 'use the service at this address instead of one of our own');
+}
+
+function recipeOf(options: RecipeOptions): Record<string, unknown> {
+  return {
+    imagesPerClass: options.imagesPerClass,
+    seed: options.seed,
+    holdout: options.holdout,
+    quantizer: { restarts: options.restarts },
+    decoder: { strength: options.strength, steps: options.steps, guidance: options.guidance },
+    labels: { temperature: options.temperature },
+    weights: { exponent: options.weightExponent },
+    tolerances: { corruptImages: options.tolerateCorrupt },
+    execution: { provider: options.provider?.toUpperCase(), batch: options.batch },
+  };
+}
+
+function onService(host: Host, url: string | undefined, work: (client: ApiClient) => Promise<void>): Promise<void> {
+  if (url === undefined) return host.withService((own) => work(createApiClient(own)));
+  if (!URL.canParse(url))
+    throw invalid(`expected --url to be a URL such as http://127.0.0.1:4000, got ${url}: correct it`);
+  return work(createApiClient(url));
+}
+
+/** `cifar10/train.tar.gz` is `train`. */
+function datasetName(path: string): string {
+  return basename(path).replace(/\.(tar\.gz|tgz|tar|parquet)$/, '');
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, got ${text}`);
+  return value;
+}
+
+function decimal(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError(`expected a number of 0 or more, got ${text}`);
+  return value;
+}

@@ -1,0 +1,285 @@
+/** Wires the service: what implements which port. `main.ts` has the commands; nothing else knows this much. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createCatalog } from './adapters/database/catalog.ts';
+import { migrate, openDatabase } from './adapters/database/connection.ts';
+import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
+import { createRunStore } from './adapters/database/runs.ts';
+import { createSourceScanner } from './adapters/images/index.ts';
+import { createLocalExecutor } from './adapters/processes/index.ts';
+import { createModelRuntime } from './adapters/runtime/index.ts';
+import { bundleFolder, createDirectoryStore, verifySignedUrl } from './adapters/storage/index.ts';
+import { startTelemetry } from './adapters/telemetry/index.ts';
+import { startApi } from './api/http/server.ts';
+import { systemClock } from './base/clock.ts';
+import { PushforwardError } from './base/errors.ts';
+import { newId } from './base/ids.ts';
+import { type Config } from './config.ts';
+import { createControl } from './control/control.ts';
+import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
+import { createEngine } from './engine/index.ts';
+import { createPublications } from './pipeline/artifacts.ts';
+import { importDataset } from './pipeline/dataset/import.ts';
+import { createPlanner } from './pipeline/planner.ts';
+import { type ObjectStore } from './pipeline/ports.ts';
+import { readBundle } from './pipeline/prior/bundle.ts';
+import { publishPrior } from './pipeline/prior/register.ts';
+import { describeBundle, validatePrior } from './pipeline/prior/validate.ts';
+
+export interface Service {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything; what was started is stopped again, last first, at `close` or when a later part fails.
+ * @throws ALREADY_EXISTS if a service runs on this state directory
+ */
+export async function startService(config: Config): Promise<Service> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const each of stops.reverse()) await each();
+  };
+  try {
+    await mkdir(config.stateDir, { recursive: true });
+    stops.push(await takeStateDir(config.stateDir));
+    const telemetry = startTelemetry({
+      serviceName: 'pushforward',
+      version: config.version,
+      otlpEndpoint: config.otlpEndpoint,
+      logLevel: config.logLevel,
+      pretty: process.stderr.isTTY,
+    });
+    const { log } = telemetry;
+    stops.push(() => telemetry.shutdown());
+
+    const databaseUrl = config.databaseUrl ?? (await embeddedDatabase());
+    const db = openDatabase({
+      url: databaseUrl,
+      onError: (error) => log.warn('a database connection broke', { error }),
+    });
+    stops.push(() => db.destroy());
+    await migrate(db);
+
+    const signingSecret = await serviceSecret(config.stateDir);
+    let url = '';
+    const store = createDirectoryStore({ root: join(config.stateDir, 'store'), signingSecret, publicUrl: () => url });
+    const executor = createLocalExecutor({
+      slots: config.local.slots,
+      priceUsdPerHour: config.local.priceUsdPerHour,
+      workerPath: fileURLToPath(new URL('./worker.js', import.meta.url)),
+      env: { ...process.env, PUSHFORWARD_STATE_DIR: config.stateDir },
+      log,
+      killAfterMs: 5_000,
+    });
+    stops.push(() => executor.close());
+    const engine = createEngine({
+      runs: createRunStore({ db, url: databaseUrl }),
+      publications: createPublications(store),
+      planner: createPlanner(store),
+      executors: [executor],
+      clock: systemClock,
+      log,
+      ownerId: newId('service'),
+      lease: config.lease,
+      maxAttempts: config.maxAttempts,
+      releaseDeadlineMs: config.releaseDeadlineMs,
+    });
+    const control = createControl({
+      catalog: createCatalog(db),
+      engine: {
+        launch: async (order) => {
+          const { run, created } = await engine.launch(order);
+          return { runId: run.id, created };
+        },
+        cancel: async (projectId, runId) => void (await engine.cancel(projectId, runId)),
+        onEvents: (runId, wake) => engine.events.subscribe((id) => id === runId && wake()),
+      },
+      importer: datasetImporter(store, config.stateDir),
+      registrar: priorRegistrar(store),
+      store,
+      clock: systemClock,
+      log,
+      importRoots: config.importRoots,
+      realPath: (path) => realpath(path).catch(() => null),
+    });
+    await control.start();
+    stops.push(() => control.close());
+    await engine.start();
+    stops.push(() => engine.stop());
+    const api = await startApi({
+      host: config.host,
+      port: config.port,
+      control,
+      log,
+      metricsText: () => telemetry.metricsText(),
+      objects: {
+        verify: (path) => verifySignedUrl(path, signingSecret, systemClock.now()),
+        head: (key) => store.head(key),
+        stream: (key) => store.stream(key),
+      },
+    });
+    stops.push(() => api.close());
+    url = api.url;
+    await announce(config.stateDir, url);
+    log.info(`listening at ${url}/graphql`, { stateDir: config.stateDir });
+    return { url, close: stop };
+
+    async function embeddedDatabase(): Promise<string> {
+      const postgres = await startEmbeddedPostgres({ dataDir: join(config.stateDir, 'postgres'), log });
+      stops.push(() => postgres.stop());
+      return postgres.url;
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Runs the service until the signal aborts. */
+export async function serve(config: Config, signal: AbortSignal): Promise<void> {
+  const service = await startService(config);
+  console.log(`Pushforward ${config.version} at ${service.url}
+  GraphQL   ${service.url}/graphql
+  Explorer  ${service.url}/graphiql
+  State     ${config.stateDir}`);
+  if (!signal.aborted) await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
+  console.log('Stopping; runs in flight go on at the next start.');
+  await service.close();
+}
+
+/** Uses the service that runs on this state directory, or starts one on a free port for as long as `work` takes. */
+export async function withService(config: Config, work: (url: string) => Promise<void>): Promise<void> {
+  const running = await runningService(config.stateDir);
+  if (running) return work(running.url);
+  const logLevel = process.env['LOG_LEVEL'] ? config.logLevel : 'error';
+  const service = await startService({ ...config, port: 0, logLevel });
+  try {
+    await work(service.url);
+  } finally {
+    await service.close();
+  }
+}
+
+/** @throws PRIOR_INVALID */
+export async function describeValidPrior(directory: string): Promise<string> {
+  const bundle = await readBundle(bundleFolder(directory));
+  const runtime = await createModelRuntime({ provider: 'cpu', threads: 1 });
+  try {
+    await validatePrior(bundle, runtime);
+    return describeBundle(bundle);
+  } finally {
+    await runtime.close();
+  }
+}
+
+function datasetImporter(store: ObjectStore, stateDir: string): DatasetImporter {
+  return {
+    importDataset: ({ projectId, source, previous, onProgress, signal }) =>
+      importDataset({
+        scanner: createSourceScanner(),
+        store,
+        projectId,
+        path: source.path,
+        classes: source.classes,
+        previous,
+        tempDir: join(stateDir, 'temporary'),
+        onProgress,
+        signal,
+      }),
+  };
+}
+
+function priorRegistrar(store: ObjectStore): PriorRegistrar {
+  const publications = createPublications(store);
+  return {
+    async registerPrior({ projectId, path }) {
+      const bundle = await readBundle(bundleFolder(path));
+      const runtime = await createModelRuntime({ provider: 'cpu', threads: 1 });
+      try {
+        await validatePrior(bundle, runtime);
+      } finally {
+        await runtime.close();
+      }
+      const manifest = await publishPrior({ bundle, store, projectId, publications });
+      const { name, version } = bundle.description;
+      return { name, version, digest: manifest.id, description: bundle.description, manifest };
+    },
+  };
+}
+
+interface Announcement {
+  pid: number;
+  url: string | null;
+}
+
+const announcementPath = (stateDir: string): string => join(stateDir, 'service.json');
+
+/** Takes the state directory for this process. Answers with what gives it back. */
+async function takeStateDir(stateDir: string): Promise<() => Promise<void>> {
+  const path = announcementPath(stateDir);
+  const mine = JSON.stringify({ pid: process.pid, url: null } satisfies Announcement);
+  for (;;) {
+    try {
+      await writeFile(path, mine, { flag: 'wx' });
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const other = await readAnnouncement(stateDir);
+    if (other && isAlive(other.pid)) {
+      throw new PushforwardError(
+        'ALREADY_EXISTS',
+        `expected no service on ${stateDir}, got process ${other.pid} at ${other.url ?? 'an address that it has yet to announce'}: ` +
+          'stop it, or set PUSHFORWARD_STATE_DIR to another directory',
+      );
+    }
+    // Left by a service that was killed.
+    await rm(path, { force: true });
+  }
+}
+
+async function announce(stateDir: string, url: string): Promise<void> {
+  const temporary = join(stateDir, `service.${randomUUID()}.json`);
+  await writeFile(temporary, JSON.stringify({ pid: process.pid, url } satisfies Announcement));
+  await rename(temporary, announcementPath(stateDir));
+}
+
+async function runningService(stateDir: string): Promise<{ url: string } | null> {
+  const announced = await readAnnouncement(stateDir);
+  if (!announced?.url || !isAlive(announced.pid)) return null;
+  const healthy = await fetch(`${announced.url}/healthz`)
+    .then((answer) => answer.ok)
+    .catch(() => false);
+  return healthy ? { url: announced.url } : null;
+}
+
+async function readAnnouncement(stateDir: string): Promise<Announcement | null> {
+  try {
+    return JSON.parse(await readFile(announcementPath(stateDir), 'utf8')) as Announcement;
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Signs download URLs; made once per state directory. */
+async function serviceSecret(stateDir: string): Promise<string> {
+  const path = join(stateDir, 'secret');
+  await writeFile(path, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    },
+  );
+  return (await readFile(path, 'utf8')).trim();
+}
