@@ -1,0 +1,95 @@
+import { registerEnumType } from 'type-graphql';
+import { ERROR_CODES } from '../base/errors.ts';
+
+/** Each enum is its members with what they mean; `registered` tells the schema. */
+function registered<T extends Record<string, string>>(
+  name: string,
+  description: string,
+  members: T,
+): { [K in keyof T]: K } {
+  const values = Object.fromEntries(Object.keys(members).map((key) => [key, key])) as { [K in keyof T]: K };
+  const valuesConfig = Object.fromEntries(
+    Object.entries(members).map(([key, meaning]) => [key, { description: meaning }]),
+  ) as { [K in keyof T]: { description: string } };
+  registerEnumType(values as Record<string, string>, { name, description, valuesConfig });
+  return values;
+}
+
+export const DatasetVersionState = registered('DatasetVersionState', 'Where an import stands.', {
+  IMPORTING: 'Its images are being listed and digested.',
+  READY: 'It never changes again.',
+  FAILED: '`error` says why; import again.',
+});
+
+export const RunState = registered('RunState', 'Where a run stands.', {
+  QUEUED: 'Launched; nothing has been planned.',
+  RUNNING: 'A stage is being planned or carried out.',
+  STOPPING: 'A task failed for good or someone cancelled; what runs is being stopped.',
+  SUCCEEDED: 'All stages are done. Final.',
+  FAILED: '`failure` says why. Final.',
+  CANCELLED: 'Stopped on request. Final.',
+});
+
+export const StageState = registered('StageState', 'Where a stage of a run stands.', {
+  PENDING: 'Not planned: what it consists of follows from earlier stages.',
+  RUNNING: 'Its tasks are known and being carried out.',
+  SUCCEEDED: 'All tasks succeeded and its artifact is published.',
+  FAILED: 'The run ended during it, or before it.',
+  CANCELLED: 'The run was cancelled during it, or before it.',
+  SKIPPED: 'This run has no need of it; `skipReason` says why.',
+});
+
+export const TaskState = registered('TaskState', 'Where a task of a stage stands.', {
+  PENDING: 'Waits for a slot, or for the time of its next attempt.',
+  RUNNING: 'It has an attempt under way.',
+  SUCCEEDED: 'Its artifact is published.',
+  FAILED: 'It failed for good and stopped the run.',
+  CANCELLED: 'The run stopped before it was done.',
+});
+
+export const AttemptState = registered('AttemptState', 'Where one try at a task stands.', {
+  RUNNING: 'An executor carries it out, or is about to.',
+  SUCCEEDED: 'It published its artifact.',
+  FAILED: '`failure` says why.',
+  LOST: 'Its service died or its lease ran out.',
+  CANCELLED: 'Stopped on purpose and seen gone.',
+});
+
+export const TaskCache = registered('TaskCache', 'Whether a task had to be carried out.', {
+  HIT: 'Its artifact had been published before this run asked; it cost this run nothing.',
+  MISS: 'This run made it.',
+});
+
+export const ErrorCode = registered(
+  'ErrorCode',
+  'The closed set of error codes.',
+  Object.fromEntries(ERROR_CODES.map((code) => [code, code.toLowerCase().replaceAll('_', ' ')])),
+);
+
+export const QuantizerAlgorithm = registered('QuantizerAlgorithm', 'How the points of a class are found.', {
+  LLOYD: 'Greedy k-means++ with restarts, then full-batch Lloyd to convergence.',
+});
+
+export const DecoderMode = registered('DecoderMode', 'How points become images.', {
+  AUTO: 'DIFFUSION where the prior has a denoiser, else VAE.',
+  DIFFUSION: 'Noise the point, denoise it with the class-conditional model, decode.',
+  VAE: 'Decode the point plainly.',
+});
+
+export const LabelMode = registered('LabelMode', 'Where soft labels come from.', {
+  AUTO: 'TEACHER where the prior has one, else NONE.',
+  TEACHER: "The prior's teacher.",
+  NONE: 'No soft labels.',
+});
+
+export const ClassShares = registered('ClassShares', 'The share p of a class in the weights.', {
+  DATA: "The class's share of the images.",
+  UNIFORM: 'The same for each class.',
+});
+
+export const Provider = registered('Provider', 'What runs the models.', {
+  AUTO: 'The fastest that this machine has; the artifacts say which it was.',
+  CPU: 'The processor. Byte-identical results for any batch and thread count.',
+  WEBGPU: 'Any GPU through WebGPU.',
+  CUDA: 'An NVIDIA GPU.',
+});

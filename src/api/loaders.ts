@@ -1,0 +1,122 @@
+import DataLoader from 'dataloader';
+import { type ProjectReader } from '../control/control.ts';
+import { FIGURES_STAGE } from '../control/figures.ts';
+import { type TaskPageRequest } from '../control/ports.ts';
+import {
+  type ArtifactView,
+  type AttemptView,
+  type DatasetVersionView,
+  type DatasetView,
+  type PriorView,
+  type RunView,
+  type StageView,
+  type TaskView,
+} from '../control/views.ts';
+
+/** One query per kind and tick, however many objects of a response ask. A loader lives as long as its request. */
+export type Loaders = ReturnType<typeof createLoaders>;
+
+export function createLoaders(rows: ProjectReader) {
+  return {
+    dataset: byId<DatasetView>((ids) => rows.datasetsById(ids)),
+    datasetVersion: new DataLoader<string, DatasetVersionView | null>(
+      async (ids) => {
+        const found = new Map((await rows.datasetVersionsById(ids)).map((one) => [one.askedId, one.version]));
+        return ids.map((id) => found.get(id) ?? null);
+      },
+      { maxBatchSize: MAX_BATCH },
+    ),
+    prior: byId<PriorView>((ids) => rows.priorsById(ids)),
+    run: byId<RunView>((ids) => rows.runsById(ids)),
+    task: byId<TaskView>((ids) => rows.tasksById(ids)),
+    artifact: byId<ArtifactView>((ids) => rows.artifactsById(ids)),
+
+    versionsOfDataset: grouped<DatasetVersionView, DatasetVersionView>(
+      (ids) => rows.datasetVersionsByDataset(ids),
+      (version) => version.datasetId,
+      (version) => version,
+    ),
+    stagesOfRun: grouped<StageView, StageView>(
+      (ids) => rows.stagesByRun(ids),
+      (stage) => stage.runId,
+      (stage) => stage,
+    ),
+    figureTasksOfRun: grouped<TaskView, TaskView>(
+      (ids) => rows.tasksByRun(ids, FIGURES_STAGE),
+      (task) => task.runId,
+      (task) => task,
+    ),
+    attemptsOfTask: grouped<AttemptView, AttemptView>(
+      (ids) => rows.attemptsByTask(ids),
+      (attempt) => attempt.taskId,
+      (attempt) => attempt,
+    ),
+    inputsOfRun: artifactsOfRun(rows, 'INPUT'),
+    outputsOfRun: artifactsOfRun(rows, 'OUTPUT'),
+    inputsOfArtifact: grouped<{ artifactId: string; input: ArtifactView }, ArtifactView>(
+      (ids) => rows.inputsOfArtifacts(ids),
+      (found) => found.artifactId,
+      (found) => found.input,
+    ),
+    usersOfArtifact: grouped<{ artifactId: string; user: ArtifactView }, ArtifactView>(
+      (ids) => rows.usersOfArtifacts(ids),
+      (found) => found.artifactId,
+      (found) => found.user,
+    ),
+    runsUsingArtifact: grouped<{ artifactId: string; run: RunView }, RunView>(
+      (ids) => rows.runsUsingArtifacts(ids),
+      (found) => found.artifactId,
+      (found) => found.run,
+    ),
+    /** One more task than asked for says whether there are more. */
+    tasksOfStage: new DataLoader<TaskPageRequest, TaskView[], string>(
+      async (requests) => {
+        const found = await rows.tasksOfStages(requests.map((one) => ({ ...one, first: one.first + 1 })));
+        return requests.map((one) =>
+          found
+            .filter((task) => task.runId === one.runId && task.stage === one.stage && task.index > one.afterIndex)
+            .slice(0, one.first + 1),
+        );
+      },
+      {
+        cacheKeyFn: (one) => JSON.stringify([one.runId, one.stage, one.afterIndex, one.first]),
+        maxBatchSize: MAX_BATCH,
+      },
+    ),
+  };
+}
+
+const MAX_BATCH = 500;
+
+function byId<V extends { id: string }>(load: (ids: readonly string[]) => Promise<V[]>): DataLoader<string, V | null> {
+  return new DataLoader(
+    async (ids) => {
+      const found = new Map((await load(ids)).map((one) => [one.id, one]));
+      return ids.map((id) => found.get(id) ?? null);
+    },
+    { maxBatchSize: MAX_BATCH },
+  );
+}
+
+function grouped<Row, V>(
+  load: (ids: readonly string[]) => Promise<Row[]>,
+  keyOf: (row: Row) => string,
+  valueOf: (row: Row) => V,
+): DataLoader<string, V[]> {
+  return new DataLoader(
+    async (ids) => {
+      const groups = new Map<string, V[]>(ids.map((id) => [id, []]));
+      for (const row of await load(ids)) groups.get(keyOf(row))?.push(valueOf(row));
+      return ids.map((id) => groups.get(id) ?? []);
+    },
+    { maxBatchSize: MAX_BATCH },
+  );
+}
+
+function artifactsOfRun(rows: ProjectReader, direction: 'INPUT' | 'OUTPUT') {
+  return grouped<{ runId: string; artifact: ArtifactView }, ArtifactView>(
+    (ids) => rows.artifactsByRun(ids, direction),
+    (found) => found.runId,
+    (found) => found.artifact,
+  );
+}

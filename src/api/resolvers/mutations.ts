@@ -1,0 +1,55 @@
+import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql';
+import { type ApiContext } from '../context.ts';
+import { asResult } from '../errors.ts';
+import { ImportDatasetInput, LaunchRunInput, RegisterPriorInput } from '../types/inputs.ts';
+import { CancelRunResult, ImportDatasetResult, LaunchRunResult, RegisterPriorResult } from '../types/results.ts';
+
+@Resolver()
+export class Mutations {
+  @Mutation(() => ImportDatasetResult, {
+    description: 'Imports a dataset from where it lies. Answers at once; the import goes on in the background.',
+  })
+  importDataset(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('input', () => ImportDatasetInput, { description: 'What to import.' }) input: ImportDatasetInput,
+  ): Promise<object> {
+    return asResult('ImportDatasetSuccess', ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable'], async () => {
+      const { version, reused } = await control.importDataset(principal, input);
+      return { datasetVersion: version, reused };
+    });
+  }
+
+  @Mutation(() => RegisterPriorResult, {
+    description: 'Validates a model bundle and publishes it. Files of the same digests give the same prior.',
+  })
+  registerPrior(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('input', () => RegisterPriorInput, { description: 'The bundle.' }) input: RegisterPriorInput,
+  ): Promise<object> {
+    return asResult('RegisterPriorSuccess', ['InvalidInput', 'SourceUnreadable', 'PriorInvalid'], () =>
+      control.registerPrior(principal, input),
+    );
+  }
+
+  @Mutation(() => LaunchRunResult, {
+    description: 'Validates a recipe and launches a run. One key gives exactly one run.',
+  })
+  launchRun(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('input', () => LaunchRunInput, { description: 'Recipe and key.' }) input: LaunchRunInput,
+  ): Promise<object> {
+    return asResult(
+      'LaunchRunSuccess',
+      ['InvalidInput', 'NotEnoughImages', 'NotFound', 'NotReady', 'IdempotencyConflict'],
+      () => control.launchRun(principal, input),
+    );
+  }
+
+  @Mutation(() => CancelRunResult, { description: 'Asks a run to stop; one that has ended stays as it is.' })
+  cancelRun(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('id', () => ID, { description: 'Id of the run.' }) id: string,
+  ): Promise<object> {
+    return asResult('CancelRunSuccess', ['NotFound'], async () => ({ run: await control.cancelRun(principal, id) }));
+  }
+}

@@ -1,0 +1,139 @@
+import { Arg, Ctx, ID, Int, Query, Resolver } from 'type-graphql';
+import { invalid } from '../../base/errors.ts';
+import { type Page, type PageRequest } from '../../control/ports.ts';
+import { type RunView } from '../../control/views.ts';
+import { checkFirst, decodeCursor, toConnection, type Connection } from '../connection.ts';
+import { type ApiContext } from '../context.ts';
+import { Artifact } from '../types/artifact.ts';
+import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts';
+import { RunFilterInput } from '../types/inputs.ts';
+import { Node } from '../types/node.ts';
+import { Prior, PriorConnection } from '../types/prior.ts';
+import { Run, RunConnection } from '../types/run.ts';
+import { Health } from '../types/health.ts';
+
+export const API_VERSION = '0.1';
+
+const FIRST = { defaultValue: 20, description: 'Rows at most, 1 to 100.' };
+const AFTER = { nullable: true, description: 'endCursor of the page before.' };
+
+@Resolver()
+export class Queries {
+  @Query(() => String, {
+    description: 'Version of this schema: the first number changes when something is taken away.',
+  })
+  apiVersion(): string {
+    return API_VERSION;
+  }
+
+  @Query(() => Health, { description: 'Whether the service can do its work.' })
+  async health(@Ctx() { control }: ApiContext): Promise<Health> {
+    const database = await control.ready().then(
+      () => true,
+      () => false,
+    );
+    return { ok: database, database };
+  }
+
+  @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })
+  async node(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('id', () => ID, { description: 'Id of a dataset, dataset version, prior, run or artifact.' }) id: string,
+  ): Promise<object | null> {
+    const kinds = [
+      ['Run', loaders.run],
+      ['DatasetVersion', loaders.datasetVersion],
+      ['Dataset', loaders.dataset],
+      ['Prior', loaders.prior],
+      ['Artifact', loaders.artifact],
+    ] as const;
+    const found = await Promise.all(kinds.map(([, loader]) => loader.load(id)));
+    const index = found.findIndex((value) => value !== null);
+    return index < 0 ? null : { ...found[index], __typename: kinds[index]![0] };
+  }
+
+  @Query(() => Dataset, { nullable: true, description: 'A dataset by its id or its name: give one of them.' })
+  dataset(
+    @Ctx() { control, principal, loaders }: ApiContext,
+    @Arg('id', () => ID, { nullable: true, description: 'Its id.' }) id?: string | null,
+    @Arg('name', () => String, { nullable: true, description: 'Its name.' }) name?: string | null,
+  ): Promise<unknown> {
+    if (id && !name) return loaders.dataset.load(id);
+    if (name && !id) return control.read(principal).datasetByName(name);
+    throw invalid(`expected either id or name, got ${id ? 'both' : 'neither'}: give one of them`, { path: ['id'] });
+  }
+
+  @Query(() => DatasetConnection, { description: 'Datasets, newest first.' })
+  datasets(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+  ): Promise<Connection<{ id: string }>> {
+    return paged('dataset', first, after, (page) => control.read(principal).datasets(page));
+  }
+
+  @Query(() => DatasetVersion, {
+    nullable: true,
+    description:
+      'A dataset version by its id. The id of an import that found an earlier version answers with that one.',
+  })
+  datasetVersion(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('id', () => ID, { description: 'Its id.' }) id: string,
+  ): Promise<unknown> {
+    return loaders.datasetVersion.load(id);
+  }
+
+  @Query(() => Prior, { nullable: true, description: 'A prior by its id.' })
+  prior(@Ctx() { loaders }: ApiContext, @Arg('id', () => ID, { description: 'Its id.' }) id: string): Promise<unknown> {
+    return loaders.prior.load(id);
+  }
+
+  @Query(() => PriorConnection, { description: 'Priors, newest first.' })
+  priors(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+  ): Promise<Connection<{ id: string }>> {
+    return paged('prior', first, after, (page) => control.read(principal).priors(page));
+  }
+
+  @Query(() => Run, { nullable: true, description: 'A run by its id.' })
+  run(@Ctx() { loaders }: ApiContext, @Arg('id', () => ID, { description: 'Its id.' }) id: string): Promise<unknown> {
+    return loaders.run.load(id);
+  }
+
+  @Query(() => RunConnection, { description: 'Runs, newest first.' })
+  runs(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+    @Arg('filter', () => RunFilterInput, { nullable: true, description: 'Which runs; absent: all.' })
+    filter?: RunFilterInput | null,
+  ): Promise<Connection<RunView>> {
+    const by = {
+      ...(filter?.state && { states: filter.state }),
+      ...(filter?.datasetVersionId && { datasetVersionId: filter.datasetVersionId }),
+      ...(filter?.priorId && { priorId: filter.priorId }),
+    };
+    return paged('run', first, after, (page) => control.read(principal).runs(page, by));
+  }
+
+  @Query(() => Artifact, { nullable: true, description: 'An artifact by its id.' })
+  artifact(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('id', () => ID, { description: 'Its id.' }) id: string,
+  ): Promise<unknown> {
+    return loaders.artifact.load(id);
+  }
+}
+
+async function paged<T extends { id: string }>(
+  kind: string,
+  first: number,
+  after: string | null | undefined,
+  load: (page: PageRequest) => Promise<Page<T>>,
+): Promise<Connection<T>> {
+  const page = await load({ first: checkFirst(first), after: decodeCursor(kind, after) });
+  return toConnection(kind, page, after ?? null, (row) => row.id);
+}

@@ -1,0 +1,157 @@
+import { Arg, Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
+import { type ArtifactView } from '../../control/views.ts';
+import { type ApiContext } from '../context.ts';
+import { DateTime, Json, Long } from '../scalars.ts';
+import { Node } from './node.ts';
+import { Run } from './run.ts';
+import { Task } from './stage.ts';
+
+type Blob_ = ArtifactView['manifest']['blobs'][string];
+
+@ObjectType({ description: 'A file of an artifact, named by its digest.' })
+export class Blob {
+  declare reference: Blob_;
+  declare filename: string;
+
+  @Field(() => String, { description: 'Its name within the artifact.' })
+  name!: string;
+
+  @Field(() => String, { description: 'SHA-256 of its bytes, lower-case hex.' })
+  get sha256(): string {
+    return this.reference.sha256;
+  }
+
+  @Field(() => Long, { description: 'Length in bytes.' })
+  get bytes(): number {
+    return this.reference.bytes;
+  }
+
+  @Field(() => String, { description: 'Media type, for example image/png.' })
+  get mediaType(): string {
+    return this.reference.mediaType;
+  }
+
+  @Field(() => String, { description: 'A URL that anyone holding it can GET until it expires.' })
+  downloadUrl(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('expiresSeconds', () => Int, { defaultValue: 3600, description: 'Seconds until it expires, at most 7 days.' })
+    expiresSeconds: number,
+  ): Promise<string> {
+    return control.downloadUrl(principal, this.reference, { filename: this.filename, expiresSeconds });
+  }
+}
+
+@ObjectType({ description: 'A number that a task reported.' })
+export class Metric {
+  @Field(() => String, { description: 'Its name.' })
+  name!: string;
+
+  @Field(() => Float, { description: 'Its value; units are those of the name.' })
+  value!: number;
+}
+
+@ObjectType({ description: 'What made an artifact.' })
+export class ArtifactProducer {
+  declare runId: string;
+  declare taskId: string | null;
+
+  @Field(() => Run, { nullable: true, description: 'The run that carried the task out first.' })
+  run(@Ctx() { loaders }: ApiContext): Promise<unknown> {
+    return loaders.run.load(this.runId);
+  }
+
+  @Field(() => Task, { nullable: true, description: 'The task; null for the artifact of a whole stage.' })
+  task(@Ctx() { loaders }: ApiContext): Promise<unknown> | null {
+    return this.taskId === null ? null : loaders.task.load(this.taskId);
+  }
+}
+
+@ObjectType({ description: 'What reads an artifact.' })
+export class ArtifactUse {
+  declare artifactId: string;
+
+  @Field(() => [Run], { description: 'Runs that took it as an input, newest first.' })
+  runs(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
+    return loaders.runsUsingArtifact.load(this.artifactId);
+  }
+
+  @Field(() => [Artifact], { description: 'Artifacts that were made from it, oldest first.' })
+  artifacts(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
+    return loaders.usersOfArtifact.load(this.artifactId);
+  }
+}
+
+@ObjectType({
+  implements: Node,
+  description:
+    'What a task or a stage published, or what was imported: a manifest that points at blobs. Never changes.',
+})
+export class Artifact extends Node {
+  declare manifest: ArtifactView['manifest'];
+  declare runId: string | null;
+  declare taskId: string | null;
+
+  @Field(() => String, {
+    description: 'latents, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
+  })
+  kind!: string;
+
+  @Field(() => String, { description: 'The stage that publishes such artifacts.' })
+  stage!: string;
+
+  @Field(() => String, { description: 'What a person calls it.' })
+  title!: string;
+
+  @Field(() => Long, { description: 'Bytes of its blobs together.' })
+  bytes!: number;
+
+  @Field(() => [Blob], { description: 'Its files by name.' })
+  get blobs(): { name: string; reference: Blob_; filename: string }[] {
+    return Object.entries(this.manifest.blobs)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, reference]) => ({ name, reference, filename: name.split('/').at(-1) ?? name }));
+  }
+
+  @Field(() => [Metric], { description: 'The numbers that its task reported, by name.' })
+  get metrics(): { name: string; value: number }[] {
+    return Object.entries(this.manifest.metrics)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => ({ name, value }));
+  }
+
+  @Field(() => Json, { description: 'The options that it was made with; part of its identity.' })
+  get options(): unknown {
+    return this.manifest.options;
+  }
+
+  @Field(() => Json, { description: 'Small facts that later stages plan with.' })
+  get content(): unknown {
+    return this.manifest.content;
+  }
+
+  @Field(() => Json, { description: 'Where its bytes came from: provider, runtime version, device, threads.' })
+  get produced(): unknown {
+    return this.manifest.produced;
+  }
+
+  @Field(() => ArtifactProducer, { nullable: true, description: 'What made it; null for what was imported.' })
+  get producedBy(): { runId: string; taskId: string | null } | null {
+    return this.runId === null ? null : { runId: this.runId, taskId: this.taskId };
+  }
+
+  @Field(() => [Artifact], { description: 'Artifacts that it was made from, oldest first.' })
+  inputs(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
+    return loaders.inputsOfArtifact.load(this.id);
+  }
+
+  @Field(() => ArtifactUse, { description: 'What reads it.' })
+  get usedBy(): { artifactId: string } {
+    return { artifactId: this.id };
+  }
+
+  @Field(() => Float, { description: 'Cost of the attempt that made it, in US dollars.' })
+  costUsd!: number;
+
+  @Field(() => DateTime, { description: 'When it was recorded.' })
+  createdAt!: Date;
+}

@@ -1,0 +1,126 @@
+import { Ctx, Field, Int, ObjectType } from 'type-graphql';
+import {
+  type ClassCount,
+  type DatasetVersionView,
+  type ImportProgress,
+  type ImportSource,
+} from '../../control/views.ts';
+import { connectionType } from '../connection.ts';
+import { type ApiContext } from '../context.ts';
+import { DatasetVersionState, ErrorCode } from '../enums.ts';
+import { DateTime, Long } from '../scalars.ts';
+import { Artifact } from './artifact.ts';
+import { Node } from './node.ts';
+
+@ObjectType({ implements: Node, description: 'A named collection of labelled images.' })
+export class Dataset extends Node {
+  @Field(() => String, { description: 'Unique in the project.' })
+  name!: string;
+
+  @Field(() => DateTime, { description: 'When it was first imported.' })
+  createdAt!: Date;
+
+  @Field(() => [DatasetVersion], { description: 'Its versions and imports under way, newest first.' })
+  versions(@Ctx() { loaders }: ApiContext): Promise<DatasetVersionView[]> {
+    return loaders.versionsOfDataset.load(this.id);
+  }
+
+  @Field(() => DatasetVersion, { nullable: true, description: 'Its newest version that is READY.' })
+  async latestVersion(@Ctx() { loaders }: ApiContext): Promise<DatasetVersionView | null> {
+    const versions = await loaders.versionsOfDataset.load(this.id);
+    return versions.find((version) => version.state === 'READY') ?? null;
+  }
+}
+
+@ObjectType({ implements: Node, description: 'An immutable list of the images of a dataset, named by its digest.' })
+export class DatasetVersion extends Node {
+  declare datasetId: string;
+  declare artifactId: string | null;
+
+  @Field(() => Dataset, { description: 'The dataset it is a version of.' })
+  dataset(@Ctx() { loaders }: ApiContext): Promise<unknown> {
+    return loaders.dataset.load(this.datasetId);
+  }
+
+  @Field(() => Int, { description: 'Counts the versions of a dataset from 1; failed imports keep theirs.' })
+  number!: number;
+
+  @Field(() => DatasetVersionState, { description: 'Where its import stands.' })
+  state!: DatasetVersionView['state'];
+
+  @Field(() => Boolean, {
+    description:
+      'True where the id that was asked for is an import that found the bytes of this earlier version, and made none of its own.',
+  })
+  reused!: boolean;
+
+  @Field(() => DatasetSource, { description: 'What its import was asked to read.' })
+  source!: ImportSource;
+
+  @Field(() => DatasetImportProgress, { description: 'What its import has read so far.' })
+  progress!: ImportProgress;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'SHA-256 over the sorted pairs of label name and image digest, lower-case hex; null until READY.',
+  })
+  digest!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Number of images; null until READY.' })
+  images!: number | null;
+
+  @Field(() => [ClassImages], { nullable: true, description: 'Its classes in label order; null until READY.' })
+  classes!: ClassCount[] | null;
+
+  @Field(() => Problem, { nullable: true, description: 'Why its import failed.' })
+  error!: DatasetVersionView['error'];
+
+  @Field(() => Artifact, { nullable: true, description: 'Its manifest; null until READY.' })
+  artifact(@Ctx() { loaders }: ApiContext): Promise<unknown> | null {
+    return this.artifactId === null ? null : loaders.artifact.load(this.artifactId);
+  }
+
+  @Field(() => DateTime, { description: 'When its import was asked for.' })
+  createdAt!: Date;
+
+  @Field(() => DateTime, { nullable: true, description: 'When its import ended.' })
+  endedAt!: Date | null;
+}
+
+@ObjectType({ description: 'What an import was asked to read.' })
+export class DatasetSource {
+  @Field(() => String, { description: 'Absolute path on the machine of the service, links followed.' })
+  path!: string;
+
+  @Field(() => [String], { nullable: true, description: 'Class names to take; null: all.' })
+  classes!: string[] | null;
+}
+
+@ObjectType({ description: 'What an import has read so far.' })
+export class DatasetImportProgress {
+  @Field(() => Int, { description: 'Images.' })
+  images!: number;
+
+  @Field(() => Long, { description: 'Bytes of those images as stored.' })
+  bytes!: number;
+}
+
+@ObjectType({ description: 'A class and how many images it has.' })
+export class ClassImages {
+  @Field(() => String, { description: 'The label name.' })
+  name!: string;
+
+  @Field(() => Int, { description: 'Images, those to be held out included.' })
+  images!: number;
+}
+
+@ObjectType({ description: 'An error of something that was carried out in the background.' })
+export class Problem {
+  @Field(() => ErrorCode, { description: 'One of a closed set.' })
+  code!: string;
+
+  @Field(() => String, { description: 'What was expected, what was received and what to do.' })
+  message!: string;
+}
+
+export const DatasetConnection = connectionType('Dataset', () => Dataset);

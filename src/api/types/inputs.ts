@@ -1,0 +1,166 @@
+import { Field, Float, ID, InputType, Int } from 'type-graphql';
+import { ClassShares, DecoderMode, LabelMode, Provider, QuantizerAlgorithm, RunState } from '../enums.ts';
+
+/** The recipe as clients write it. Defaults are those of the pipeline's recipe; a test holds the two together. */
+
+@InputType({ description: 'How the points of a class are found.' })
+export class QuantizerInput {
+  @Field(() => QuantizerAlgorithm, { defaultValue: 'LLOYD', description: 'The algorithm.' })
+  algorithm!: string;
+
+  @Field(() => Int, { defaultValue: 10, description: 'Independent starts; the best is kept. 1 to 1000.' })
+  restarts!: number;
+
+  @Field(() => Int, { defaultValue: 300, description: 'Iterations at most per start. 1 to 100000.' })
+  maxIterations!: number;
+}
+
+@InputType({ description: 'How points become images.' })
+export class DecoderInput {
+  @Field(() => DecoderMode, { defaultValue: 'AUTO', description: 'By diffusion or plainly.' })
+  mode!: string;
+
+  @Field(() => Float, {
+    defaultValue: 0.7,
+    description: 'Share of the noise schedule, 0 to 1, that a point is noised to before it is denoised.',
+  })
+  strength!: number;
+
+  @Field(() => Int, {
+    defaultValue: 50,
+    description: 'Steps of the whole schedule; strength x steps are run. 1 to 1000.',
+  })
+  steps!: number;
+
+  @Field(() => Float, {
+    defaultValue: 4,
+    description: 'Classifier-free guidance, 0 to 100; 1 is the conditional model alone.',
+  })
+  guidance!: number;
+}
+
+@InputType({ description: 'Where soft labels come from.' })
+export class LabelsInput {
+  @Field(() => LabelMode, { defaultValue: 'AUTO', description: 'By a teacher or not at all.' })
+  mode!: string;
+
+  @Field(() => Float, { defaultValue: 1, description: "The teacher's logits are divided by it. 0.01 to 1000." })
+  temperature!: number;
+}
+
+@InputType({
+  description: 'The weights w = N p m^a / sum m^a of the points, mean 1; m is the share of samples in the cell.',
+})
+export class WeightsInput {
+  @Field(() => Float, { defaultValue: 1, description: 'The exponent a, 0 to 10: 0 is uniform, 1 the theory.' })
+  exponent!: number;
+
+  @Field(() => ClassShares, { defaultValue: 'DATA', description: 'The share p of a class.' })
+  classShares!: string;
+}
+
+@InputType({ description: 'What a run may put up with.' })
+export class TolerancesInput {
+  @Field(() => Int, { defaultValue: 0, description: 'Corrupt images per class that may be left out.' })
+  corruptImages!: number;
+}
+
+@InputType({ description: 'How fast and where; never part of what is made.' })
+export class ExecutionInput {
+  @Field(() => Provider, { defaultValue: 'CPU', description: 'What runs the models.' })
+  provider!: string;
+
+  @Field(() => Int, { defaultValue: 1, description: 'Threads of one worker process. 1 to 256.' })
+  threads!: number;
+
+  @Field(() => Int, { defaultValue: 128, description: 'Images per model call. 1 to 4096.' })
+  batch!: number;
+}
+
+@InputType({ description: 'Everything a run is asked to do.' })
+export class RecipeInput {
+  @Field(() => ID, { description: 'A dataset version that is READY.' })
+  datasetVersionId!: string;
+
+  @Field(() => ID, { description: 'A registered prior.' })
+  priorId!: string;
+
+  @Field(() => Int, { description: 'Points per class, K. At most the training images of the smallest class.' })
+  imagesPerClass!: number;
+
+  @Field(() => [String], { nullable: true, description: 'Class names; absent: all.' })
+  classes?: string[] | null;
+
+  @Field(() => Float, {
+    defaultValue: 0.1,
+    description: 'Fraction of each class that the quantizer never sees, 0 to 0.9.',
+  })
+  holdout!: number;
+
+  @Field(() => Int, { defaultValue: 0, description: 'Seed of all randomness, 0 or more.' })
+  seed!: number;
+
+  @Field(() => QuantizerInput, { nullable: true, description: 'How the points of a class are found.' })
+  quantizer?: QuantizerInput | null;
+
+  @Field(() => DecoderInput, { nullable: true, description: 'How points become images.' })
+  decoder?: DecoderInput | null;
+
+  @Field(() => LabelsInput, { nullable: true, description: 'Where soft labels come from.' })
+  labels?: LabelsInput | null;
+
+  @Field(() => WeightsInput, { nullable: true, description: 'How points are weighted.' })
+  weights?: WeightsInput | null;
+
+  @Field(() => TolerancesInput, { nullable: true, description: 'What the run may put up with.' })
+  tolerances?: TolerancesInput | null;
+
+  @Field(() => ExecutionInput, { nullable: true, description: 'How fast and where.' })
+  execution?: ExecutionInput | null;
+}
+
+@InputType({ description: 'A dataset to read where it lies.' })
+export class ImportDatasetInput {
+  @Field(() => String, { description: 'Name of the dataset, 1 to 200 characters; one that exists gets a new version.' })
+  name!: string;
+
+  @Field(() => String, { description: 'Absolute path of a folder or file on the machine of the service.' })
+  path!: string;
+
+  @Field(() => [String], { nullable: true, description: 'Class names to take; absent: all.' })
+  classes?: string[] | null;
+
+  @Field(() => String, {
+    description: 'The same key gives the same version, however often it is sent. 1 to 200 characters.',
+  })
+  idempotencyKey!: string;
+}
+
+@InputType({ description: 'A model bundle to validate and publish.' })
+export class RegisterPriorInput {
+  @Field(() => String, { description: "Absolute path of the bundle's folder on the machine of the service." })
+  path!: string;
+}
+
+@InputType({ description: 'A run to launch.' })
+export class LaunchRunInput {
+  @Field(() => RecipeInput, { description: 'Everything the run is asked to do.' })
+  recipe!: RecipeInput;
+
+  @Field(() => String, {
+    description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',
+  })
+  idempotencyKey!: string;
+}
+
+@InputType({ description: 'Which runs to list; absent fields do not filter.' })
+export class RunFilterInput {
+  @Field(() => [RunState], { nullable: true, description: 'In one of these states.' })
+  state?: (keyof typeof RunState)[] | null;
+
+  @Field(() => ID, { nullable: true, description: 'Of this dataset version.' })
+  datasetVersionId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'With this prior.' })
+  priorId?: string | null;
+}

@@ -1,0 +1,85 @@
+import { type ClassType, createUnionType, Field, ObjectType } from 'type-graphql';
+import { DatasetVersion } from './dataset.ts';
+import { Prior } from './prior.ts';
+import { Run } from './run.ts';
+import {
+  IdempotencyConflict,
+  InvalidInput,
+  NotEnoughImages,
+  NotFound,
+  NotReady,
+  PriorInvalid,
+  SourceUnreadable,
+} from './user-errors.ts';
+
+@ObjectType({ description: 'The import is recorded and goes on in the background, whatever happens to this process.' })
+export class ImportDatasetSuccess {
+  @Field(() => DatasetVersion, { description: 'Ask for it by its id until it is READY or FAILED.' })
+  datasetVersion!: unknown;
+
+  @Field(() => Boolean, {
+    description: 'True where the key, or an import under way of the same source, gave an earlier one.',
+  })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'The prior is registered.' })
+export class RegisterPriorSuccess {
+  @Field(() => Prior, { description: 'The prior.' })
+  prior!: unknown;
+
+  @Field(() => Boolean, { description: 'True where files of the same digests had been registered before.' })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'The run is recorded and will be carried out, whatever happens to this process.' })
+export class LaunchRunSuccess {
+  @Field(() => Run, { description: 'The run.' })
+  run!: unknown;
+
+  @Field(() => Boolean, { description: 'True where the key gave an earlier run.' })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'The run was asked to stop, or had ended before.' })
+export class CancelRunSuccess {
+  @Field(() => Run, { description: 'The run.' })
+  run!: unknown;
+}
+
+export const ImportDatasetResult = result('ImportDatasetResult', 'What came of an import request.', () => [
+  ImportDatasetSuccess,
+  InvalidInput,
+  IdempotencyConflict,
+  SourceUnreadable,
+]);
+
+export const RegisterPriorResult = result('RegisterPriorResult', 'What came of registering a prior.', () => [
+  RegisterPriorSuccess,
+  InvalidInput,
+  SourceUnreadable,
+  PriorInvalid,
+]);
+
+export const LaunchRunResult = result('LaunchRunResult', 'What came of a launch.', () => [
+  LaunchRunSuccess,
+  InvalidInput,
+  NotEnoughImages,
+  NotFound,
+  NotReady,
+  IdempotencyConflict,
+]);
+
+export const CancelRunResult = result('CancelRunResult', 'What came of a cancellation.', () => [
+  CancelRunSuccess,
+  NotFound,
+]);
+
+function result<const T extends readonly ClassType[]>(name: string, description: string, types: () => T) {
+  return createUnionType({
+    name,
+    description,
+    types,
+    resolveType: (value: object) => (value as { __typename: string }).__typename,
+  });
+}

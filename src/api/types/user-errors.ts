@@ -1,0 +1,56 @@
+import { Field, InterfaceType, Int, ObjectType } from 'type-graphql';
+import { ErrorCode } from '../enums.ts';
+
+@InterfaceType({
+  description: 'A failure that the caller can do something about.',
+  resolveType: (value: { __typename?: string }) => value.__typename,
+})
+export abstract class UserError {
+  @Field(() => ErrorCode, { description: 'One of a closed set: branch on this, not on the message.' })
+  code!: keyof typeof ErrorCode;
+
+  @Field(() => String, { description: 'What was expected, what was received and what to do.' })
+  message!: string;
+
+  @Field(() => String, { nullable: true, description: 'What to do, alone.' })
+  remedy!: string | null;
+
+  @Field(() => [String], { description: 'The field of the input that is at fault; empty where it is none.' })
+  path!: string[];
+}
+
+@ObjectType({ implements: UserError, description: 'A value of the input is out of range or does not fit the others.' })
+export class InvalidInput extends UserError {}
+
+@ObjectType({ implements: UserError, description: 'The input names something that this project does not have.' })
+export class NotFound extends UserError {
+  @Field(() => String, { nullable: true, description: 'The id that was asked for.' })
+  id!: string | null;
+}
+
+@ObjectType({
+  implements: UserError,
+  description: 'The idempotency key was used for another request: nothing was done.',
+})
+export class IdempotencyConflict extends UserError {}
+
+@ObjectType({ implements: UserError, description: 'What the input names is not ready yet, or failed.' })
+export class NotReady extends UserError {}
+
+@ObjectType({ implements: UserError, description: 'A class has fewer training images than points were asked for.' })
+export class NotEnoughImages extends UserError {
+  @Field(() => String, { description: 'The class.' })
+  className!: string;
+
+  @Field(() => Int, { description: 'Images of the class, those held out included.' })
+  images!: number;
+
+  @Field(() => Int, { description: 'The largest imagesPerClass that this class allows with this holdout.' })
+  largestImagesPerClass!: number;
+}
+
+@ObjectType({ implements: UserError, description: 'The path cannot be read, or lies outside the import roots.' })
+export class SourceUnreadable extends UserError {}
+
+@ObjectType({ implements: UserError, description: 'The bundle is not a prior that this service can use.' })
+export class PriorInvalid extends UserError {}
