@@ -18,8 +18,8 @@ export function productGraph(transposeB: boolean): Uint8Array {
     nested(11, transposeB ? matrix('b', 'n', 'k') : matrix('b', 'k', 'n')),
     nested(12, matrix('product', 'm', 'n')),
   );
-  // ir_version, graph, opset_import { version }
-  return Uint8Array.from(message(varint(1, 8), nested(7, graph), nested(8, message(varint(2, 17)))));
+  // ir_version, graph, opset_import { domain, version }
+  return Uint8Array.from(message(varint(1, 8), nested(7, graph), nested(8, message(text(1, ''), varint(2, 17)))));
 }
 
 /** ValueInfoProto of a float32 matrix with named dimensions. */

@@ -22,12 +22,15 @@ export async function createModelRuntime({ provider: asked, threads }: ModelRunt
   if (!Number.isInteger(threads) || threads < 1)
     throw invalid(`expected threads of 1 or more, got ${threads}: correct it`);
   const provider = await chooseProvider(asked);
-  const options = sessionOptions(provider, threads);
   const sessions = new Map<string, Promise<InferenceSession>>();
   const models = new Map<string, Promise<Model>>();
   let closed = false;
 
-  function sessionFor(key: string, read: () => Promise<Uint8Array>): Promise<InferenceSession> {
+  function sessionFor(
+    key: string,
+    read: () => Promise<Uint8Array>,
+    options = sessionOptions(provider, threads),
+  ): Promise<InferenceSession> {
     const known = sessions.get(key);
     if (known) return known;
     if (closed) throw invalid('expected an open runtime, got one that was closed: create another');
@@ -54,8 +57,14 @@ export async function createModelRuntime({ provider: asked, threads }: ModelRunt
       return await model;
     },
 
-    product: createProduct((transposeB) =>
-      sessionFor(`product ${transposeB}`, () => Promise.resolve(productGraph(transposeB))),
+    product: createProduct(
+      (transposeB, count) =>
+        sessionFor(
+          `product ${transposeB} on ${count}`,
+          () => Promise.resolve(productGraph(transposeB)),
+          sessionOptions(provider, count),
+        ),
+      provider === 'cpu' ? threads : 1,
     ),
 
     async close() {
