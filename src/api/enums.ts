@@ -2,16 +2,18 @@ import { registerEnumType } from 'type-graphql';
 import { ERROR_CODES } from '../base/errors.ts';
 
 /** Each enum is its members with what they mean; `registered` tells the schema. */
-function registered<T extends Record<string, string>>(
+function registered<Member extends string>(
   name: string,
   description: string,
-  members: T,
-): { [K in keyof T]: K } {
-  const values = Object.fromEntries(Object.keys(members).map((key) => [key, key])) as { [K in keyof T]: K };
-  const valuesConfig = Object.fromEntries(
-    Object.entries(members).map(([key, meaning]) => [key, { description: meaning }]),
-  ) as { [K in keyof T]: { description: string } };
-  registerEnumType(values as Record<string, string>, { name, description, valuesConfig });
+  members: Record<Member, string>,
+): { [M in Member]: M } {
+  const names = Object.keys(members) as Member[];
+  const values = Object.fromEntries(names.map((member) => [member, member])) as { [M in Member]: M };
+  registerEnumType<Record<string, string>>(values, {
+    name,
+    description,
+    valuesConfig: Object.fromEntries(names.map((member) => [member, { description: members[member] }])),
+  });
   return values;
 }
 
@@ -63,7 +65,10 @@ export const TaskCache = registered('TaskCache', 'Whether a task had to be carri
 export const ErrorCode = registered(
   'ErrorCode',
   'The closed set of error codes.',
-  Object.fromEntries(ERROR_CODES.map((code) => [code, code.toLowerCase().replaceAll('_', ' ')])),
+  Object.fromEntries(ERROR_CODES.map((code) => [code, code.toLowerCase().replaceAll('_', ' ')])) as Record<
+    (typeof ERROR_CODES)[number],
+    string
+  >,
 );
 
 export const QuantizerAlgorithm = registered('QuantizerAlgorithm', 'How the points of a class are found.', {

@@ -1,6 +1,7 @@
 import { type Clock } from '../base/clock.ts';
 import { toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
+import { type ArtifactManifest } from '../engine/ports.ts';
 import { type Catalog, type DatasetImporter, type PendingImport, type ProjectCatalog } from './ports.ts';
 import { type ImportProgress } from './views.ts';
 
@@ -46,6 +47,7 @@ export function createImportRunner(of: {
         projectId: pending.projectId,
         name: pending.datasetName,
         source: pending.source,
+        previous: await newestManifest(rows, pending.datasetId),
         onProgress: progress.report,
         signal: stopping.signal,
       });
@@ -84,6 +86,14 @@ export function createImportRunner(of: {
       await working;
     },
   };
+}
+
+async function newestManifest(rows: ProjectCatalog, datasetId: string): Promise<ArtifactManifest | null> {
+  const versions = await rows.datasetVersionsByDataset([datasetId]);
+  const newest = versions.find((version) => version.state === 'READY');
+  if (!newest?.artifactId) return null;
+  const [artifact] = await rows.artifactsById([newest.artifactId]);
+  return artifact?.manifest ?? null;
 }
 
 /** Writes at most one row per interval, the newest figures, never two at once. A lost one does no harm. */

@@ -32,6 +32,7 @@ export interface Catalog {
 export interface PendingImport {
   projectId: string;
   datasetVersionId: string;
+  datasetId: string;
   datasetName: string;
   source: ImportSource;
 }
@@ -155,6 +156,8 @@ export interface DatasetImporter {
     projectId: string;
     name: string;
     source: ImportSource;
+    /** The newest version of the dataset, if there is one: what it has is cut into the same chunks. */
+    previous: ArtifactManifest | null;
     onProgress: (progress: ImportProgress) => void;
     signal: AbortSignal;
   }): Promise<ImportedDataset>;

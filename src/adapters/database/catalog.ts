@@ -26,13 +26,14 @@ export function createCatalog(db: Kysely<Database>): Catalog {
         .selectFrom('dataset_versions as v')
         .innerJoin('datasets as d', 'd.id', 'v.dataset_id')
         .where('v.state', '=', 'IMPORTING')
-        .select(['v.id', 'v.project_id', 'v.source', 'd.name'])
+        .select(['v.id', 'v.project_id', 'v.source', 'v.dataset_id', 'd.name'])
         .orderBy('v.created_at')
         .orderBy('v.id')
         .execute();
       return rows.map((row) => ({
         projectId: row.project_id,
         datasetVersionId: row.id,
+        datasetId: row.dataset_id,
         datasetName: row.name,
         source: toImportSource(row.source),
       }));

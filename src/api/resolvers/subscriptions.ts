@@ -30,16 +30,14 @@ interface RunEventsArgs {
 async function subscribeRunEvents(
   { runId, afterSequence }: RunEventsArgs,
   { control, principal, loaders }: ApiContext,
-): Promise<AsyncIterableIterator<RunEventView>> {
+): Promise<AsyncIterable<RunEventView>> {
   if (afterSequence < 0)
     throw invalid(`expected afterSequence of 0 or more, got ${afterSequence}: use 0 for all events`);
   if (!(await loaders.run.load(runId))) throw notFound('run', runId);
   const leaving = new AbortController();
   const events = control.runEvents(principal, runId, afterSequence, leaving.signal);
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+  const iterator: AsyncIterableIterator<RunEventView> = {
+    [Symbol.asyncIterator]: () => iterator,
     next: () => events.next(),
     // A generator that waits would answer `return` only when its wait ends.
     return: () => {
@@ -47,4 +45,5 @@ async function subscribeRunEvents(
       return events.return();
     },
   };
+  return iterator;
 }

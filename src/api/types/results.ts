@@ -15,7 +15,7 @@ import {
 @ObjectType({ description: 'The import is recorded and goes on in the background, whatever happens to this process.' })
 export class ImportDatasetSuccess {
   @Field(() => DatasetVersion, { description: 'Ask for it by its id until it is READY or FAILED.' })
-  datasetVersion!: unknown;
+  version!: unknown;
 
   @Field(() => Boolean, {
     description: 'True where the key, or an import under way of the same source, gave an earlier one.',
