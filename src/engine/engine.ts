@@ -1,7 +1,26 @@
 import { type Clock } from '../base/clock.ts';
+import { notFound, PushforwardError, toErrorRecord } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
 import { type JsonObject } from '../base/json.ts';
 import { type Log } from '../base/log.ts';
-import { type Executor, type Planner, type Publications, type RunRecord, type RunStore } from './ports.ts';
+import { createChanges } from './changes.ts';
+import { coalesce, type Coalesced } from './coalesce.ts';
+import { cancelAttempt, type Core } from './core.ts';
+import { createDispatcher } from './dispatch.ts';
+import { createLeases } from './leases.ts';
+import {
+  type Executor,
+  type Planner,
+  type Publications,
+  type RunRecord,
+  type RunStore,
+  type ServiceClaim,
+} from './ports.ts';
+import { createProgress } from './progress.ts';
+import { createReconciler } from './reconciler.ts';
+import { isFinal } from './states.ts';
+import { beginStop } from './stop.ts';
+import { createTelemetry } from './telemetry.ts';
 
 export interface EngineOptions {
   runs: RunStore;
@@ -18,6 +37,15 @@ export interface EngineOptions {
   maxAttempts: number;
   /** How long a stopping run waits to see its processes or pods gone. */
   releaseDeadlineMs: number;
+  /** Defaults suit production; tests shorten them. */
+  tuning?: {
+    /** How often everything is looked at without being asked; default 1000. */
+    pollMs?: number;
+    /** Wait before the first retry, doubling up to a minute; default 1000. */
+    backoffMs?: number;
+    /** Progress is written at most this often per stage; default 250. */
+    progressMs?: number;
+  };
 }
 
 /** What a launch is. The engine treats the recipe as opaque and does not check that the rows it names exist. */
@@ -61,6 +89,158 @@ export interface EngineEvents {
   subscribe(listener: (runId: string, sequence: number) => void): () => void;
 }
 
-export function createEngine(_options: EngineOptions): Engine {
-  throw new Error('not built yet');
+export function createEngine(given: EngineOptions): Engine {
+  const options = { ...given, tuning: { pollMs: 1000, backoffMs: 1000, progressMs: 250, ...given.tuning } };
+  const { runs, planner, clock, log, lease, tuning } = options;
+  const listeners = new Set<(runId: string, sequence: number) => void>();
+  const stopping = new AbortController();
+  const closed = new AbortController();
+  const telemetry = createTelemetry();
+  const change = createChanges(runs, notify, telemetry.runMoved);
+  const core: Core = {
+    options,
+    executor: options.executors[0],
+    change,
+    telemetry,
+    live: new Map(),
+    wake,
+    stopping: stopping.signal,
+    closed: closed.signal,
+  };
+  const progress = createProgress({ change, clock, intervalMs: tuning.progressMs, stopping: stopping.signal });
+  const dispatcher = createDispatcher(core, progress);
+  const reconciler = createReconciler(core);
+  const leases = createLeases(core);
+  const sweeping = coalesce(() =>
+    leases.sweep().catch((error: unknown) => trouble('leases could not be looked at', error)),
+  );
+  /** Runs this engine looks at. */
+  const loops = new Map<string, Coalesced>();
+  let claim: ServiceClaim | null = null;
+  let beats: Promise<unknown> | null = null;
+
+  return {
+    async launch(request) {
+      const { run, created } = await telemetry.launch((traceparent) =>
+        runs.insertRun({ ...request, id: newId('run', clock.now().getTime()), traceparent, stages: planner.stages }),
+      );
+      if (!created && run.fingerprint !== request.fingerprint) throw conflict(request, run);
+      if (created) {
+        telemetry.runMoved('QUEUED');
+        notify(run.id, 1);
+        wake(run.id);
+      }
+      return { run, created };
+    },
+
+    async cancel(projectId, runId) {
+      const found = await runs.findRun(projectId, runId);
+      if (!found) throw notFound('run', runId);
+      if (isFinal('run', found.state)) return found;
+      await change(runId, async (tx) => {
+        if (isFinal('run', tx.state()) || tx.run.cancelRequested) return;
+        await tx.setRun({ cancelRequested: true });
+        if (tx.state() !== 'STOPPING') await beginStop(tx, null);
+      });
+      wake(runId);
+      return (await runs.findRun(projectId, runId))!;
+    },
+
+    async start() {
+      if (beats) return;
+      await look();
+      beats = Promise.all([repeat(tuning.pollMs, look), repeat(lease.renewEveryMs, renew)]);
+    },
+
+    async stop() {
+      stopping.abort();
+      for (const live of core.live.values()) cancelAttempt(live);
+      const quiet = Promise.all([
+        beats,
+        dispatcher.drained(),
+        dispatcher.idle(),
+        sweeping.idle(),
+        ...[...loops.values()].map((loop) => loop.idle()),
+      ]);
+      const patience = new AbortController();
+      await Promise.race([quiet, clock.sleep(options.releaseDeadlineMs, patience.signal)]);
+      patience.abort();
+      closed.abort();
+      telemetry.close();
+      await claim?.release();
+      claim = null;
+    },
+
+    wake,
+    events: {
+      subscribe(listener) {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    },
+  };
+
+  function wake(runId: string): void {
+    if (stopping.signal.aborted || !claim?.held()) return;
+    let loop = loops.get(runId);
+    if (!loop) {
+      loop = coalesce(async () => {
+        await reconciler.reconcile(runId);
+        dispatcher.trigger();
+      });
+      loops.set(runId, loop);
+    }
+    loop.trigger();
+  }
+
+  /** Looks at every run that is not finished, and at those whose attempts are still to be seen gone. */
+  async function look(): Promise<void> {
+    if (!claim?.held()) {
+      const lost = claim !== null;
+      claim = await runs.claim();
+      if (!claim) return log.debug('another service moves the runs; standing by');
+      log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });
+      sweeping.trigger();
+    }
+    const active = new Set([...(await runs.activeRuns()), ...[...core.live.values()].map((live) => live.runId)]);
+    for (const runId of active) wake(runId);
+    for (const runId of loops.keys()) if (!active.has(runId)) loops.delete(runId);
+    dispatcher.trigger();
+  }
+
+  async function renew(): Promise<void> {
+    if (!claim?.held()) return;
+    await leases.renew();
+    sweeping.trigger();
+  }
+
+  async function repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      await clock.sleep(everyMs, stopping.signal);
+      if (stopping.signal.aborted) return;
+      await work().catch((error: unknown) => trouble('the database could not be asked; trying again', error));
+    }
+  }
+
+  function notify(runId: string, sequence: number): void {
+    for (const listener of listeners) {
+      try {
+        listener(runId, sequence);
+      } catch (error) {
+        trouble('a listener failed', error);
+      }
+    }
+  }
+
+  function trouble(message: string, error: unknown): void {
+    log.warn(message, { error: toErrorRecord(error) });
+  }
+}
+
+function conflict(request: LaunchRequest, run: RunRecord): PushforwardError {
+  return new PushforwardError(
+    'IDEMPOTENCY_CONFLICT',
+    `expected the request that idempotency key ${request.idempotencyKey} was first used with (run ${run.id}), got another: use a new key`,
+    { runId: run.id, idempotencyKey: request.idempotencyKey },
+  );
 }

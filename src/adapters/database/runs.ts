@@ -135,7 +135,7 @@ export function createRunStore({ db, url }: RunStoreOptions): RunStore {
         .where('runs.state', '=', 'RUNNING')
         .where('tasks.not_before', '>', sql<Date>`clock_timestamp()`)
         .executeTakeFirst();
-      return row?.ms == null ? null : Math.max(0, Math.ceil(row.ms));
+      return typeof row?.ms === 'number' ? Math.max(0, Math.ceil(row.ms)) : null;
     },
 
     async abandonedAttempts({ ownerId, othersToo }) {

@@ -1,0 +1,123 @@
+import { toErrorRecord } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { cancelAttempt, executionOf, type Core, type LiveAttempt } from './core.ts';
+import { type AttemptOutcome, type ReadyTask, type RunChange } from './ports.ts';
+import { type Progress } from './progress.ts';
+import { failureOf } from './retry.ts';
+import { attemptName, recordSuccess, settle } from './settle.ts';
+
+/**
+ * Carries a ready task as far as it goes: finds it published, or begins an attempt, has it carried out and records how it
+ * ended. Throws only what hindered it before anything was begun.
+ */
+export async function carryOut(core: Core, progress: Progress, ready: ReadyTask): Promise<void> {
+  if (await recordIfPublished(core, ready)) return core.wake(ready.runId);
+  const live = await begin(core, ready);
+  if (!live) return;
+  core.live.set(live.id, live);
+  try {
+    const scope = { id: ready.runId, projectId: ready.projectId, traceparent: ready.runTraceparent };
+    const span = core.telemetry.attempt(scope, ready.spec, live.number);
+    const outcome = await outcomeOf(core, progress, ready, live, span.traceparent);
+    live.settling = true;
+    const end = await untilRecorded(core, live, () => settle(core, live, outcome));
+    span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
+  } finally {
+    core.live.delete(live.id);
+    progress.ended(live);
+    core.wake(live.runId);
+  }
+}
+
+/** Another run, or an attempt that was lost, may have published it since it was planned. */
+async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean> {
+  const manifest = await core.options.publications.find(ready.projectId, ready.spec.artifactId);
+  if (!manifest) return false;
+  const cache = ready.epoch === 0 ? 'HIT' : 'MISS';
+  return core.change(ready.runId, async (change) => {
+    const task = await stillReady(change, ready);
+    if (!task) return true;
+    const made = cache === 'MISS' ? { usage: null, costUsd: 0 } : null;
+    await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
+    await recordSuccess(change, task, { cache, metrics: manifest.metrics, seconds: 0, costUsd: 0 });
+    if (cache === 'HIT') core.telemetry.cached(change.run, task.spec, manifest.metrics);
+    return true;
+  });
+}
+
+async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> {
+  const id = newId('attempt');
+  return core.change(ready.runId, async (change) => {
+    const task = await stillReady(change, ready);
+    if (!task || core.stopping.aborted) return null;
+    const counts = await change.countAttempts(task.id);
+    const number = Object.values(counts).reduce((sum, count) => sum + count, 0) + 1;
+    const epoch = task.epoch + 1;
+    await change.moveTask(task, 'RUNNING', { epoch, itemsDone: 0, ...(task.startedAt === null && { started: true }) });
+    await change.insertAttempt({
+      id,
+      taskId: task.id,
+      number,
+      epoch,
+      executor: core.executor.name,
+      owner: core.options.ownerId,
+      leaseMs: core.options.lease.durationMs,
+    });
+    change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
+    const { runId, projectId, taskId, spec } = ready;
+    return { id, runId, projectId, taskId, spec, epoch, number, handle: null, cancelAsked: false, settling: false };
+  });
+}
+
+async function stillReady(change: Pick<RunChange, 'run' | 'task'>, ready: ReadyTask) {
+  const task = await change.task(ready.taskId);
+  return change.run.state === 'RUNNING' && task?.state === 'PENDING' && task.epoch === ready.epoch ? task : null;
+}
+
+async function outcomeOf(
+  core: Core,
+  progress: Progress,
+  ready: ReadyTask,
+  live: LiveAttempt,
+  traceparent: string | null,
+): Promise<AttemptOutcome> {
+  const { runId, projectId, spec, recipe } = ready;
+  try {
+    live.handle = await core.executor.start(
+      { attemptId: live.id, projectId, runId, task: spec, execution: executionOf(recipe), traceparent },
+      (itemsDone) => progress.report(live, itemsDone),
+    );
+  } catch (error) {
+    const usage = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+    return { kind: 'failed', failure: failureOf(error), usage };
+  }
+  const { handle } = live;
+  if (live.cancelAsked || core.stopping.aborted) cancelAttempt(live);
+  await untilRecorded(core, live, () =>
+    core.change(runId, async (change) => {
+      const attempt = await change.attempt(live.id);
+      if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
+      // Given up before it was under way: nobody waits for it any more.
+      else cancelAttempt(live);
+    }),
+  );
+  return handle.outcome;
+}
+
+/** What an executor did has happened: it is kept until the store takes it. Null if the engine closes first. */
+async function untilRecorded<T>(core: Core, live: LiveAttempt, record: () => Promise<T>): Promise<T | null> {
+  const { clock, log, tuning } = core.options;
+  while (!core.closed.aborted) {
+    try {
+      return await record();
+    } catch (error) {
+      log.warn('an attempt could not be recorded yet', {
+        run: live.runId,
+        attempt: live.id,
+        error: toErrorRecord(error),
+      });
+      await clock.sleep(tuning.pollMs, core.closed);
+    }
+  }
+  return null;
+}

@@ -1,0 +1,52 @@
+import { type JsonObject } from '../base/json.ts';
+import { type Changes } from './changes.ts';
+import { type EngineOptions } from './engine.ts';
+import { type AttemptHandle, type Executor, type TaskSpec } from './ports.ts';
+import { type Telemetry } from './telemetry.ts';
+
+/** What the parts of the engine share. */
+export interface Core {
+  options: EngineOptions & { tuning: Required<NonNullable<EngineOptions['tuning']>> };
+  executor: Executor;
+  change: Changes;
+  telemetry: Telemetry;
+  /** Attempts of this service by id. */
+  live: Map<string, LiveAttempt>;
+  /** Look at this run again, and at what may be started. */
+  wake(runId: string): void;
+  /** Aborts when the engine stops. */
+  stopping: AbortSignal;
+  /** Aborts when nothing is recorded any more: the stop took too long. */
+  closed: AbortSignal;
+}
+
+export interface LiveAttempt {
+  id: string;
+  runId: string;
+  projectId: string;
+  taskId: string;
+  epoch: number;
+  number: number;
+  spec: TaskSpec;
+  /** Null until the executor has it. */
+  handle: AttemptHandle | null;
+  /** Someone asked it to stop; the handle is told as soon as there is one. */
+  cancelAsked: boolean;
+  /** Its outcome is known and being recorded. */
+  settling: boolean;
+}
+
+export function cancelAttempt(live: LiveAttempt): void {
+  live.cancelAsked = true;
+  live.handle?.cancel();
+}
+
+export function priceOf(core: Core, executor: string): number {
+  return core.options.executors.find((one) => one.name === executor)?.priceUsdPerSecond ?? 0;
+}
+
+/** The recipe's section that says how, never what. */
+export function executionOf(recipe: JsonObject): JsonObject {
+  const section = recipe['execution'];
+  return section !== null && typeof section === 'object' && !Array.isArray(section) ? section : {};
+}

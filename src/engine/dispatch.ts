@@ -1,0 +1,73 @@
+import { toErrorRecord } from '../base/errors.ts';
+import { carryOut } from './attempts.ts';
+import { coalesce, type Coalesced } from './coalesce.ts';
+import { type Core } from './core.ts';
+import { type ReadyTask } from './ports.ts';
+import { type Progress } from './progress.ts';
+
+export interface Dispatcher extends Coalesced {
+  /** Resolves when no attempt is under way. */
+  drained(): Promise<void>;
+}
+
+/**
+ * Fills the executor's slots with ready tasks, oldest run first. An artifact is worked on once at a time: a second run that
+ * needs it waits and then finds it published.
+ */
+export function createDispatcher(core: Core, progress: Progress): Dispatcher {
+  /** Artifact id to the work on it. */
+  const busy = new Map<string, Promise<void>>();
+  const { runs, log, clock, tuning } = core.options;
+
+  const filling = coalesce(async () => {
+    try {
+      while (!core.stopping.aborted && busy.size < core.executor.slots) {
+        const limit = core.executor.slots - busy.size;
+        const ready = await runs.readyTasks({ limit, exceptArtifacts: [...busy.keys()] });
+        const fresh = ready.filter(
+          (task, i) => i === ready.findIndex((other) => other.spec.artifactId === task.spec.artifactId),
+        );
+        if (core.stopping.aborted || fresh.length === 0) break;
+        for (const task of fresh) busy.set(task.spec.artifactId, work(task));
+      }
+      await wakeForRetries();
+    } catch (error) {
+      log.warn('tasks could not be looked up; trying again', { error: toErrorRecord(error) });
+    }
+  });
+
+  async function work(task: ReadyTask): Promise<void> {
+    try {
+      await carryOut(core, progress, task);
+    } catch (error) {
+      log.warn('a task could not be begun; trying again', {
+        run: task.runId,
+        task: task.taskId,
+        error: toErrorRecord(error),
+      });
+      await clock.sleep(tuning.pollMs, core.stopping);
+    } finally {
+      busy.delete(task.spec.artifactId);
+      filling.trigger();
+    }
+  }
+
+  let alarm: AbortController | null = null;
+  async function wakeForRetries(): Promise<void> {
+    const ms = core.stopping.aborted ? null : await runs.nextReadyInMs();
+    alarm?.abort();
+    alarm = null;
+    if (ms === null) return;
+    const mine = (alarm = new AbortController());
+    void clock.sleep(ms, AbortSignal.any([mine.signal, core.stopping])).then(() => {
+      if (!mine.signal.aborted && !core.stopping.aborted) filling.trigger();
+    });
+  }
+
+  return {
+    ...filling,
+    drained: async () => {
+      while (busy.size > 0) await Promise.all(busy.values());
+    },
+  };
+}

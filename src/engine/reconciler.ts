@@ -1,0 +1,128 @@
+import { toErrorRecord } from '../base/errors.ts';
+import { cancelAttempt, type Core } from './core.ts';
+import { decide, type Step } from './decide.ts';
+import { planStage } from './plan.ts';
+import { type Failure, type RunSnapshot } from './ports.ts';
+import { publishStage } from './publish.ts';
+import { failureOf, isOutage } from './retry.ts';
+import { beginStop, endStop, secondsSince } from './stop.ts';
+
+export interface Reconciler {
+  /** Takes a run as far as it goes without waiting. Does not throw: what hinders it is logged and tried again at the next call. */
+  reconcile(runId: string): Promise<void>;
+}
+
+export function createReconciler(core: Core): Reconciler {
+  const { runs, clock, log, maxAttempts, releaseDeadlineMs } = core.options;
+  /** When this engine first saw a run stopping, in the clock's milliseconds. */
+  const stoppingSince = new Map<string, number>();
+  const troubles = new Map<string, number>();
+
+  async function reconcile(runId: string): Promise<void> {
+    try {
+      for (;;) {
+        if (core.stopping.aborted) return;
+        const snapshot = await runs.snapshot(runId);
+        if (!snapshot) return;
+        const step = decide(snapshot);
+        if (!(await take(step, snapshot))) return;
+      }
+    } catch (error) {
+      if (core.stopping.aborted) return;
+      log.error('a run could not be moved; trying again', { run: runId, error: toErrorRecord(error) });
+    }
+  }
+
+  /** Returns whether to look again at once. */
+  async function take(step: Step, snapshot: RunSnapshot): Promise<boolean> {
+    const { run } = snapshot;
+    switch (step.kind) {
+      case 'begin':
+        await core.change(run.id, async (change) => {
+          if (change.state() !== 'QUEUED') return;
+          await change.moveRun('RUNNING', { started: true });
+          change.emit({ type: 'run.started', payload: {} });
+        });
+        return true;
+      case 'plan':
+        return guarded(run.id, () => planStage(core, run, step.stage));
+      case 'publish':
+        return guarded(run.id, () => publishStage(core, run, step.stage));
+      case 'succeed':
+        await core.change(run.id, async (change) => {
+          if (change.state() !== 'RUNNING') return;
+          await change.moveRun('SUCCEEDED', { ended: true });
+          const payload = { seconds: secondsSince(clock, run.startedAt), costUsd: change.run.costUsd };
+          change.emit({ type: 'run.succeeded', payload });
+        });
+        core.telemetry.runEnded(run, 'SUCCEEDED', null);
+        return false;
+      case 'release':
+        return release(snapshot);
+      case 'end':
+        await end(snapshot, []);
+        return false;
+      case 'wait':
+        return false;
+    }
+  }
+
+  /** Planning and publishing touch the store and the user's input: an outage is waited out, the rest may fail the run. */
+  async function guarded(runId: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      troubles.delete(runId);
+      return true;
+    } catch (error) {
+      if (core.stopping.aborted) return false;
+      const failure = failureOf(error);
+      const count = (troubles.get(runId) ?? 0) + 1;
+      const fatal = failure.class === 'userError' || (!isOutage(error) && count >= maxAttempts);
+      log.warn(fatal ? 'a stage failed' : 'a stage is held up; trying again', {
+        run: runId,
+        error: failure.error,
+        count,
+      });
+      if (!fatal) {
+        troubles.set(runId, isOutage(error) ? count - 1 : count);
+        return false;
+      }
+      troubles.delete(runId);
+      await stop(runId, failure);
+      return true;
+    }
+  }
+
+  const stop = (runId: string, failure: Failure) =>
+    core.change(runId, async (change) => {
+      if (change.state() === 'RUNNING') await beginStop(change, failure);
+    });
+
+  /** Makes every attempt stop. Past the deadline the run ends without evidence, and stopping is tried on. */
+  async function release(snapshot: RunSnapshot): Promise<boolean> {
+    const { run, runningAttempts } = snapshot;
+    for (const live of core.live.values()) if (live.runId === run.id) cancelAttempt(live);
+    if (run.state !== 'STOPPING') return false;
+    const now = clock.now().getTime();
+    const since = stoppingSince.get(run.id) ?? now;
+    stoppingSince.set(run.id, since);
+    if (now - since < releaseDeadlineMs) return false;
+    const unconfirmed = runningAttempts.map((attempt) => attempt.id);
+    log.error('a run ended without evidence that its attempts are gone', { run: run.id, attempts: unconfirmed });
+    await end(snapshot, unconfirmed);
+    return false;
+  }
+
+  async function end({ run }: RunSnapshot, unconfirmed: string[]): Promise<void> {
+    const current = await core.change(run.id, async (change) =>
+      change.state() === 'STOPPING' ? ((await endStop(change, clock, unconfirmed)) ?? null) : null,
+    );
+    stoppingSince.delete(run.id);
+    if (current?.state === 'RUNNING') {
+      core.telemetry.stageEnded(run, current.name, { 'pushforward.cost.usd': current.costUsd }, run.failure);
+    }
+    core.telemetry.runEnded(run, run.failure ? 'FAILED' : 'CANCELLED', run.failure);
+  }
+
+  return { reconcile };
+}

@@ -1,0 +1,183 @@
+import { PushforwardError } from '../base/errors.ts';
+import { type Change } from './changes.ts';
+import { priceOf, type Core, type LiveAttempt } from './core.ts';
+import { type AttemptName, type TaskName } from './events.ts';
+import {
+  type ArtifactManifest,
+  type AttemptOutcome,
+  type AttemptRecord,
+  type Failure,
+  type TaskRecord,
+  type TaskResult,
+  type Usage,
+} from './ports.ts';
+import { failureOf, retryAfterLoss, retryAfterMs } from './retry.ts';
+import { beginStop, confirmRelease } from './stop.ts';
+import { type AttemptEnd } from './telemetry.ts';
+
+/**
+ * Records how an attempt ended. One that is no longer RUNNING was given up in the meantime: then nothing is recorded, and
+ * what it published is found when its task is tried again.
+ * @returns what the attempt's span says
+ */
+export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd> {
+  const seen = await verified(core, live, outcome);
+  const usage = seen.kind === 'succeeded' ? seen.result.usage : seen.usage;
+  const costUsd = usage.allocatedSeconds * core.executor.priceUsdPerSecond;
+  await core.change(live.runId, async (change) => {
+    const attempt = await change.attempt(live.id);
+    const task = await change.task(live.taskId);
+    if (!attempt || !task || attempt.state !== 'RUNNING') return;
+    await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
+    const end = { change, attempt, task, usage, costUsd };
+    if (seen.kind === 'succeeded') await succeeded(end, seen.result, seen.manifest);
+    else if (seen.kind === 'failed') await failed(core, end, seen.failure);
+    else await cancelled(end);
+    await confirmRelease(change);
+  });
+  return {
+    outcome: seen.kind,
+    allocatedSeconds: usage.allocatedSeconds,
+    costUsd,
+    ...(seen.kind === 'succeeded' && { metrics: seen.result.metrics }),
+    ...(seen.kind === 'failed' && { failure: seen.failure }),
+  };
+}
+
+/**
+ * An attempt whose service died or whose lease ran out, seen gone. It is charged for the time it was leased. Its task goes
+ * on at once: should it have published, the next attempt finds that before it starts anything.
+ */
+export async function settleLost(core: Core, lost: AttemptRecord): Promise<void> {
+  const failure = failureOf(
+    new PushforwardError(
+      'WORKER_LOST',
+      `expected attempt ${lost.id} to report, got nothing after its service stopped or lost sight of it: it is tried again`,
+      { attempt: lost.id, owner: lost.owner },
+    ),
+  );
+  await core.change(lost.runId, async (change) => {
+    const attempt = await change.attempt(lost.id);
+    const task = await change.task(lost.taskId);
+    if (!attempt || !task || attempt.state !== 'RUNNING') return;
+    const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+    const costUsd = usage.allocatedSeconds * priceOf(core, attempt.executor);
+    await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
+    await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
+    const willRetry = retryAfterLoss(await change.countAttempts(task.id), retryPolicy(core));
+    change.emit({
+      type: 'attempt.lost',
+      payload: { ...attemptName(task, attempt), failure, willRetry: willRetry && change.state() === 'RUNNING' },
+    });
+    await afterFailure(change, task, attempt, failure, willRetry ? 0 : null);
+    await confirmRelease(change);
+  });
+}
+
+interface End {
+  change: Change;
+  attempt: AttemptRecord;
+  task: TaskRecord;
+  usage: Usage;
+  costUsd: number;
+}
+
+type Seen =
+  | Exclude<AttemptOutcome, { kind: 'succeeded' }>
+  | { kind: 'succeeded'; result: TaskResult; manifest: ArtifactManifest };
+
+/** A result counts once its manifest is found published; a cancellation that nobody asked for is a loss. */
+async function verified(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<Seen> {
+  if (outcome.kind === 'cancelled' && !live.cancelAsked) {
+    const lost = new PushforwardError('WORKER_LOST', 'expected an outcome, got a cancellation that nobody asked for');
+    return { kind: 'failed', failure: failureOf(lost), usage: outcome.usage };
+  }
+  if (outcome.kind !== 'succeeded') return outcome;
+  const manifest = await core.options.publications.find(live.projectId, live.spec.artifactId);
+  if (manifest) return { kind: 'succeeded', result: outcome.result, manifest };
+  const missing = new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected ${live.spec.title} to have published artifact ${live.spec.artifactId}, got no whole manifest: it is tried again`,
+    { artifactId: live.spec.artifactId },
+  );
+  return { kind: 'failed', failure: failureOf(missing), usage: outcome.result.usage };
+}
+
+async function succeeded(end: End, result: TaskResult, manifest: ArtifactManifest): Promise<void> {
+  const { change, attempt, task, usage, costUsd } = end;
+  await change.moveAttempt(attempt, 'SUCCEEDED', { usage, costUsd });
+  if (!isCurrent(task, attempt)) return;
+  await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made: { usage, costUsd } }]);
+  await recordSuccess(change, task, {
+    cache: 'MISS',
+    metrics: result.metrics,
+    seconds: usage.allocatedSeconds,
+    costUsd,
+  });
+}
+
+/** The task's artifact is published: by an attempt, or found. */
+export async function recordSuccess(
+  change: Change,
+  task: TaskRecord,
+  with_: { cache: 'HIT' | 'MISS'; metrics: Record<string, number>; seconds: number; costUsd: number },
+): Promise<void> {
+  const { cache, metrics } = with_;
+  await change.moveTask(task, 'SUCCEEDED', { cache, metrics, itemsDone: task.spec.items, ended: true });
+  await change.recountStage(task.stage);
+  change.emit({ type: 'task.succeeded', payload: { ...taskName(task), artifactId: task.artifactId, ...with_ } });
+}
+
+async function failed(core: Core, end: End, failure: Failure): Promise<void> {
+  const { change, attempt, task, usage, costUsd } = end;
+  await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
+  const wait = retryAfterMs(failure, await change.countAttempts(task.id), retryPolicy(core));
+  const willRetry = wait !== null && change.state() === 'RUNNING';
+  change.emit({
+    type: 'attempt.failed',
+    payload: { ...attemptName(task, attempt), failure, willRetry, retryAfterMs: willRetry ? wait : 0 },
+  });
+  if (willRetry) core.telemetry.retried(task.stage, failure);
+  await afterFailure(change, task, attempt, failure, wait);
+}
+
+async function cancelled({ change, attempt, task, usage, costUsd }: End): Promise<void> {
+  await change.moveAttempt(attempt, 'CANCELLED', { usage, costUsd });
+  change.emit({ type: 'attempt.cancelled', payload: attemptName(task, attempt) });
+  if (!isCurrent(task, attempt)) return;
+  if (change.state() === 'RUNNING') await change.moveTask(task, 'PENDING', { itemsDone: 0, retryAfterMs: 0 });
+  else await change.moveTask(task, 'CANCELLED', { ended: true });
+}
+
+/** @param waitMs until the next attempt; null: there is none, and the run stops */
+async function afterFailure(
+  change: Change,
+  task: TaskRecord,
+  attempt: AttemptRecord,
+  failure: Failure,
+  waitMs: number | null,
+): Promise<void> {
+  if (!isCurrent(task, attempt)) return;
+  if (change.state() !== 'RUNNING') return change.moveTask(task, 'CANCELLED', { ended: true });
+  if (waitMs !== null) return change.moveTask(task, 'PENDING', { itemsDone: 0, retryAfterMs: waitMs });
+  await change.moveTask(task, 'FAILED', { ended: true });
+  change.emit({ type: 'task.failed', payload: { ...taskName(task), failure } });
+  await beginStop(change, failure);
+}
+
+/** False once the stop of its run gave the task up without waiting for the attempt. */
+function isCurrent(task: TaskRecord, attempt: AttemptRecord): boolean {
+  return task.state === 'RUNNING' && task.epoch === attempt.epoch;
+}
+
+function retryPolicy({ options }: Core) {
+  return { maxAttempts: options.maxAttempts, backoffMs: options.tuning.backoffMs };
+}
+
+export function taskName(task: TaskRecord): TaskName {
+  return { taskId: task.id, stage: task.stage, index: task.index, title: task.spec.title };
+}
+
+export function attemptName(task: TaskRecord, attempt: { id: string; number: number }): AttemptName {
+  return { ...taskName(task), attemptId: attempt.id, number: attempt.number };
+}
