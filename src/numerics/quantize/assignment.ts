@@ -105,7 +105,6 @@ export function startAssignment(points: Points, k: number, start: Start): Assign
     assignment[i] = c;
     upper[i] = Infinity;
     lowerOfOthers[i] = 0;
-    lower.fill(0, i * k, (i + 1) * k);
   }
 }
 

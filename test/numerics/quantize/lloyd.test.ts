@@ -8,15 +8,29 @@ import { bytes, cloud, gridPoints, pointsOf } from '../support.ts';
 const maxIterations = 300;
 
 describe('lloyd', () => {
-  it('never raises the distortion, converges, and ends where every centroid is the mean of its cell', async () => {
+  it('never raises the distortion, and ends where centroids are means and samples in their nearest cells', async () => {
+    const starts = fc.tuple(gridPoints, fc.integer({ min: 1, max: 6 }), fc.constantFrom(0, 1, 1000));
     await fc.assert(
-      fc.asyncProperty(gridPoints, fc.integer({ min: 1, max: 6 }), async (points, k) => {
-        const result = await lloyd(points, Math.min(k, points.n), startAtFirst(points, k), { maxIterations });
+      fc.asyncProperty(starts, async ([points, k, away]) => {
+        const { centroids } = startAtFirst(points, k);
+        const far = { centroids: centroids.map((x, p) => (p < points.d ? x : x * (1 + away))) };
+        const result = await lloyd(points, Math.min(k, points.n), far, { maxIterations });
         expect(result.converged).toBe(true);
         expectNeverRises(result.distortions, points);
         expectMeans(points, result.centroids, result.assignment);
+        expectNearest(points, result.centroids, result.assignment);
       }),
+      { numRuns: 500 },
     );
+  });
+
+  it('fills many empty cells of a large cloud and still misses no nearer centroid', async () => {
+    const points = cloud(300, 3);
+    const { centroids } = startAtFirst(points, 12);
+    centroids.fill(1e3, 3 * 3);
+    const result = await lloyd(points, 12, { centroids }, { maxIterations });
+    expect(new Set(result.assignment).size).toBe(12);
+    expectNearest(points, result.centroids, result.assignment);
   });
 
   it('walks the path of the algorithm that measures every distance, to the same cells', async () => {
@@ -87,6 +101,14 @@ function expectMeans(points: Points, centroids: Float64Array, assignment: Int32A
       const mean = members.reduce((total, i) => total + values[i * d + j]!, 0) / members.length;
       expect(Math.abs(centroids[c * d + j]! - mean)).toBeLessThanOrEqual(1e-14 * Math.abs(mean));
     }
+  }
+}
+
+function expectNearest({ values, n, d }: Points, centroids: Float64Array, assignment: Int32Array): void {
+  for (let i = 0; i < n; i++) {
+    const own = squaredDistance(values, i, centroids, assignment[i]!, d);
+    for (let c = 0; c < centroids.length / d; c++)
+      expect(own).toBeLessThanOrEqual(squaredDistance(values, i, centroids, c, d));
   }
 }
 
