@@ -89,14 +89,7 @@ export async function startService(config: Config): Promise<Service> {
     });
     const control = createControl({
       catalog: createCatalog(db),
-      engine: {
-        launch: async (order) => {
-          const { run, created } = await engine.launch(order);
-          return { runId: run.id, created };
-        },
-        cancel: async (projectId, runId) => void (await engine.cancel(projectId, runId)),
-        onEvents: (runId, wake) => engine.events.subscribe((id) => id === runId && wake()),
-      },
+      engine,
       importer: datasetImporter(store, config.stateDir),
       registrar: priorRegistrar(store),
       store,
@@ -118,7 +111,7 @@ export async function startService(config: Config): Promise<Service> {
       objects: {
         verify: (path) => verifySignedUrl(path, signingSecret, systemClock.now()),
         head: (key) => store.head(key),
-        stream: (key) => store.stream(key),
+        stream: (key, range) => store.stream(key, range),
       },
     });
     stops.push(() => api.close());

@@ -1,0 +1,33 @@
+import { type ObjectStore } from './ports.ts';
+
+export interface CountedStore {
+  store: ObjectStore;
+  /** Bytes that passed so far. */
+  bytes(): { bytesRead: number; bytesWritten: number };
+}
+
+/** The same store, counting the bytes that pass. */
+export function countBytes(of: ObjectStore): CountedStore {
+  let bytesRead = 0;
+  let bytesWritten = 0;
+  const store: ObjectStore = {
+    ...of,
+    async put(key, body, options) {
+      const result = await of.put(key, body, options);
+      if (result.written) bytesWritten += result.bytes;
+      return result;
+    },
+    async get(key, range) {
+      const bytes = await of.get(key, range);
+      bytesRead += bytes.length;
+      return bytes;
+    },
+    async *stream(key, range) {
+      for await (const part of of.stream(key, range)) {
+        bytesRead += part.length;
+        yield part;
+      }
+    },
+  };
+  return { store, bytes: () => ({ bytesRead, bytesWritten }) };
+}
