@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type JsonObject } from '../../base/json.ts';
+import { type Log } from '../../base/log.ts';
+import { isAlive, signalProcess, type ProcessIdentity } from '../../base/process-identity.ts';
+import { type Executor } from '../../engine/ports.ts';
+import { startWorker, type WorkerProcess } from './worker-process.ts';
+
+export interface LocalExecutorOptions {
+  /** Worker processes at once. */
+  slots: number;
+  /** Price of one slot. */
+  priceUsdPerHour: number;
+  /** The module that calls `serveOrders`. */
+  workerPath: string;
+  /** Node options of the workers, for example a loader. */
+  execArgv?: string[];
+  /** The workers' whole environment. */
+  env: NodeJS.ProcessEnv;
+  log: Log;
+  /** From asking a worker to stop to SIGKILL; default 5000. */
+  killAfterMs?: number;
+  /** How long a worker waits for another order; default 10 000. */
+  idleMs?: number;
+  /** A worker ends after so many orders, since model sessions leak; default 200. */
+  ordersPerWorker?: number;
+}
+
+/**
+ * Carries out attempts in child processes on this machine. A process is used again for orders of the same stage, so that
+ * models stay loaded; another stage gets a fresh one, so that its models do not add up with those before.
+ */
+export function createLocalExecutor(options: LocalExecutorOptions): Executor {
+  const { killAfterMs = 5_000, idleMs = 10_000, ordersPerWorker = 200 } = options;
+  const { workerPath, execArgv = [], env, log } = options;
+  const all = new Set<WorkerProcess>();
+  const idle = new Map<WorkerProcess, { stage: string; timer: NodeJS.Timeout }>();
+
+  async function take(stage: string): Promise<WorkerProcess> {
+    for (const [worker, waiting] of idle) {
+      clearTimeout(waiting.timer);
+      idle.delete(worker);
+      if (waiting.stage === stage && worker.alive()) return worker;
+      worker.end();
+    }
+    const worker = await startWorker({ workerPath, execArgv, env, log, killAfterMs });
+    all.add(worker);
+    void worker.gone.then(() => {
+      all.delete(worker);
+      clearTimeout(idle.get(worker)?.timer);
+      idle.delete(worker);
+    });
+    return worker;
+  }
+
+  function giveBack(worker: WorkerProcess, stage: string): void {
+    if (!worker.alive()) return;
+    if (worker.orders() >= ordersPerWorker) return worker.end();
+    const timer = setTimeout(() => {
+      idle.delete(worker);
+      worker.end();
+    }, idleMs);
+    timer.unref();
+    idle.set(worker, { stage, timer });
+  }
+
+  return {
+    name: 'local',
+    slots: options.slots,
+    priceUsdPerSecond: options.priceUsdPerHour / 3600,
+
+    async start(order, onProgress) {
+      const { stage } = order.task;
+      const worker = await take(stage);
+      let settled = false;
+      const outcome = worker.carryOut(order, onProgress).then((seen) => {
+        settled = true;
+        giveBack(worker, stage);
+        return seen;
+      });
+      return {
+        reference: { pid: worker.identity.pid, startTime: worker.identity.startTime },
+        outcome,
+        alive: () => worker.alive(),
+        cancel() {
+          // Once it has answered, the process may be at the next order.
+          if (!settled) worker.end();
+        },
+      };
+    },
+
+    release: (reference) => release(reference, killAfterMs),
+
+    async close() {
+      for (const worker of all) worker.end();
+      await Promise.all([...all].map((worker) => worker.gone));
+    },
+  };
+}
+
+/** Nothing to find without a process id: the service died before the worker had one, and it ended with its channel. */
+async function release(reference: JsonObject, limitMs: number): Promise<boolean> {
+  const { pid, startTime } = reference;
+  if (typeof pid !== 'number') return true;
+  const worker: ProcessIdentity = { pid, startTime: typeof startTime === 'number' ? startTime : null };
+  // Without its start time it may be another's process by now: it is waited for, never killed.
+  if (worker.startTime !== null) signalProcess(worker, 'SIGKILL');
+  for (const deadline = performance.now() + limitMs; isAlive(worker); await delay(25)) {
+    if (performance.now() > deadline) return false;
+  }
+  return true;
+}

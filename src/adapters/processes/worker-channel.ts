@@ -1,0 +1,80 @@
+import { Worker } from 'node:worker_threads';
+import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
+import { type AttemptOrder, type TaskResult } from '../../engine/ports.ts';
+import { type FromWorker, type ToWorker } from './messages.ts';
+
+export interface OrderContext {
+  /** Aborts when the order was cancelled; the process is killed a while later if the handler does not end. */
+  signal: AbortSignal;
+  onProgress(itemsDone: number): void;
+}
+
+/**
+ * The worker's side of the local executor: carries out the orders that come over the IPC channel, one at a time, until
+ * the channel closes. What the handler throws crosses as an error record. After a cancelled order the process ends.
+ *
+ * The process never outlives its service: it ends when the channel closes, and where a long computation keeps it from
+ * noticing, a watching thread ends it.
+ *
+ * @throws NOT_READY if the process was not forked by the executor
+ */
+export function serveOrders(handler: (order: AttemptOrder, context: OrderContext) => Promise<TaskResult>): void {
+  if (!process.send) {
+    throw new PushforwardError(
+      'NOT_READY',
+      'expected a worker to be started by the service, got a process without a channel: run `pushforward serve`, which starts its workers',
+    );
+  }
+  watchParent();
+  process.on('disconnect', () => process.exit(1));
+
+  let current: AbortController | null = null;
+  process.on('message', (message: ToWorker) => {
+    if (message.kind === 'cancel') {
+      if (!current) process.exit(0);
+      current.abort();
+      return;
+    }
+    const controller = (current = new AbortController());
+    void carryOut(message.order, controller.signal).then((answer) => {
+      current = null;
+      if (!process.connected) return;
+      process.send!(answer, () => {
+        if (controller.signal.aborted) process.exit(0);
+      });
+    });
+  });
+
+  async function carryOut(order: AttemptOrder, signal: AbortSignal): Promise<FromWorker> {
+    try {
+      const onProgress = (itemsDone: number) => void answer({ kind: 'progress', itemsDone });
+      return { kind: 'succeeded', result: await handler(order, { signal, onProgress }), peakMemoryBytes: peakMemory() };
+    } catch (error) {
+      if (!(error instanceof PushforwardError)) process.stderr.write(`${describe(error)}\n`);
+      return { kind: 'failed', failure: toErrorRecord(error), peakMemoryBytes: peakMemory() };
+    }
+  }
+}
+
+function answer(message: FromWorker): void {
+  if (process.connected) process.send!(message);
+}
+
+/** The highest of this process so far, whichever order it was for. */
+function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+/** An orphan gets another parent. */
+function watchParent(): void {
+  const source = `
+    const { workerData } = require('node:worker_threads');
+    setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 1000);
+  `;
+  const options = { eval: true, workerData: process.ppid, execArgv: [], env: {}, stdin: false };
+  new Worker(source, options).unref();
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,25 @@
+/** A worker whose orders say what becomes of them: `options.do`. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { PushforwardError } from '../../src/base/errors.ts';
+import { serveOrders } from '../../src/adapters/processes/worker-channel.ts';
+import { manifestOf } from './tasks.ts';
+
+serveOrders(async (order, { signal, onProgress }) => {
+  const what = order.task.options['do'];
+  process.stderr.write(`order ${order.attemptId}: ${String(what)}\n`);
+  onProgress(1);
+  if (what === 'crash') process.exit(3);
+  if (what === 'sigkill') process.kill(process.pid, 'SIGKILL');
+  if (what === 'userError')
+    throw new PushforwardError('EMPTY_CLASS', 'expected images, got none: add some', { class: 'a' });
+  if (what === 'throw') throw new TypeError('not ours');
+  if (what === 'hang') await delay(3_600_000, undefined, { signal });
+  if (what === 'deaf') await delay(3_600_000);
+  if (what === 'block') for (;;);
+  onProgress(2);
+  return {
+    manifest: manifestOf(order.task),
+    metrics: { pid: process.pid },
+    usage: { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 7, bytesWritten: 9 },
+  };
+});
