@@ -13,7 +13,7 @@ export interface Start {
 
 /** Which centroid each sample belongs to while the centroids move. */
 export interface Assignment {
-  /** (n,) */
+  /** (n,): a sample may be assigned by the caller to a centroid that was moved onto it, from farther than all its bounds */
   readonly assignment: Int32Array;
   /** (k, d): moved by the caller, who then tells */
   readonly centroids: Float64Array;
@@ -21,8 +21,6 @@ export interface Assignment {
   centroidMoved(c: number, step: number): void;
   /** Moves every sample that has a strictly nearer centroid to its nearest one. Returns how many moved. */
   assign(onMove: (i: number, from: number, to: number) => void): number;
-  /** Sample i now belongs to the centroid that was put on it. */
-  put(i: number, c: number): void;
 }
 
 /**
@@ -45,7 +43,7 @@ export function startAssignment(points: Points, k: number, start: Start): Assign
   const way = new Float64Array(k);
   const steps = new Float64Array(k);
   let longestWay = 0;
-  return { assignment, centroids, centroidMoved, assign, put };
+  return { assignment, centroids, centroidMoved, assign };
 
   function centroidMoved(c: number, step: number): void {
     way[c]! += step;
@@ -99,12 +97,6 @@ export function startAssignment(points: Points, k: number, start: Start): Assign
     upper[i] = distance;
     lowerOfOthers[i] = SLACK * (others + longestWay);
     return nearest;
-  }
-
-  function put(i: number, c: number): void {
-    assignment[i] = c;
-    upper[i] = Infinity;
-    lowerOfOthers[i] = 0;
   }
 }
 

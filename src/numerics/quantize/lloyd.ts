@@ -96,7 +96,7 @@ function repairEmptyCells(points: Points, state: Assignment, cells: Cells): numb
     moveSample(cells, points, i, assignment[i]!, c);
     state.centroidMoved(c, Math.sqrt(squaredDistance(values, i, centroids, c, d)));
     centroids.set(values.subarray(i * d, (i + 1) * d), c * d);
-    state.put(i, c);
+    assignment[i] = c;
   }
   return moved;
 }

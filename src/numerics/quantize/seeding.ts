@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../../base/abort.ts';
+import { PushforwardError } from '../../base/errors.ts';
 import { approximateSquaredDistances, errorBound, squaredDistance, type Normalized } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
@@ -79,6 +80,7 @@ async function bestTrial(
   for (let i = 0; i < n; i++)
     for (let t = 0; t < trials; t++)
       potentials[t]! += Math.min(closest[i]!, Math.max(0, approximate[i * trials + t]! * toSquaredUnits));
+  if (!potentials.every(Number.isFinite)) throw brokenProduct(potentials);
   const best = potentials.indexOf(Math.min(...potentials));
   const sample = candidates[best]!;
   const floors = Float64Array.from(
@@ -86,6 +88,14 @@ async function bestTrial(
     (norm, i) => (approximate[i * trials + best]! - errorBound(norm, norms[sample]!, d)) * toSquaredUnits,
   );
   return { sample, floors };
+}
+
+function brokenProduct(potentials: Float64Array): PushforwardError {
+  const received = potentials.find((potential) => !Number.isFinite(potential));
+  return new PushforwardError(
+    'NON_FINITE',
+    `expected a finite matrix product of values up to 1, got sums of ${received}: the runtime must multiply in float32`,
+  );
 }
 
 function rows({ values, norms, d, frame }: Normalized, indices: readonly number[]): Normalized {

@@ -53,6 +53,11 @@ describe('seedGreedily', () => {
     }
     expect(greedy).toBeLessThan(blind);
   });
+
+  it('refuses a product that is not finite', async () => {
+    const broken = async () => new Float32Array(40 * 5).fill(NaN);
+    await expect(seed(cloud(40, 3), 3, 0, broken)).rejects.toMatchObject({ code: 'NON_FINITE' });
+  });
 });
 
 function rows(values: Float32Array | Float64Array, d: number): string[] {
