@@ -1,6 +1,11 @@
+import { PushforwardError } from '../../base/errors.ts';
 import { type ArtifactManifest } from '../../engine/ports.ts';
-import { type ModelRuntime, type ObjectStore } from '../ports.ts';
+import { getBlob } from '../artifacts.ts';
+import { type BundleFiles, type ModelRuntime, type ObjectStore } from '../ports.ts';
+import { readDescription } from './bundle.ts';
 import { type PriorDescription } from './description.ts';
+import { networksOf, type Networks } from './networks.ts';
+import { toPixels, toPlanes } from './pixels.ts';
 
 /**
  * A prior ready for use. b is the batch, d the length of a flattened latent (channels x height x width, row-major).
@@ -34,6 +39,69 @@ export interface OpenPriorOptions {
 }
 
 /** Opens a published prior. Reads its JSON files only; model bytes are read, and their digests checked, on first use. */
-export async function openPrior(_options: OpenPriorOptions): Promise<Prior> {
-  throw new Error('being written');
+export async function openPrior({ store, projectId, manifest, runtime }: OpenPriorOptions): Promise<Prior> {
+  const files = storedBundle(store, projectId, manifest);
+  const description = await readDescription(files);
+  return priorOf(description, (path) => files.read(path), runtime);
+}
+
+/** @param read the bytes of a file of the bundle, their digest checked */
+export function priorOf(
+  description: PriorDescription,
+  read: (path: string) => Promise<Uint8Array>,
+  runtime: ModelRuntime,
+): Prior {
+  const { image, scalingFactor, shiftFactor, teacher } = description;
+  const networks: Networks = networksOf(description, (folder) => {
+    const path = `${folder}/model.onnx`;
+    return runtime.load(description.files[path]!.sha256, () => read(path));
+  });
+  return {
+    description,
+    async encode(pixels) {
+      const half = new Array<number>(image.channels).fill(0.5);
+      const means = await networks.encode(toPlanes(pixels, image, half, half));
+      for (let i = 0; i < means.length; i++) means[i] = (means[i]! - shiftFactor) * scalingFactor;
+      return finite(means, 'vae_encoder');
+    },
+    async decode(latents) {
+      const unscaled = latents.map((value) => value / scalingFactor + shiftFactor);
+      return toPixels(finite(await networks.decode(unscaled), 'vae_decoder'), image);
+    },
+    async denoise(noisy, timestep, classIds) {
+      return finite(await networks.denoise(noisy, timestep, classIds), description.denoiser?.folder ?? '');
+    },
+    async teach(pixels) {
+      const { imageMean = [], imageStd = [] } = teacher ?? {};
+      const planes = teacher ? toPlanes(pixels, image, imageMean, imageStd) : new Float32Array();
+      return finite(await networks.teach(planes), 'teacher');
+    },
+  };
+}
+
+/** The files of a published prior, as `publishPrior` stored them. */
+function storedBundle(store: ObjectStore, projectId: string, manifest: ArtifactManifest): BundleFiles {
+  return {
+    list: () => Promise.resolve(Object.entries(manifest.blobs).map(([path, { bytes }]) => ({ path, bytes }))),
+    read(path) {
+      const blob = manifest.blobs[path];
+      if (blob) return getBlob(store, projectId, blob);
+      throw new PushforwardError(
+        'PRIOR_INVALID',
+        `expected ${path} among the blobs of prior ${manifest.id}, got ${Object.keys(manifest.blobs).join(', ')}: ` +
+          'register the prior again',
+      );
+    },
+  };
+}
+
+/** Not-a-number must never reach a codebook. @throws NON_FINITE */
+function finite(values: Float32Array, folder: string): Float32Array {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return values;
+  throw new PushforwardError(
+    'NON_FINITE',
+    `expected finite numbers from ${folder}/model.onnx, got ${values[at]}: its input is out of range, or its weights are damaged`,
+    { model: folder },
+  );
 }
