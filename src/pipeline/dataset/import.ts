@@ -1,6 +1,18 @@
-import { type ArtifactManifest } from '../../engine/ports.ts';
-import { type ObjectStore, type SourceScanner } from '../ports.ts';
-import { type DatasetVersionContent } from './version.ts';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { throwIfAborted } from '../../base/abort.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
+import { canonicalJson } from '../../base/json.ts';
+import { type ArtifactManifest, type BlobReference } from '../../engine/ports.ts';
+import { artifactId, blobKey, createPublications, putBlob } from '../artifacts.ts';
+import { type ImageSource, type ObjectStore, type ScanSummary, type SourceScanner } from '../ports.ts';
+import { CHUNK_SIZES, type ChunkSizes } from './chunks.ts';
+import { writeEntries } from './entries.ts';
+import { takeFacts } from './facts.ts';
+import { regroup, sortPrevious } from './keep.ts';
+import { scannedLine } from './lines.ts';
+import { createLineSorter, type LineSorter } from './sort.ts';
+import { CHUNKS, type DatasetChunk, type DatasetVersionContent, ENTRIES, SOURCES } from './version.ts';
 
 export interface ImportRequest {
   scanner: SourceScanner;
@@ -16,6 +28,9 @@ export interface ImportRequest {
   tempDir: string;
   onProgress?: (progress: { images: number; bytes: number }) => void;
   signal?: AbortSignal;
+  chunkSizes?: ChunkSizes;
+  /** Images held in memory while they are sorted. */
+  runLines?: number;
 }
 
 export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 'images' | 'classes'> {
@@ -23,6 +38,126 @@ export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 
   manifest: ArtifactManifest;
 }
 
-export async function importDataset(_request: ImportRequest): Promise<ImportedVersion> {
-  throw new Error('not there yet');
+const PROGRESS_EVERY_IMAGES = 256;
+
+/**
+ * Reads the images at `path` once, sorts them by (class name, sha256) and publishes the version's manifest. Memory does
+ * not grow with the number of images; images are hashed, not decoded, so broken ones come to light when they are encoded.
+ *
+ * Importing the same bytes from the same place again gives the same artifact. From another place it gives another
+ * artifact with the same digest and the same chunks, so that whatever was computed from them is found again.
+ *
+ * EMPTY_CLASS names classes without an image; INVALID_INPUT if there is no image at all.
+ */
+export async function importDataset(request: ImportRequest): Promise<ImportedVersion> {
+  await mkdir(request.tempDir, { recursive: true });
+  const folder = await mkdtemp(join(request.tempDir, 'import-'));
+  try {
+    const sorter = (name: string) =>
+      createLineSorter({ folder: join(folder, name), ...(request.runLines ? { runLines: request.runLines } : {}) });
+    const images = sorter('images');
+    const { summary, bytes, packs } = await scan(request, images);
+    const { previous, store, projectId, signal, chunkSizes: sizes = CHUNK_SIZES } = request;
+    const before = previous ? sorter('previous') : null;
+    if (previous && before) await sortPrevious(store, projectId, previous, before);
+
+    const facts = await takeFacts(images, before, sorter('digests'), signal);
+    checkClasses(request, facts.classes, summary);
+    const kept = new Set([...facts.stayed].filter(([, count]) => count >= sizes.min).map(([chunk]) => chunk));
+    const ordered = before ? await regroup({ images, before, kept, into: sorter('regrouped'), signal }) : images;
+    const path = join(folder, 'entries');
+    const { entries, chunks } = await writeEntries(ordered, { store, projectId, path, sizes, signal });
+
+    const content: DatasetVersionContent = {
+      digest: facts.digest,
+      images: facts.images,
+      bytes,
+      classes: facts.classes,
+      chunks: chunks.length,
+      duplicates: facts.duplicates,
+      ignored: summary.ignored,
+      format: summary.format,
+    };
+    const manifest = await publish(request, content, { entries, chunks, sources: summary.sources, packs });
+    return { digest: content.digest, images: content.images, classes: content.classes, manifest };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function scan({ scanner, store, projectId, path, classes, onProgress, signal }: ImportRequest, into: LineSorter) {
+  const packs: BlobReference[] = [];
+  const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
+    const pack = await putBlob(store, projectId, bytes, 'application/octet-stream');
+    packs.push(pack);
+    const uri = blobKey(projectId, pack.sha256);
+    return { kind: 'object', uri, format: 'pack', bytes: pack.bytes, etag: `sha256:${pack.sha256}` };
+  };
+  const found = await scanner.scan({ path, classes: classes ?? null, writePack, ...(signal ? { signal } : {}) });
+  let images = 0;
+  let bytes = 0;
+  for await (const image of found.images) {
+    await into.add(scannedLine(image));
+    images += 1;
+    bytes += image.reference.bytes;
+    if (images % PROGRESS_EVERY_IMAGES !== 0) continue;
+    throwIfAborted(signal);
+    onProgress?.({ images, bytes });
+  }
+  onProgress?.({ images, bytes });
+  return { summary: found.summary(), bytes, packs };
+}
+
+function checkClasses({ path, classes }: ImportRequest, found: { name: string }[], summary: ScanSummary): void {
+  const names = new Set(found.map(({ name }) => name));
+  const empty = (classes ?? summary.emptyClasses).filter((name) => !names.has(name));
+  if (empty.length > 0) {
+    throw new PushforwardError(
+      'EMPTY_CLASS',
+      `expected images in every class of ${path}, got none in ${empty.slice(0, 20).join(', ')}${empty.length > 20 ? ', ...' : ''}: ` +
+        (classes
+          ? 'choose from the classes that are there'
+          : 'add images, remove the class, or name the classes to take') +
+        passedOver(summary),
+      { path, classes: empty },
+    );
+  }
+  if (found.length > 0) return;
+  throw invalid(
+    `expected images in class folders (cat/1.jpg, dog/2.jpg) in ${path}, got none: put each image into a folder named for its class` +
+      passedOver(summary),
+    { path },
+  );
+}
+
+function passedOver({ ignored }: ScanSummary): string {
+  return ignored.count === 0 ? '' : `; passed over ${ignored.count}, for example ${ignored.examples.join(', ')}`;
+}
+
+/** The identity has the places too: images that moved are the same data, but another artifact finds them. */
+async function publish(
+  { store, projectId }: { store: ObjectStore; projectId: string },
+  content: DatasetVersionContent,
+  made: { entries: BlobReference; chunks: DatasetChunk[]; sources: ImageSource[]; packs: BlobReference[] },
+): Promise<ArtifactManifest> {
+  const putJson = (value: unknown) =>
+    putBlob(store, projectId, new TextEncoder().encode(canonicalJson(value)), 'application/json');
+  const chunks = await putJson(made.chunks);
+  const sources = await putJson(made.sources);
+  const options = { digest: content.digest, entries: made.entries.sha256, sources: sources.sha256 };
+  const blobs: Record<string, BlobReference> = { [ENTRIES]: made.entries, [CHUNKS]: chunks, [SOURCES]: sources };
+  made.packs.forEach((pack, index) => (blobs[`pack-${String(index).padStart(5, '0')}`] = pack));
+  return await createPublications(store).publish(projectId, {
+    formatVersion: 1,
+    id: artifactId({ stage: 'import', stageVersion: 1, options, inputs: [] }),
+    stage: 'import',
+    stageVersion: 1,
+    kind: 'datasetVersion',
+    options,
+    inputs: [],
+    blobs,
+    content,
+    metrics: { images: content.images, bytes: content.bytes, classes: content.classes.length, chunks: content.chunks },
+    produced: {},
+  });
 }

@@ -1,0 +1,119 @@
+import { hash } from 'node:crypto';
+import { throwIfAborted } from '../../base/abort.ts';
+import { PushforwardError } from '../../base/errors.ts';
+import { type DatasetEntry, type ImageReader, type ImageSource, type ObjectStore } from '../../pipeline/ports.ts';
+import { type Fetch, openFolder, openPack, openTable, openTar } from './reader-sources.ts';
+import { sourceChanged } from './source-file.ts';
+
+/** Image bytes fetched at once; while they are handed out the next window is on its way. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_IMAGES = 1024;
+/** Rows of a table cost a decoded row group, so as many as a chunk has are fetched together. */
+const TABLE_WINDOW_BYTES = 32 * 1024 * 1024;
+const TABLE_WINDOW_IMAGES = 4096;
+
+/**
+ * Reads images where they lie. Files and tables are opened once per call and compared with what they were at import;
+ * every image is compared with its digest, whatever it comes from.
+ */
+export function createImageReader(store: ObjectStore): ImageReader {
+  return {
+    async *read(projectId, sources, entries, signal) {
+      const opened = new Map<number, Promise<Fetch>>();
+      const open = (index: number): Promise<Fetch> => {
+        const known = opened.get(index);
+        if (known) return known;
+        const opening = openSource(store, projectId, sources[index]);
+        opened.set(index, opening);
+        return opening;
+      };
+      let coming: Promise<Uint8Array[]> | null = null;
+      try {
+        const windows = cut(entries, sources);
+        for (let i = 0; i < windows.length; i++) {
+          throwIfAborted(signal);
+          const bytes: Uint8Array[] = await (coming ?? fetchWindow(windows[i]!, open));
+          const following = windows[i + 1];
+          coming = following ? fetchWindow(following, open) : null;
+          coming?.catch(() => {});
+          for (const [k, entry] of windows[i]!.entries()) {
+            throwIfAborted(signal);
+            checkDigest(entry, bytes[k]!, sources[entry.reference.source]!);
+            yield { entry, bytes: bytes[k]! };
+          }
+        }
+      } finally {
+        await coming?.catch(() => {});
+        const closing = await Promise.allSettled(opened.values());
+        for (const source of closing) if (source.status === 'fulfilled') await source.value.close();
+      }
+    },
+  };
+}
+
+async function openSource(store: ObjectStore, projectId: string, source: ImageSource | undefined): Promise<Fetch> {
+  if (!source) {
+    throw new PushforwardError('CORRUPT_ARTIFACT', 'expected entries of known sources: import the dataset again');
+  }
+  switch (source.format) {
+    case 'folder':
+      return openFolder(source);
+    case 'tar':
+      return await openTar(source);
+    case 'parquet':
+      return await openTable(source);
+    case 'pack':
+      return openPack(store, projectId, source);
+  }
+}
+
+/** The bytes of the entries, in their order. */
+async function fetchWindow(entries: DatasetEntry[], open: (source: number) => Promise<Fetch>): Promise<Uint8Array[]> {
+  const bySource = new Map<number, number[]>();
+  entries.forEach(({ reference }, i) => {
+    const positions = bySource.get(reference.source);
+    if (positions) positions.push(i);
+    else bySource.set(reference.source, [i]);
+  });
+  const bytes = new Array<Uint8Array>(entries.length);
+  for (const [source, positions] of bySource) {
+    const { fetch } = await open(source);
+    const fetched = await fetch(positions.map((position) => entries[position]!.reference));
+    positions.forEach((position, k) => (bytes[position] = fetched[k]!));
+  }
+  return bytes;
+}
+
+function cut(entries: readonly DatasetEntry[], sources: readonly ImageSource[]): DatasetEntry[][] {
+  const windows: DatasetEntry[][] = [];
+  let window: DatasetEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const table = sources[entry.reference.source]?.format === 'parquet';
+    const full =
+      bytes + entry.reference.bytes > (table ? TABLE_WINDOW_BYTES : WINDOW_BYTES) ||
+      window.length >= (table ? TABLE_WINDOW_IMAGES : WINDOW_IMAGES);
+    if (full && window.length > 0) {
+      windows.push(window);
+      window = [];
+      bytes = 0;
+    }
+    window.push(entry);
+    bytes += entry.reference.bytes;
+  }
+  if (window.length > 0) windows.push(window);
+  return windows;
+}
+
+function checkDigest({ sha256, reference }: DatasetEntry, bytes: Uint8Array, source: ImageSource): void {
+  const received = hash('sha256', bytes);
+  if (received === sha256) return;
+  if (source.kind === 'file') {
+    throw sourceChanged(`${reference.path} in ${source.uri}`, `sha256 ${sha256}`, `sha256 ${received}`);
+  }
+  throw new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected ${reference.path} with sha256 ${sha256} in ${source.uri}, got ${received}: delete the object and import the dataset again`,
+    { key: source.uri, expected: sha256, received },
+  );
+}

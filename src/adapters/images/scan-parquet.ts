@@ -1,0 +1,92 @@
+import { hash } from 'node:crypto';
+import { basename } from 'node:path';
+import { throwIfAborted } from '../../base/abort.ts';
+import { invalid } from '../../base/errors.ts';
+import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan } from '../../pipeline/ports.ts';
+import { type ScanLimits } from './limits.ts';
+import { byName } from './order.ts';
+import { createPacker } from './packs.ts';
+import { fileState, limitExceeded, sourceChanged, unreadable } from './source-file.ts';
+import { imageBytes, openTable } from './table-file.ts';
+import { type TableLayout, tableLayout } from './table-layout.ts';
+
+/** Parquet in the Hugging Face layout, row group by row group. Small tables stay in place, large ones are packed. */
+export async function scanParquet(request: ScanRequest, paths: string[], limits: ScanLimits): Promise<SourceScan> {
+  const files: ({ path: string } & Awaited<ReturnType<typeof fileState>>)[] = [];
+  for (const path of paths) files.push({ path, ...(await fileState(path)) });
+  const inPlace = files.reduce((sum, { bytes }) => sum + bytes, 0) <= limits.parquetInPlaceBytes;
+  const wanted = request.classes && new Set(request.classes);
+  const sources: ImageSource[] = inPlace
+    ? files.map(({ path, bytes, etag }) => ({ kind: 'file', uri: path, format: 'parquet', bytes, etag }))
+    : [];
+  const declared = new Set<string>();
+  const found = new Set<string>();
+
+  async function* images(): AsyncGenerator<ScannedImage> {
+    const packer = createPacker(request.writePack, sources, limits.packBytes);
+    for (const [source, { path, etag }] of files.entries()) {
+      for await (const { row, className, bytes } of rowsOf(path)) {
+        if (wanted && !wanted.has(className)) continue;
+        if (bytes.length > limits.maxImageBytes) {
+          throw limitExceeded(path, `images of at most ${limits.maxImageBytes} bytes`, `row ${row} of ${bytes.length}`);
+        }
+        const name = `${basename(path)}#${row}`;
+        const reference = inPlace ? { source, path: name, bytes: bytes.length, row } : await packer.add(name, bytes);
+        yield { className, sha256: hash('sha256', bytes), reference };
+      }
+      const after = await fileState(path);
+      if (after.etag !== etag) throw sourceChanged(path, etag, after.etag);
+    }
+    await packer.end();
+  }
+
+  async function* rowsOf(path: string): AsyncGenerator<{ row: number; className: string; bytes: Uint8Array }> {
+    const table = await openTable(path);
+    try {
+      const layout = tableLayout(table.metadata, path);
+      for (const name of layout.classNames ?? []) declared.add(name);
+      for (const group of table.groups) {
+        throwIfAborted(request.signal);
+        if (group.bytes > limits.maxRowGroupBytes) {
+          throw limitExceeded(path, `row groups of at most ${limits.maxRowGroupBytes} bytes`, `${group.bytes}`);
+        }
+        const rows = await table.readGroup(group, [layout.image, layout.label]);
+        for (const [i, row] of rows.entries()) {
+          const at = group.start + i;
+          const bytes = imageBytes(row[layout.image]);
+          if (!bytes) throw unreadable(path, `image bytes in row ${at}`, 'none (a path alone is not followed)');
+          const className = classOf(row[layout.label], layout, `row ${at} of ${path}`);
+          found.add(className);
+          yield { row: at, className, bytes };
+        }
+      }
+    } finally {
+      await table.close();
+    }
+  }
+
+  return {
+    images: images(),
+    summary: () => ({
+      format: 'parquet',
+      sources,
+      emptyClasses: [...declared].filter((name) => !found.has(name)).sort(byName),
+      ignored: { count: 0, examples: [] },
+    }),
+  };
+}
+
+/** Labels go by name, so that a table and a folder of the same images are the same version. */
+function classOf(label: unknown, { classNames }: TableLayout, where: string): string {
+  if (typeof label === 'string' && label !== '') return label;
+  if (label instanceof Uint8Array && label.length > 0) return Buffer.from(label).toString('utf8');
+  if (typeof label === 'bigint' || typeof label === 'number') {
+    const value = Number(label);
+    const name = classNames ? classNames[value] : value >= 0 ? String(value) : undefined;
+    if (name !== undefined) return name;
+  }
+  throw invalid(
+    `expected a label in ${where}${classNames ? ` of 0 to ${classNames.length - 1}` : ''}, got ${String(label)}: ` +
+      'choose a split that is labelled',
+  );
+}

@@ -1,0 +1,51 @@
+import { hash } from 'node:crypto';
+import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan } from '../../pipeline/ports.ts';
+import { createClassFolders, ignore, safeMemberPath } from './class-folders.ts';
+import { type ScanLimits } from './limits.ts';
+import { createPacker } from './packs.ts';
+import { fileState, sourceChanged } from './source-file.ts';
+import { tarMembers } from './tar-members.ts';
+
+/**
+ * A tar of class folders. A plain one is referenced in place, by byte ranges; a compressed one cannot be read at
+ * random, so its images are packed. Links and devices are passed over and counted.
+ */
+export async function scanTar(request: ScanRequest, gzip: boolean, limits: ScanLimits): Promise<SourceScan> {
+  const { path, signal } = request;
+  const before = await fileState(path);
+  const wanted = request.classes && new Set(request.classes);
+  const folders = createClassFolders(path);
+  const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
+
+  async function* images(): AsyncGenerator<ScannedImage> {
+    const packer = createPacker(request.writePack, sources, limits.packBytes);
+    for await (const member of tarMembers(path, { gzip, limits, signal })) {
+      const name = safeMemberPath(member.name, path);
+      if (member.type === 'directory') folders.folder(name);
+      else if (member.type !== 'file' && member.type !== 'contiguous-file') {
+        ignore(folders.ignored, `${name} (${member.type ?? 'unknown type'})`);
+      } else {
+        const className = folders.file(name);
+        if (className === null || (wanted && !wanted.has(className))) continue;
+        const bytes = await member.read();
+        const reference = gzip
+          ? await packer.add(name, bytes)
+          : { source: 0, path: name, bytes: bytes.length, offset: member.offset };
+        yield { className, sha256: hash('sha256', bytes), reference };
+      }
+    }
+    await packer.end();
+    const { etag } = await fileState(path);
+    if (etag !== before.etag) throw sourceChanged(path, before.etag, etag);
+  }
+
+  return {
+    images: images(),
+    summary: () => ({
+      format: gzip ? 'tar.gz' : 'tar',
+      sources,
+      emptyClasses: folders.emptyClasses(),
+      ignored: folders.ignored,
+    }),
+  };
+}

@@ -1,0 +1,75 @@
+import { type FileHandle } from 'node:fs/promises';
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
+
+export interface RowGroup {
+  /** Rows, the end exclusive. */
+  start: number;
+  end: number;
+  /** Decompressed. */
+  bytes: number;
+}
+
+/** An open Parquet file. */
+export interface TableFile {
+  metadata: FileMetaData;
+  groups: RowGroup[];
+  /** Decodes these columns of one row group. Bytes stay bytes unless the column is typed as text. */
+  readGroup(group: RowGroup, columns: string[]): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+/** SOURCE_UNREADABLE if it is no whole Parquet file. */
+export async function openTable(path: string): Promise<TableFile> {
+  const handle = await openSource(path);
+  try {
+    const { size } = await handle.stat();
+    const file = bufferOf(handle, size, path);
+    const metadata = await parquetMetadataAsync(file);
+    return {
+      metadata,
+      groups: groupsOf(metadata),
+      readGroup: async ({ start, end }, columns) => {
+        try {
+          const request = { file, metadata, columns, rowStart: start, rowEnd: end, utf8: false, compressors };
+          return (await parquetReadObjects(request)) as Record<string, unknown>[];
+        } catch (error) {
+          throw unreadable(path, `rows ${start} to ${end - 1}`, messageOf(error), error);
+        }
+      },
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw unreadable(path, 'a whole Parquet file', messageOf(error), error);
+  }
+}
+
+/** The stored image in a cell: a struct of bytes and path, or bytes alone. Null if it holds none. */
+export function imageBytes(cell: unknown): Uint8Array | null {
+  if (cell instanceof Uint8Array) return cell;
+  const bytes = (cell as { bytes?: unknown } | null | undefined)?.bytes;
+  return bytes instanceof Uint8Array ? bytes : null;
+}
+
+function groupsOf(metadata: FileMetaData): RowGroup[] {
+  let start = 0;
+  return metadata.row_groups.map((group) => {
+    const end = start + Number(group.num_rows);
+    const found = { start, end, bytes: Number(group.total_byte_size) };
+    start = end;
+    return found;
+  });
+}
+
+function bufferOf(handle: FileHandle, byteLength: number, path: string): AsyncBuffer {
+  return {
+    byteLength,
+    async slice(start, end = byteLength) {
+      const bytes = await readRange(handle, start, end - start);
+      if (!bytes) throw unreadable(path, `${byteLength} bytes`, `fewer than ${end}`);
+      return bytes.buffer as ArrayBuffer;
+    },
+  };
+}
