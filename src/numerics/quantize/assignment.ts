@@ -58,10 +58,7 @@ export function startAssignment(points: Points, k: number, start: Start): Assign
       const others = lowerOfOthers[i]! - longestWay;
       upper[i]! += steps[from]!;
       if (others > upper[i]!) continue;
-      const squared = squaredDistance(values, i, centroids, from, d);
-      upper[i] = Math.sqrt(squared);
-      if (others > upper[i]!) continue;
-      const to = nearestTo(i, from, squared);
+      const to = nearestTo(i, from);
       if (to === from) continue;
       onMove(i, from, to);
       moved++;
@@ -70,14 +67,19 @@ export function startAssignment(points: Points, k: number, start: Start): Assign
     return moved;
   }
 
-  /** @param least the squared distance to `from` */
-  function nearestTo(i: number, from: number, least: number): number {
+  /** The sample's own centroid is measured only once another may be nearer. */
+  function nearestTo(i: number, from: number): number {
     let nearest = from;
     let distance = upper[i]!;
+    let least = NaN;
     let others = Infinity;
     for (let c = 0, p = i * k; c < k; c++, p++) {
       if (c === from) continue;
       const bound = lower[p]! - way[c]!;
+      if (bound <= distance && Number.isNaN(least)) {
+        least = squaredDistance(values, i, centroids, from, d);
+        distance = Math.sqrt(least);
+      }
       if (bound > distance) {
         if (bound < others) others = bound;
         continue;

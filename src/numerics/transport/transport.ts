@@ -30,7 +30,8 @@ export interface Transport {
  * Exact optimal transport from n samples of mass 1/n each to k sinks, for k far below n.
  *
  * Demands that are whole samples move whole samples. Others are rounded to 2^-50 of the total mass, and few samples are split.
- * Measured on one thread, squared distances of 5000 samples to uniform demands: see test/numerics/transport.
+ * Measured on one thread of a busy 2-core machine, cost given, n = 5000, K = 10 / 50 / 100: Voronoi demands 2 / 4 / 6 ms, uniform
+ * ones 7 / 83 / 320 ms, uneven ones that split samples 7 / 123 / 783 ms.
  *
  * @param cost (n, k), row-major
  * @param demands (k,), >= 0, sum to 1
