@@ -20,6 +20,7 @@ export function taskOf(of: {
     items,
     options,
     inputs,
+    locators: {},
   };
 }
 

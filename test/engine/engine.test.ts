@@ -1,0 +1,294 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
+import { PushforwardError } from '../../src/base/errors.ts';
+import { type Engine } from '../../src/engine/index.ts';
+import { ended, engineOver, eventsOf, fakePlanner, launch, launchRequest, stateOf } from '../support/engine.ts';
+import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
+import { taskOf } from '../support/tasks.ts';
+import { until } from '../support/until.ts';
+
+let postgres: TestPostgres;
+let database: TestDatabase;
+const engines: Engine[] = [];
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+}, 60_000);
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  database = await postgres.database();
+});
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+});
+
+async function started(...more: Parameters<typeof engineOver> extends [unknown, ...infer Rest] ? Rest : never) {
+  const made = await engineOver(database, ...more);
+  engines.push(made.engine);
+  await made.engine.start();
+  return { ...made, db: database.db, ...made.fakes };
+}
+
+const types = async (runId: string) => (await eventsOf(database.db, runId)).map((event) => event.type);
+
+describe('a run', () => {
+  it('goes through its stages, and everything it did is on record', async () => {
+    const { engine, db, executor } = await started();
+    const heard: [string, number][] = [];
+    engine.events.subscribe((...of) => heard.push(of));
+    const runId = await launch(engine, db);
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+
+    expect(executor.starts).toHaveLength(5);
+    expect(executor.starts[0]!.execution).toEqual({ threads: 2 });
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.cost_usd).toBeCloseTo(0.5);
+    expect(run.ended_at!.getTime()).toBeGreaterThanOrEqual(run.started_at!.getTime());
+    const stages = await db.selectFrom('stages').selectAll().orderBy('position').execute();
+    expect(stages.map((of) => [of.name, of.state, of.tasks_done, of.items_done, of.allocated_seconds])).toEqual([
+      ['encode', 'SUCCEEDED', 2, 4, 20],
+      ['quantize', 'SUCCEEDED', 2, 4, 20],
+      ['report', 'SUCCEEDED', 1, 2, 10],
+    ]);
+    const tasks = await db.selectFrom('tasks').selectAll().execute();
+    expect(tasks.every((task) => task.state === 'SUCCEEDED' && task.cache === 'MISS' && task.epoch === 1)).toBe(true);
+    const attempts = await db.selectFrom('attempts').selectAll().execute();
+    expect(attempts.map((of) => [of.state, of.cost_usd, of.reference])).toEqual(
+      attempts.map((of) => ['SUCCEEDED', 0.1, { process: of.id }]),
+    );
+
+    const artifacts = await db.selectFrom('artifacts').selectAll().execute();
+    expect(artifacts.map((of) => of.kind).sort()).toEqual([
+      ...Array<string>(5).fill('latents'),
+      ...Array<string>(3).fill('stage'),
+    ]);
+    expect(artifacts.find((of) => of.kind === 'latents')).toMatchObject({ bytes: 100, run_id: runId, cost_usd: 0.1 });
+    const written = await db.selectFrom('run_artifacts').selectAll().execute();
+    expect(
+      written
+        .filter((of) => of.direction === 'INPUT')
+        .map((of) => of.artifact_id)
+        .sort(),
+    ).toEqual(['dataset-artifact', 'prior-artifact']);
+    expect(written.filter((of) => of.direction === 'OUTPUT')).toHaveLength(8);
+    const edges = await db.selectFrom('artifact_inputs').selectAll().execute();
+    expect(edges).toHaveLength(2 * 2 + 2 + (2 + 2 + 1));
+
+    const events = await eventsOf(db, runId);
+    expect(events.map((event) => event.sequence)).toEqual(events.map((_, i) => i + 1));
+    expect(events[0]!.type).toBe('run.created');
+    expect(events.at(-1)).toMatchObject({ type: 'run.succeeded', payload: { costUsd: run.cost_usd } });
+    expect(events.filter((event) => event.type === 'stage.succeeded').map((of) => of.payload)).toMatchObject([
+      { stage: 'encode', tasksTotal: 2, tasksCached: 0, costUsd: 0.2 },
+      { stage: 'quantize' },
+      { stage: 'report' },
+    ]);
+    await until(() => heard.at(-1)?.[1] === events.length);
+    expect(heard.map(([, sequence]) => sequence)).toEqual(
+      [...heard.map(([, sequence]) => sequence)].sort((a, b) => a - b),
+    );
+  });
+
+  it('takes what is published for nothing', async () => {
+    const { engine, db, executor } = await started();
+    await ended(db, await launch(engine, db));
+    const second = await launch(engine, db);
+    expect(await ended(db, second)).toBe('SUCCEEDED');
+    expect(executor.starts).toHaveLength(5);
+    const tasks = await db.selectFrom('tasks').selectAll().where('run_id', '=', second).execute();
+    expect(tasks.every((task) => task.cache === 'HIT' && task.metrics?.['index'] === task.index)).toBe(true);
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', second).executeTakeFirstOrThrow();
+    expect(run.cost_usd).toBe(0);
+    expect(await types(second)).not.toContain('attempt.started');
+    const otherRecipe = await launch(engine, db, { recipe: { seed: 2 } });
+    await ended(db, otherRecipe);
+    expect(executor.starts).toHaveLength(10);
+  });
+
+  it('skips a stage that the planner has no need of', async () => {
+    const planner = fakePlanner((stage) =>
+      stage === 'quantize' ? { kind: 'skip', reason: 'not asked for' } : { kind: 'tasks', tasks: [taskOf({ stage })] },
+    );
+    const { engine, db } = await started(undefined, { planner });
+    const runId = await launch(engine, db);
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const stage = await db.selectFrom('stages').selectAll().where('name', '=', 'quantize').executeTakeFirstOrThrow();
+    expect(stage).toMatchObject({ state: 'SKIPPED', skip_reason: 'not asked for' });
+  });
+
+  it('shows its progress', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    executor.held[0]!.progress(1);
+    const progress = await until(async () => (await eventsOf(db, runId)).find((of) => of.type === 'stage.progress'));
+    expect(progress.payload).toEqual({ stage: 'encode', itemsDone: 1, itemsTotal: 4, tasksDone: 0, tasksTotal: 2 });
+  });
+
+  it('shares the slots with others, oldest first, and does no work twice', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const first = await launch(engine, db, { recipe: { seed: 1 } });
+    await until(() => executor.held.length === 2);
+    const second = await launch(engine, db, { recipe: { seed: 2 } });
+    const same = await launch(engine, db, { recipe: { seed: 1 } });
+    executor.hold = () => false;
+    for (const held of executor.held) await held.succeed();
+    expect(await Promise.all([first, second, same].map((id) => ended(db, id)))).toEqual(Array(3).fill('SUCCEEDED'));
+    expect(executor.mostAtOnce).toBeLessThanOrEqual(2);
+    expect(executor.starts).toHaveLength(10);
+    expect(executor.starts.slice(0, 2).every((order) => order.runId === first)).toBe(true);
+  });
+});
+
+describe('a failure', () => {
+  it('is tried again, and paid for', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    (await until(() => executor.held[0])).fail('INTERNAL');
+    (await until(() => executor.held[1])).fail('OUT_OF_MEMORY');
+    await (await until(() => executor.held[2])).succeed();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.cost_usd).toBeCloseTo(0.7);
+    const failed = (await eventsOf(db, runId)).filter((event) => event.type === 'attempt.failed');
+    expect(failed.map((of) => of.payload)).toMatchObject([
+      { willRetry: true, number: 1, failure: { class: 'internal', lastLogLines: ['last words'] } },
+      { willRetry: true, number: 2, failure: { class: 'outOfMemory' } },
+    ]);
+  });
+
+  it('ends the run when it comes too often', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    for (let i = 0; i < 3; i++) (await until(() => executor.held[i])).fail('INTERNAL');
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ class: 'internal', error: { message: 'INTERNAL happened' } });
+    expect((await types(runId)).slice(-4)).toEqual(['task.failed', 'run.stopping', 'stage.failed', 'run.failed']);
+  });
+
+  it('of the user ends the run at once, after the other attempts are gone', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    executor.obedient = false;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    executor.held[0]!.fail('EMPTY_CLASS');
+    await until(() => executor.held[1]!.cancelled);
+    expect(await stateOf(db, runId)).toBe('STOPPING');
+    executor.held[1]!.settle({
+      kind: 'cancelled',
+      usage: { allocatedSeconds: 1, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 },
+    });
+    expect(await ended(db, runId)).toBe('FAILED');
+    const tasks = await db.selectFrom('tasks').select('state').orderBy('index').execute();
+    expect(tasks.map((task) => task.state).sort()).toEqual(['CANCELLED', 'FAILED']);
+    const stages = await db.selectFrom('stages').select('state').orderBy('position').execute();
+    expect(stages.map((stage) => stage.state)).toEqual(['FAILED', 'CANCELLED', 'CANCELLED']);
+    expect(executor.starts).toHaveLength(2);
+  });
+
+  it('to have published what the worker said it had is a failure of the attempt', async () => {
+    const { engine, db, executor, publications } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    const held = await until(() => executor.held[0]);
+    const find = publications.find;
+    publications.find = async () => null;
+    executor.hold = () => false;
+    await held.succeed();
+    await until(async () => (await types(runId)).includes('attempt.failed'));
+    publications.find = find;
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+  });
+
+  it("of planning ends the run if it is the user's, and is waited out if the store is away", async () => {
+    let tries = 0;
+    const planner = fakePlanner((stage) => {
+      if (stage === 'encode' && tries++ < 5) throw new PushforwardError('STORE_UNAVAILABLE', 'away');
+      if (stage === 'quantize') throw new PushforwardError('EMPTY_CLASS', 'expected images, got none');
+      return { kind: 'tasks', tasks: [taskOf({ stage })] };
+    });
+    const { engine, db } = await started(undefined, { planner });
+    const runId = await launch(engine, db);
+    expect(await ended(db, runId)).toBe('FAILED');
+    expect(tries).toBe(6);
+    const run = await db.selectFrom('runs').selectAll().executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ class: 'userError', error: { code: 'EMPTY_CLASS' } });
+  });
+});
+
+describe('a cancellation', () => {
+  it('ends the run once its attempts are gone', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    expect((await engine.cancel('project_1', runId)).state).toBe('STOPPING');
+    expect(await ended(db, runId)).toBe('CANCELLED');
+    expect(executor.running.size).toBe(0);
+    expect((await engine.cancel('project_1', runId)).state).toBe('CANCELLED');
+    const attempts = await db.selectFrom('attempts').select(['state', 'cost_usd']).execute();
+    expect(attempts).toEqual(Array(2).fill({ state: 'CANCELLED', cost_usd: 0.1 }));
+    await expect(engine.cancel('project_2', runId)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('of a queued run needs no engine that runs', async () => {
+    const { engine } = await engineOver(database);
+    const runId = await launch(engine, database.db);
+    expect((await engine.cancel('project_1', runId)).state).toBe('STOPPING');
+    const { engine: other } = await started();
+    expect(await ended(database.db, runId)).toBe('CANCELLED');
+    expect(other).toBeDefined();
+  });
+
+  it('without evidence ends after the deadline, says so, and tries on', async () => {
+    let now = Date.now();
+    const clock: Clock = { ...systemClock, now: () => new Date(now) };
+    const { engine, db, executor } = await started(undefined, { clock });
+    executor.hold = () => true;
+    executor.obedient = false;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    await engine.cancel('project_1', runId);
+    await until(() => executor.held.every((held) => held.cancelled));
+    expect(await stateOf(db, runId)).toBe('STOPPING');
+    now += 10_001;
+    expect(await ended(db, runId)).toBe('CANCELLED');
+    const unconfirmed = async () =>
+      (await db.selectFrom('runs').select('resources_unconfirmed').executeTakeFirstOrThrow()).resources_unconfirmed;
+    expect(await unconfirmed()).toBe(true);
+    expect(await types(runId)).toContain('run.resourcesUnconfirmed');
+
+    executor.held[0]!.cancelled = false;
+    await until(() => executor.held[0]!.cancelled, 'another request to stop');
+    for (const held of executor.held)
+      held.settle({
+        kind: 'cancelled',
+        usage: { allocatedSeconds: 1, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 },
+      });
+    await until(async () => !(await unconfirmed()));
+    expect((await types(runId)).at(-1)).toBe('run.resourcesReleased');
+  });
+});
+
+describe('a launch', () => {
+  it('with one key gives one run, however often it is asked for at once', async () => {
+    const { engine, db } = await started();
+    const request = await launchRequest(db, { idempotencyKey: 'key' });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => engine.launch(request)));
+    expect(new Set(answers.map(({ run }) => run.id)).size).toBe(1);
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    await expect(engine.launch({ ...request, fingerprint: 'other' })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+    });
+    expect(await db.selectFrom('runs').select('id').execute()).toHaveLength(1);
+    const elsewhere = await launchRequest(db, { projectId: 'project_2', idempotencyKey: 'key' });
+    expect((await engine.launch(elsewhere)).created).toBe(true);
+    await ended(db, answers[0]!.run.id);
+  });
+});

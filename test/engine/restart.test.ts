@@ -1,0 +1,205 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Engine } from '../../src/engine/index.ts';
+import { ended, engineOver, eventsOf, launch, stateOf, type KillPoint } from '../support/engine.ts';
+import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
+
+let postgres: TestPostgres;
+let database: TestDatabase;
+const engines: Engine[] = [];
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+}, 60_000);
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  database = await postgres.database();
+});
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+});
+
+async function over(...more: Parameters<typeof engineOver> extends [unknown, ...infer Rest] ? Rest : never) {
+  const made = await engineOver(database, ...more);
+  return { ...made, db: database.db, ...made.fakes };
+}
+
+/** The order of moves that the table of states allows, as far as events show it. */
+async function expectLegalHistory(runId: string) {
+  const events = await eventsOf(database.db, runId);
+  expect(events.map((event) => event.sequence)).toEqual(events.map((_, i) => i + 1));
+  const open = new Set<string>();
+  const done = new Set<string>();
+  for (const { type, payload } of events) {
+    const attempt = String(payload['attemptId']);
+    if (type === 'attempt.started') open.add(attempt);
+    if (/^attempt\.(failed|lost|cancelled)$/.test(type)) expect(open.delete(attempt)).toBe(true);
+    if (type === 'task.succeeded') {
+      expect(done.has(String(payload['taskId']))).toBe(false);
+      done.add(String(payload['taskId']));
+    }
+  }
+  const count = (type: string) => events.filter((event) => event.type === type).length;
+  expect([count('run.created'), count('run.started'), count('run.succeeded')]).toEqual([1, 1, 1]);
+  expect([count('stage.started'), count('stage.succeeded')]).toEqual([3, 3]);
+  expect(done.size).toBe(5);
+}
+
+describe('an engine that is killed', () => {
+  const points: KillPoint[] = Array.from({ length: 26 }, (_, i) => i + 1).flatMap((change) => [
+    { at: 'before', change },
+    { at: 'after', change },
+  ]);
+
+  it('at any change is continued by the next, and nothing published is made twice', async () => {
+    let reached = 0;
+    for (const [seed, kill] of points.entries()) {
+      const request = { recipe: { seed }, idempotencyKey: `launch ${seed}` };
+      const first = await over(undefined, { kill });
+      const { db, executor, publications } = first;
+      await first.engine.start();
+      const launched = launch(first.engine, db, request);
+      const runId = await Promise.race([launched, first.died.then(() => null)]);
+      await Promise.race([first.died, until(async () => runId && /SUCC/.test(await stateOf(db, runId)))]);
+      if (first.changes() >= kill.change) reached++;
+      first.kill();
+
+      const published = new Set([...publications.published.keys()].map((key) => key.split('/')[1]));
+      const before = executor.starts.length;
+      const second = await over(first.fakes);
+      engines.push(second.engine);
+      await second.engine.start();
+      // Killed before the launch was acknowledged: the client asks again.
+      const id = runId ?? (await launch(second.engine, db, request));
+      expect(await ended(db, id), JSON.stringify(kill)).toBe('SUCCEEDED');
+      await expectLegalHistory(id);
+      const again = executor.starts.slice(before).map((order) => order.task.artifactId);
+      expect(again.filter((artifact) => published.has(artifact))).toEqual([]);
+      expect(new Set(again).size).toBe(again.length);
+      expect(executor.running.size).toBe(0);
+      const left = await db.selectFrom('attempts').select('id').where('state', '=', 'RUNNING').execute();
+      expect(left).toEqual([]);
+      await second.engine.stop();
+    }
+    expect(reached).toBeGreaterThan(40);
+  });
+
+  it('leaves attempts that are released, lost and tried again with a new epoch', async () => {
+    const first = await over();
+    const { db, executor } = first;
+    executor.hold = () => true;
+    await first.engine.start();
+    const runId = await launch(first.engine, db);
+    await until(
+      async () =>
+        (await db.selectFrom('attempts').select('id').where('reference', 'is not', null).execute()).length === 2,
+    );
+    first.kill();
+
+    executor.hold = () => false;
+    const second = await over(first.fakes);
+    engines.push(second.engine);
+    await second.engine.start();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const attempts = await db.selectFrom('attempts').selectAll().orderBy('started_at').execute();
+    expect(attempts.slice(0, 2).map((of) => [of.state, of.failure?.class, of.epoch])).toEqual(
+      Array(2).fill(['LOST', 'lost', 1]),
+    );
+    expect(attempts.slice(2, 4).map((of) => [of.state, of.epoch, of.number])).toEqual(
+      Array(2).fill(['SUCCEEDED', 2, 2]),
+    );
+    expect(attempts[0]!.usage!.allocatedSeconds).toBeGreaterThan(0);
+    await expectLegalHistory(runId);
+  });
+
+  it('leaves a cancellation that is carried through', async () => {
+    const first = await over();
+    const { db, executor } = first;
+    executor.hold = () => true;
+    executor.obedient = false;
+    await first.engine.start();
+    const runId = await launch(first.engine, db);
+    await until(() => executor.held.length === 2);
+    await first.engine.cancel('project_1', runId);
+    first.kill();
+    const second = await over(first.fakes);
+    engines.push(second.engine);
+    await second.engine.start();
+    expect(await ended(db, runId)).toBe('CANCELLED');
+    expect(executor.running.size).toBe(0);
+  });
+});
+
+describe('an engine that is stopped', () => {
+  it('leaves its tasks to the next start, and no failure behind', async () => {
+    const first = await over();
+    const { db, executor } = first;
+    executor.hold = () => true;
+    await first.engine.start();
+    const runId = await launch(first.engine, db);
+    await until(() => executor.held.length === 2);
+    await first.engine.stop();
+    expect(executor.running.size).toBe(0);
+    expect(await stateOf(db, runId)).toBe('RUNNING');
+    const tasks = await db.selectFrom('tasks').select('state').execute();
+    expect(tasks.map((task) => task.state)).toEqual(['PENDING', 'PENDING']);
+    const attempts = await db.selectFrom('attempts').select(['state', 'failure']).execute();
+    expect(attempts).toEqual(Array(2).fill({ state: 'CANCELLED', failure: null }));
+
+    executor.hold = () => false;
+    const second = await over(first.fakes);
+    engines.push(second.engine);
+    await second.engine.start();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    await expectLegalHistory(runId);
+  });
+});
+
+describe('two engines over one database', () => {
+  it('take turns: the second stands by until the first is gone', async () => {
+    const first = await over();
+    const { db, executor } = first;
+    await first.engine.start();
+    const second = await over(first.fakes);
+    engines.push(second.engine);
+    await second.engine.start();
+    executor.hold = () => true;
+    // Launched at the one that stands by, carried out by the other.
+    const runId = await launch(second.engine, db);
+    await until(() => executor.held.length === 2);
+    const owners = async () =>
+      new Set((await db.selectFrom('attempts').select('owner').execute()).map((of) => of.owner));
+    expect((await owners()).size).toBe(1);
+    executor.hold = () => false;
+    await first.engine.stop();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    expect((await owners()).size).toBe(2);
+  });
+});
+
+describe('a lease', () => {
+  it('that runs out for want of evidence gives the attempt up, and its late outcome is refused', async () => {
+    const { engine, db, executor } = await over(undefined, { lease: { durationMs: 200, renewEveryMs: 40 } });
+    engines.push(engine);
+    executor.hold = () => true;
+    executor.obedient = false;
+    await engine.start();
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const [silent, other] = executor.held as [(typeof executor.held)[0], (typeof executor.held)[0]];
+    silent.silent = true;
+    await until(async () => (await eventsOf(db, runId)).some((event) => event.type === 'attempt.lost'));
+    expect(silent.cancelled).toBe(true);
+    executor.hold = () => false;
+    silent.fail('INTERNAL');
+    await other.succeed();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const attempts = await db
+      .selectFrom('attempts')
+      .select(['state', 'epoch'])
+      .where('id', '=', silent.order.attemptId)
+      .execute();
+    expect(attempts).toEqual([{ state: 'LOST', epoch: 1 }]);
+    await expectLegalHistory(runId);
+  });
+});
