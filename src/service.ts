@@ -8,7 +8,7 @@ import { migrate, openDatabase } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
-import { createLocalExecutor } from './adapters/processes/index.ts';
+import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createDirectoryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';

@@ -76,7 +76,10 @@ describe('the operations that quickstart sends', () => {
       expect(row.heldoutW2).toBeGreaterThan(0);
     }
     const costs = run.stages.map((stage) => stage.costUsd);
-    expect(run.costUsd).toBeCloseTo(costs.reduce((a, b) => a + b, 0), 9);
+    expect(run.costUsd).toBeCloseTo(
+      costs.reduce((a, b) => a + b, 0),
+      9,
+    );
     expect(run.costUsd).toBeGreaterThan(0);
   });
 
@@ -139,7 +142,12 @@ describe('the operations that quickstart sends', () => {
   });
 
   it('cancel a run, which then holds nothing', async () => {
-    const { run } = await launch(service.client, { ...recipe(), imagesPerClass: 50, quantizer: { restarts: 1000 }, seed: 3 });
+    const { run } = await launch(service.client, {
+      ...recipe(),
+      imagesPerClass: 50,
+      quantizer: { restarts: 1000 },
+      seed: 3,
+    });
     let asked = false;
     const events = await follow(service.client, run.id, (event) => {
       if (event.type !== 'attempt.started' || asked) return;
@@ -165,7 +173,9 @@ describe('the operations that quickstart sends', () => {
     ]);
     const codebook = artifact.inputs.find((input) => input.kind === 'codebook')!;
     const up = (await service.client.send<{ artifact: ArtifactAnswer }>('Artifact', { id: codebook.id })).artifact;
-    expect(up.usedBy.artifacts.map((user) => user.kind)).toEqual(expect.arrayContaining(['images', 'syntheticDataset']));
+    expect(up.usedBy.artifacts.map((user) => user.kind)).toEqual(
+      expect.arrayContaining(['images', 'syntheticDataset']),
+    );
   });
 });
 

@@ -87,7 +87,11 @@ export interface RunAnswer {
     heldoutW2: number | null;
   }[];
   overall: { reduction: number } | null;
-  outputs: { id: string; kind: string; blobs: { name: string; sha256: string; bytes: number; downloadUrl: string }[] }[];
+  outputs: {
+    id: string;
+    kind: string;
+    blobs: { name: string; sha256: string; bytes: number; downloadUrl: string }[];
+  }[];
 }
 
 export async function runOf(client: ApiClient, id: string): Promise<RunAnswer> {

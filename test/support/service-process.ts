@@ -17,10 +17,7 @@ export interface ServiceProcess {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-export async function startServiceProcess(
-  stateDir: string,
-  env: Record<string, string> = {},
-): Promise<ServiceProcess> {
+export async function startServiceProcess(stateDir: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [join(ROOT, 'dist/main.js'), 'serve', '--port', '0'], {
     env: { ...process.env, PUSHFORWARD_STATE_DIR: stateDir, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

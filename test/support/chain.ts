@@ -1,0 +1,95 @@
+import { createImageCodec } from '../../src/adapters/images/codec.ts';
+import { createTableWriter } from '../../src/adapters/images/parquet.ts';
+import { createImageReader } from '../../src/adapters/images/reader.ts';
+import { createSourceScanner } from '../../src/adapters/images/scan.ts';
+import { createTextOutlines } from '../../src/adapters/images/text.ts';
+import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
+import { type ArtifactManifest, type Published } from '../../src/engine/ports.ts';
+import { createPublications } from '../../src/pipeline/artifacts.ts';
+import { importDataset } from '../../src/pipeline/dataset/import.ts';
+import { createPlanner } from '../../src/pipeline/planner.ts';
+import { type BundleFiles, type ObjectStore } from '../../src/pipeline/ports.ts';
+import { readBundle } from '../../src/pipeline/prior/bundle.ts';
+import { openPrior } from '../../src/pipeline/prior/model.ts';
+import { publishPrior } from '../../src/pipeline/prior/register.ts';
+import { asJson, parseRecipe } from '../../src/pipeline/recipe.ts';
+import { carryOut } from '../../src/pipeline/work.ts';
+import { withFolder } from './image-sources.ts';
+
+const PROJECT = 'p';
+
+/** Everything a run does, stage after stage in this process: no engine, no database, no workers. */
+export interface Chain {
+  store: ObjectStore;
+  importPath(path: string): Promise<ArtifactManifest>;
+  publish(bundle: BundleFiles): Promise<ArtifactManifest>;
+  /** Stage name to what its tasks published; stages that were skipped are absent. */
+  run(of: {
+    version: ArtifactManifest;
+    prior: ArtifactManifest;
+    recipe: Record<string, unknown>;
+    batch?: number;
+    threads?: number;
+    /** Rewrites the order in which tasks are carried out. */
+    order?: <T>(tasks: T[]) => T[];
+  }): Promise<Map<string, Published[]>>;
+}
+
+export function createChain(store: ObjectStore): Chain {
+  const publications = createPublications(store);
+  const planner = createPlanner(store);
+  const signal = new AbortController().signal;
+  return {
+    store,
+
+    importPath: (path) =>
+      withFolder(async (tempDir) => {
+        const scanner = createSourceScanner();
+        return (await importDataset({ scanner, store, projectId: PROJECT, path, tempDir })).manifest;
+      }),
+
+    publish: async (files) =>
+      publishPrior({ bundle: await readBundle(files), store, projectId: PROJECT, publications }),
+
+    async run({ version, prior, recipe, batch = 4, threads = 1, order = (tasks) => tasks }) {
+      const runtime = await createModelRuntime({ provider: 'cpu', threads });
+      const opened = await openPrior({ store, projectId: PROJECT, manifest: prior, runtime });
+      const images = {
+        reader: createImageReader(store),
+        codec: createImageCodec(),
+        tables: createTableWriter(),
+        text: createTextOutlines(),
+      };
+      const published = new Map<string, Published[]>();
+      const parsed = asJson(parseRecipe({ datasetVersionId: 'v', priorId: 'p', ...recipe }));
+      try {
+        for (const stage of planner.stages) {
+          const inputs = { datasetVersion: version.id, prior: prior.id };
+          const request = { projectId: PROJECT, runId: 'r', recipe: parsed, inputs, stage, published, signal };
+          const plan = await planner.plan(request);
+          if (plan.kind === 'skip') continue;
+          const done: Published[] = new Array(plan.tasks.length);
+          for (const task of order(plan.tasks)) {
+            const context = {
+              projectId: PROJECT,
+              store,
+              runtime,
+              images,
+              prior: async () => opened,
+              batch,
+              signal,
+              onProgress: () => {},
+            };
+            const manifest = await carryOut(task, context, publications);
+            const usage = { allocatedSeconds: 2, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+            done[task.index] = { task, manifest, usage, costUsd: 0.001 };
+          }
+          published.set(stage, done);
+        }
+      } finally {
+        await runtime.close();
+      }
+      return published;
+    },
+  };
+}
