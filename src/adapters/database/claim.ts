@@ -17,7 +17,7 @@ export async function claimService(url: string): Promise<ServiceClaim | null> {
     await client.connect();
     await client.query('set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3');
     const answer = await client.query<{ got: boolean }>('select pg_try_advisory_lock($1) as got', [LOCK]);
-    if (answer.rows[0]?.got) return { held: () => held, release: () => client.end() };
+    if (answer.rows[0]?.got) return { held: () => held, release: async () => void (held && (await client.end())) };
   } catch (error) {
     await client.end().catch(() => {});
     throw error;

@@ -1,0 +1,205 @@
+import { CompiledQuery } from 'kysely';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { migrate, openDatabase, ping } from '../../../src/adapters/database/connection.ts';
+import { createRunStore } from '../../../src/adapters/database/runs.ts';
+import { type NewRun, type RunChange, type RunStore } from '../../../src/engine/ports.ts';
+import { seedProject, startTestPostgres, type TestDatabase, type TestPostgres } from '../../support/postgres.ts';
+import { manifestOf, taskOf } from '../../support/tasks.ts';
+
+let postgres: TestPostgres;
+let database: TestDatabase;
+let runs: RunStore;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+}, 60_000);
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  database = await postgres.database();
+  runs = createRunStore(database);
+  await seedProject(database.db);
+});
+
+const newRun = (more: Partial<NewRun> = {}): NewRun => ({
+  id: 'run_1',
+  projectId: 'project_1',
+  recipe: {},
+  recipeDigest: 'r',
+  inputs: { prior: 'p' },
+  datasetVersionId: 'project_1_version',
+  priorId: 'project_1_prior',
+  idempotencyKey: null,
+  fingerprint: 'f',
+  traceparent: null,
+  stages: ['encode'],
+  ...more,
+});
+
+async function withTask(change: RunChange) {
+  await change.updateRun('QUEUED', { state: 'RUNNING', started: true });
+  await change.updateStage('encode', 'PENDING', { state: 'RUNNING', started: true });
+  const spec = taskOf({ stage: 'encode' });
+  await change.insertTasks([{ id: 'task_1', spec, state: 'PENDING', cache: null, metrics: null }]);
+}
+
+const attempt = {
+  id: 'attempt_1',
+  taskId: 'task_1',
+  number: 1,
+  epoch: 1,
+  executor: 'local',
+  owner: 'me',
+  leaseMs: 60_000,
+};
+
+describe('the run store', () => {
+  it('refuses a move from a state or an epoch that is no more, and keeps nothing of the change', async () => {
+    await runs.insertRun(newRun());
+    await runs.change('run_1', withTask);
+    const stale = (work: (change: RunChange) => Promise<void>) =>
+      runs.change('run_1', async (change) => {
+        await change.appendEvents([{ type: 'never', payload: {} }]);
+        await work(change);
+      });
+    await expect(stale((change) => change.updateRun('QUEUED', { state: 'RUNNING' }))).rejects.toThrow(
+      'expected run run_1 in QUEUED',
+    );
+    await expect(stale((change) => change.updateStage('encode', 'PENDING', { state: 'RUNNING' }))).rejects.toThrow(
+      'expected stage',
+    );
+    await expect(stale((change) => change.updateTask('task_1', 'PENDING', 7, { state: 'RUNNING' }))).rejects.toThrow(
+      'PENDING, epoch 7',
+    );
+    await expect(stale((change) => change.updateAttempt('none', 'RUNNING', { state: 'LOST' }))).rejects.toThrow(
+      'expected attempt none',
+    );
+    const events = await database.db.selectFrom('run_events').select(['sequence', 'type']).execute();
+    expect(events).toEqual([{ sequence: 1, type: 'run.created' }]);
+  });
+
+  it('numbers the events of concurrent changes without gaps', async () => {
+    await runs.insertRun(newRun());
+    const changes = Array.from({ length: 20 }, (_, i) =>
+      runs.change('run_1', async (change) => {
+        await change.appendEvents([
+          { type: `a${i}`, payload: {} },
+          { type: `b${i}`, payload: {} },
+        ]);
+        if (i % 5 === 0) throw new Error('rolled back');
+      }),
+    );
+    const settled = await Promise.allSettled(changes);
+    expect(settled.filter((one) => one.status === 'rejected')).toHaveLength(4);
+    const events = await database.db.selectFrom('run_events').select('sequence').orderBy('sequence').execute();
+    expect(events.map((event) => event.sequence)).toEqual(Array.from({ length: 33 }, (_, i) => i + 1));
+    expect((await runs.findRun('project_1', 'run_1'))!.eventSequence).toBe(33);
+  });
+
+  it('shows a run to its project alone', async () => {
+    await runs.insertRun(newRun());
+    expect(await runs.findRun('project_2', 'run_1')).toBeNull();
+    await expect(runs.change('none', async () => {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('renews the leases of their owner only, and names those that ran out', async () => {
+    await runs.insertRun(newRun());
+    await runs.change('run_1', async (change) => {
+      await withTask(change);
+      await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1 });
+      await change.insertAttempt(attempt);
+    });
+    expect(await runs.renewLeases('other', ['attempt_1'], 1000)).toEqual([]);
+    expect(await runs.abandonedAttempts({ ownerId: 'me', othersToo: true })).toEqual([]);
+    expect(await runs.abandonedAttempts({ ownerId: 'other', othersToo: true })).toMatchObject([
+      { id: 'attempt_1', owner: 'me' },
+    ]);
+    expect(await runs.abandonedAttempts({ ownerId: 'other', othersToo: false })).toEqual([]);
+    expect(await runs.renewLeases('me', ['attempt_1', 'none'], -1)).toEqual(['attempt_1']);
+    expect(await runs.abandonedAttempts({ ownerId: 'me', othersToo: false })).toMatchObject([
+      { projectId: 'project_1' },
+    ]);
+  });
+
+  it('gives out tasks when their time has come, and except those being made', async () => {
+    await runs.insertRun(newRun());
+    await runs.change('run_1', withTask);
+    const { artifactId } = taskOf({ stage: 'encode' });
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [artifactId] })).toEqual([]);
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [] })).toMatchObject([{ taskId: 'task_1', epoch: 0 }]);
+    expect(await runs.nextReadyInMs()).toBeNull();
+    await runs.change('run_1', async (change) => {
+      await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1 });
+      await change.updateTask('task_1', 'RUNNING', 1, { state: 'PENDING', retryAfterMs: 60_000 });
+    });
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [] })).toEqual([]);
+    expect(await runs.nextReadyInMs()).toBeGreaterThan(50_000);
+  });
+
+  it('records an artifact once, and every run that wrote or found it', async () => {
+    const manifest = manifestOf(taskOf({ stage: 'encode', inputs: ['a', 'b', 'a'] }));
+    const artifact = { manifest, title: 'one', taskId: null, made: { usage: null, costUsd: 3 } };
+    for (const id of ['run_1', 'run_2']) {
+      await runs.insertRun(newRun({ id }));
+      await runs.change(id, (change) =>
+        change.recordArtifacts(id === 'run_1' ? [artifact] : [{ ...artifact, made: null }]),
+      );
+    }
+    const rows = await database.db.selectFrom('artifacts').select(['run_id', 'cost_usd', 'bytes']).execute();
+    expect(rows).toEqual([{ run_id: 'run_1', cost_usd: 3, bytes: 100 }]);
+    expect(await database.db.selectFrom('artifact_inputs').select('input_id').execute()).toHaveLength(2);
+    const outputs = await database.db
+      .selectFrom('run_artifacts')
+      .select('run_id')
+      .where('direction', '=', 'OUTPUT')
+      .execute();
+    expect(outputs.map((row) => row.run_id).sort()).toEqual(['run_1', 'run_2']);
+  });
+
+  it('takes thousands of tasks in one change', async () => {
+    await runs.insertRun(newRun());
+    const count = 5000;
+    await runs.change('run_1', async (change) => {
+      await change.insertTasks(
+        Array.from({ length: count }, (_, index) => ({
+          id: `task_${index}`,
+          spec: taskOf({ stage: 'encode', index }),
+          state: 'PENDING' as const,
+          cache: null,
+          metrics: null,
+        })),
+      );
+      expect(await change.recountStage('encode')).toMatchObject({ tasksTotal: count, itemsTotal: 2 * count });
+    });
+  });
+});
+
+describe('the claim', () => {
+  it('is held by one at a time and ends with its connection', async () => {
+    const first = await runs.claim();
+    expect(first!.held()).toBe(true);
+    expect(await runs.claim()).toBeNull();
+    await database.db.executeQuery(
+      CompiledQuery.raw(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pushforward claim' and datname = current_database()`,
+      ),
+    );
+    await expect.poll(() => first!.held()).toBe(false);
+    const second = await runs.claim();
+    expect(second!.held()).toBe(true);
+    await second!.release();
+    expect(second!.held()).toBe(false);
+  });
+});
+
+describe('the connection', () => {
+  it('migrates once, however many ask at a time', async () => {
+    await Promise.all([migrate(database.db), migrate(database.db), migrate(database.db)]);
+    await ping(database.db);
+  });
+
+  it('says that there is no database', async () => {
+    const db = openDatabase({ url: 'postgres://x:y@127.0.0.1:1/none' });
+    await expect(ping(db)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await db.destroy();
+  });
+});
