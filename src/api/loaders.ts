@@ -1,13 +1,14 @@
 import DataLoader from 'dataloader';
 import { type ProjectReader } from '../control/control.ts';
 import { FIGURES_STAGE } from '../control/figures.ts';
-import { type TaskPageRequest } from '../control/ports.ts';
+import { type EventPageRequest, type TaskPageRequest } from '../control/ports.ts';
 import {
   type ArtifactView,
   type AttemptView,
   type DatasetVersionView,
   type DatasetView,
   type PriorView,
+  type RunEventView,
   type RunView,
   type StageView,
   type TaskView,
@@ -82,6 +83,16 @@ export function createLoaders(rows: ProjectReader) {
         cacheKeyFn: (one) => JSON.stringify([one.runId, one.stage, one.afterIndex, one.first]),
         maxBatchSize: MAX_BATCH,
       },
+    ),
+    /** One more event than asked for says whether there are more. */
+    eventsOfRun: new DataLoader<EventPageRequest, RunEventView[], string>(
+      async (requests) => {
+        const found = await rows.eventsOfRuns(requests.map((one) => ({ ...one, first: one.first + 1 })));
+        return requests.map((one) =>
+          found.filter((event) => event.runId === one.runId && event.sequence > one.after).slice(0, one.first + 1),
+        );
+      },
+      { cacheKeyFn: (one) => JSON.stringify([one.runId, one.after, one.first]), maxBatchSize: MAX_BATCH },
     ),
   };
 }

@@ -27,7 +27,7 @@ export interface ControlOptions {
   store: ObjectStore;
   clock: Clock;
   log: Log;
-  /** Where imports in place may read, links followed; null: anywhere (embedded mode, loopback only). */
+  /** Where imports in place may read; null: anywhere (embedded mode, loopback only). */
   importRoots: readonly string[] | null;
   realPath: RealPath;
 }

@@ -29,10 +29,11 @@ export async function resolveReadable(
       { path: ['path'] },
     );
   }
-  if (roots && !roots.some((root) => isWithin(root, real))) {
+  const realRoots = roots && (await Promise.all(roots.map(async (root) => (await realPath(root)) ?? root)));
+  if (realRoots && !realRoots.some((root) => isWithin(root, real))) {
     throw new PushforwardError(
       'UNSAFE_PATH',
-      `expected a path under ${roots.join(' or ')}, got ${real}: move it there, or add its folder to PUSHFORWARD_IMPORT_ROOTS`,
+      `expected a path under ${realRoots.join(' or ')}, got ${real}: move it there, or add its folder to PUSHFORWARD_IMPORT_ROOTS`,
       { path: ['path'] },
     );
   }

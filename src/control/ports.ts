@@ -90,7 +90,9 @@ export interface ProjectCatalog {
   /** Every task of the named stage of these runs, in task order. */
   tasksByRun(runIds: readonly string[], stage: string): Promise<TaskView[]>;
   attemptsByTask(taskIds: readonly string[]): Promise<AttemptView[]>;
-  /** Events with a sequence above `after`, ascending; with the run's state as of the same snapshot. Null: no such run. */
+  /** Events with a sequence above `after`, ascending. Several pages at once; each knows its run. */
+  eventsOfRuns(requests: readonly EventPageRequest[]): Promise<RunEventView[]>;
+  /** The same of one run, with its state as of just before. Null: no such run. */
   events(runId: string, after: number, first: number): Promise<{ run: RunView; events: RunEventView[] } | null>;
 
   artifactsById(ids: readonly string[]): Promise<ArtifactView[]>;
@@ -120,6 +122,13 @@ export interface TaskPageRequest {
   stage: string;
   /** Tasks with a greater index; -1 for all. */
   afterIndex: number;
+  first: number;
+}
+
+export interface EventPageRequest {
+  runId: string;
+  /** Events with a greater sequence; 0 for all. */
+  after: number;
   first: number;
 }
 

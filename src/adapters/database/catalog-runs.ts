@@ -14,6 +14,7 @@ type RunQueries = Pick<
   | 'tasksOfStages'
   | 'tasksByRun'
   | 'attemptsByTask'
+  | 'eventsOfRuns'
   | 'events'
 >;
 
@@ -132,6 +133,36 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
         .orderBy('number')
         .execute();
       return rows.map(toAttempt);
+    },
+
+    async eventsOfRuns(requests) {
+      if (requests.length === 0) return [];
+      const rows = await db
+        .selectFrom(
+          sql<{ run_id: string; after: number; first: number }>`unnest(
+            ${requests.map((one) => one.runId)}::text[],
+            ${requests.map((one) => one.after)}::integer[],
+            ${requests.map((one) => one.first)}::integer[]
+          )`.as<'k'>(sql`k(run_id, after, first)`),
+        )
+        .innerJoinLateral(
+          (eb) =>
+            eb
+              .selectFrom('run_events')
+              .whereRef('run_events.run_id', '=', 'k.run_id')
+              .whereRef('run_events.sequence', '>', 'k.after')
+              .where('run_events.run_id', 'in', ownRuns())
+              .selectAll('run_events')
+              .orderBy('run_events.sequence')
+              .limit(sql<number>`k.first`)
+              .as('e'),
+          (join) => join.onTrue(),
+        )
+        .selectAll('e')
+        .distinct()
+        .orderBy('e.sequence')
+        .execute();
+      return rows.map(toRunEvent);
     },
 
     /** The run is read first: an event that its `event_sequence` counts is then surely in the second read. */

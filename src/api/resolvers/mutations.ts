@@ -13,10 +13,9 @@ export class Mutations {
     @Ctx() { control, principal }: ApiContext,
     @Arg('input', () => ImportDatasetInput, { description: 'What to import.' }) input: ImportDatasetInput,
   ): Promise<object> {
-    return asResult('ImportDatasetSuccess', ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable'], async () => {
-      const { version, reused } = await control.importDataset(principal, input);
-      return { datasetVersion: version, reused };
-    });
+    return asResult('ImportDatasetSuccess', ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable'], () =>
+      control.importDataset(principal, input),
+    );
   }
 
   @Mutation(() => RegisterPriorResult, {

@@ -101,18 +101,14 @@ export class Run extends Node {
 
   @Field(() => RunEventPage, { description: 'What happened to it, from the event after afterSequence on.' })
   async events(
-    @Ctx() { control, principal }: ApiContext,
+    @Ctx() { loaders }: ApiContext,
     @Arg('afterSequence', () => Int, { defaultValue: 0, description: 'Sequence of the last event known.' })
     afterSequence: number,
     @Arg('first', () => Int, { defaultValue: 50, description: 'Events at most, 1 to 100.' }) first: number,
   ): Promise<RunEventPage> {
-    const found = await control.read(principal).events(this.id, afterSequence, checkFirst(first) + 1);
-    const events = (found?.events ?? []).slice(0, first);
-    return {
-      events,
-      lastSequence: events.at(-1)?.sequence ?? afterSequence,
-      hasMore: (found?.events.length ?? 0) > first,
-    };
+    const found = await loaders.eventsOfRun.load({ runId: this.id, after: afterSequence, first: checkFirst(first) });
+    const events = found.slice(0, first);
+    return { events, lastSequence: events.at(-1)?.sequence ?? afterSequence, hasMore: found.length > first };
   }
 
   @Field(() => DateTime, { description: 'When it was launched.' })

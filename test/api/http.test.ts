@@ -1,0 +1,200 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import WebSocket from 'ws';
+import { startApi } from '../../src/api/http/server.ts';
+import { parseRange } from '../../src/api/http/objects.ts';
+import { PushforwardError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { blobKey, putBlob } from '../../src/pipeline/artifacts.ts';
+import { startTestHttp, type TestHttp } from './client.ts';
+
+let api: TestHttp;
+beforeAll(async () => (api = await startTestHttp()));
+afterAll(() => api?.close());
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(`${api.url}${path}`, { headers, redirect: 'manual' });
+
+/** fetch sets Host itself. */
+const statusFor = (headers: Record<string, string>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(api.url);
+    httpRequest({ hostname, port, path: '/healthz', headers }, (answer) => resolve(answer.resume().statusCode!))
+      .on('error', reject)
+      .end();
+  });
+
+describe('probes', () => {
+  it('say that the process is up, that the database answers, and the metrics', async () => {
+    expect((await get('/healthz')).status).toBe(200);
+    expect((await get('/readyz')).status).toBe(200);
+    expect(await (await get('/metrics')).text()).toBe('pushforward_up 1\n');
+    expect((await get('/nothing')).status).toBe(404);
+  });
+
+  it('tell a database that is away from a process that is down', async () => {
+    const away = vi.spyOn(api.control, 'ready').mockRejectedValue(new PushforwardError('DATABASE_UNAVAILABLE', 'away'));
+    expect((await get('/readyz')).status).toBe(503);
+    expect((await get('/healthz')).status).toBe(200);
+    expect((await api.query('{ health { ok database } }')).data).toEqual({ health: { ok: false, database: false } });
+    away.mockRestore();
+    expect((await api.query('{ apiVersion health { ok } }')).data.health).toEqual({ ok: true });
+  });
+});
+
+describe('GraphiQL', () => {
+  it('comes wholly from here', async () => {
+    const page = await get('/graphiql');
+    const html = await page.text();
+    expect(html).not.toMatch(/https?:\/\/|\/\/unpkg|cdn/);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const files = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((match) => match[1]!);
+    const named = [...html.matchAll(/["'](\/graphiql\/static\/[\w.-]+\.(?:js|css))["']/g)].map((match) => match[1]!);
+    const all = [...new Set([...files, ...named])];
+    expect(all.length).toBeGreaterThan(1);
+    for (const file of all) expect([file, (await get(file)).status]).toEqual([file, 200]);
+  });
+
+  it('is where a browser that opens /graphql ends', async () => {
+    const answer = await get('/graphql', { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/graphiql']);
+    expect((await get('/')).headers.get('location')).toBe('/graphiql');
+  });
+});
+
+describe('only this machine', () => {
+  const options = { port: 0, log: silentLog, metricsText: () => '', objects: {} as never };
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.org', '127.0.0.1.example.org'])(
+    'refuses to listen on %s',
+    async (host) => {
+      await expect(startApi({ ...options, host, control: api.control })).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringMatching(/no identity provider is configured.*: unset HOST/),
+      });
+    },
+  );
+
+  it('listens on the loopback of IPv6 too', async () => {
+    const other = await startApi({ ...options, host: '::1', control: api.control }).catch(() => null);
+    if (!other) return;
+    expect((await fetch(`${other.url}/healthz`)).status).toBe(200);
+    await other.close();
+  });
+
+  it('refuses names that a page can point here', async () => {
+    const { port } = new URL(api.url);
+    expect(await statusFor({ host: `localhost:${port}` })).toBe(200);
+    expect(await statusFor({ host: `[::1]:${port}` })).toBe(200);
+    expect(await statusFor({ host: `evil.example:${port}` })).toBe(403);
+    expect(await statusFor({ host: `127.0.0.1.evil.example:${port}` })).toBe(403);
+  });
+
+  it('refuses other origins, over HTTP and WebSocket', async () => {
+    const own = new URL(api.url).origin;
+    expect((await api.post({ query: '{ apiVersion }' }, { origin: own })).status).toBe(200);
+    expect((await api.post({ query: '{ apiVersion }' }, { origin: 'https://evil.example' })).status).toBe(403);
+    expect((await api.post({ query: '{ apiVersion }' }, { origin: 'null' })).status).toBe(403);
+    expect((await api.post({ query: '{ apiVersion }' }, { origin: 'http://localhost:1' })).status).toBe(403);
+    const opens = (headers: Record<string, string>, path = '/graphql') =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(`${api.url.replace('http', 'ws')}${path}`, 'graphql-transport-ws', { headers });
+        socket.on('open', () => (socket.close(), resolve('open')));
+        socket.on('error', (error) => resolve(error.message));
+      });
+    expect(await opens({ origin: own })).toBe('open');
+    expect(await opens({})).toBe('open');
+    expect(await opens({ origin: 'https://evil.example' })).toContain('403');
+    expect(await opens({ host: 'evil.example' })).toContain('403');
+    expect(await opens({}, '/other')).toContain('404');
+  });
+
+  it('refuses requests that a form can send', async () => {
+    const form = await fetch(`${api.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: '{"query":"{apiVersion}"}',
+    });
+    expect(form.status).toBe(400);
+    expect((await get('/graphql?query={apiVersion}')).status).toBe(400);
+  });
+
+  it('refuses bodies and documents that are too large', async () => {
+    expect((await api.post({ query: `# ${'x'.repeat(300_000)}\n{ apiVersion }` })).status).toBe(413);
+    expect((await api.query(`{ ${'apiVersion '.repeat(5000)} }`)).errors![0]!.message).toMatch(/tokens/);
+    expect(
+      (
+        await fetch(`${api.url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{',
+        })
+      ).status,
+    ).toBe(400);
+  });
+});
+
+describe('a signed download', () => {
+  const bytes = new TextEncoder().encode('0123456789');
+  const signed = async (mediaType: string, filename: string) => {
+    const blob = await putBlob(api.store, 'default', bytes, mediaType);
+    return await api.store.signedUrl(blobKey('default', blob.sha256), { expiresSeconds: 60, filename, mediaType });
+  };
+
+  it('gives the whole, a part, or nothing new', async () => {
+    const url = await signed('application/octet-stream', 'points.bin');
+    const whole = await fetch(url);
+    expect([whole.status, await whole.text()]).toEqual([200, '0123456789']);
+    const part = await fetch(url, { headers: { range: 'bytes=2-4' } });
+    expect([part.status, await part.text(), part.headers.get('content-range')]).toEqual([206, '234', 'bytes 2-4/10']);
+    expect((await fetch(url, { headers: { range: 'bytes=10-' } })).status).toBe(416);
+    expect(
+      (await fetch(url, { headers: { 'if-none-match': whole.headers.get('etag')!, 'cache-control': 'max-age=0' } }))
+        .status,
+    ).toBe(304);
+    const head = await fetch(url, { method: 'HEAD' });
+    expect([head.headers.get('content-length'), await head.text()]).toEqual(['10', '']);
+  });
+
+  it('shows a report as a page of no origin', async () => {
+    const answer = await fetch(await signed('text/html', 'report.html'));
+    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(answer.headers.get('content-disposition')).toBe('inline; filename=report.html');
+    expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox allow-scripts; default-src 'none'/);
+  });
+
+  it('that was changed is refused', async () => {
+    const url = new URL(await signed('text/plain', 'a.txt'));
+    url.searchParams.set('filename', 'b.exe');
+    expect((await fetch(url)).status).toBe(403);
+    expect((await get('/objects/projects/default/blobs/abc')).status).toBe(403);
+    expect((await get('/objects/../../etc/passwd')).status).toBe(404);
+  });
+
+  it('reads ranges as HTTP means them', () => {
+    expect(parseRange('bytes=0-', 10)).toEqual({ offset: 0, bytes: 10 });
+    expect(parseRange('bytes=-3', 10)).toEqual({ offset: 7, bytes: 3 });
+    expect(parseRange('bytes=5-99', 10)).toEqual({ offset: 5, bytes: 5 });
+    expect(parseRange('bytes=0-1,3-4', 10)).toBeNull();
+    expect(parseRange('bytes=-0', 10)).toBe('unsatisfiable');
+    expect(parseRange('bytes=0-0', 0)).toBe('unsatisfiable');
+    expect(parseRange(undefined, 10)).toBeNull();
+  });
+});
+
+it('closing completes subscriptions and lets go of the port', async () => {
+  const other = await startApi({
+    host: '127.0.0.1',
+    port: 0,
+    control: api.control,
+    log: silentLog,
+    metricsText: () => '',
+    objects: {} as never,
+  });
+  const socket = new WebSocket(`${other.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  await new Promise((opened) => socket.on('open', opened));
+  const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+  await other.close();
+  expect(await closed).toBe(1001);
+  await expect(fetch(`${other.url}/healthz`)).rejects.toThrow();
+});

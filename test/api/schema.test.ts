@@ -1,0 +1,81 @@
+import 'reflect-metadata';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import {
+  isInputObjectType,
+  isObjectType,
+  isInterfaceType,
+  isEnumType,
+  Kind,
+  parse,
+  validate,
+  valueFromAST,
+  parseValue,
+} from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { depthLimit } from '../../src/api/http/limits.ts';
+import { buildApiSchema, printApiSchema } from '../../src/api/schema.ts';
+import { parseRecipe } from '../../src/pipeline/recipe.ts';
+
+const schema = buildApiSchema();
+const read = (path: string) => readFileSync(new URL(`../../schema/${path}`, import.meta.url), 'utf8');
+const operations = readdirSync(new URL('../../schema/operations/', import.meta.url));
+
+it('schema/schema.graphql is what the code says', () => {
+  expect(read('schema.graphql')).toBe(printApiSchema(schema));
+});
+
+describe('the ready-made operation', () => {
+  it.each(operations)('%s is valid and named like its file', (file) => {
+    const document = parse(read(`operations/${file}`));
+    expect(validate(schema, document)).toEqual([]);
+    expect(validate(schema, document, [depthLimit])).toEqual([]);
+    expect(document.definitions).toHaveLength(1);
+    const [definition] = document.definitions;
+    expect(definition!.kind === Kind.OPERATION_DEFINITION && definition!.name?.value).toBe(basename(file, '.graphql'));
+  });
+});
+
+it('every type, field, argument and enum value says what it is', () => {
+  const silent: string[] = [];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (type.name.startsWith('__')) continue;
+    const root = ['Query', 'Mutation', 'Subscription'].includes(type.name);
+    if (!type.description && !root) silent.push(type.name);
+    if (isEnumType(type))
+      for (const value of type.getValues()) if (!value.description) silent.push(`${type.name}.${value.name}`);
+    if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) continue;
+    for (const field of Object.values(type.getFields())) {
+      if (!field.description) silent.push(`${type.name}.${field.name}`);
+      for (const argument of 'args' in field ? field.args : []) {
+        if (!argument.description) silent.push(`${type.name}.${field.name}(${argument.name})`);
+      }
+    }
+  }
+  expect(silent).toEqual([]);
+});
+
+it('the defaults of the recipe input are those of the recipe', () => {
+  const type = schema.getType('RecipeInput');
+  if (!isInputObjectType(type)) throw new Error('no RecipeInput');
+  const least = '{ datasetVersionId: "v", priorId: "p", imagesPerClass: 3';
+  const sections = ['quantizer', 'decoder', 'labels', 'weights', 'tolerances', 'execution'].map(
+    (name) => `${name}: {}`,
+  );
+  const bare = valueFromAST(parseValue(`${least} }`), type);
+  const full = valueFromAST(parseValue(`${least}, ${sections.join(', ')} }`), type);
+  const expected = parseRecipe({ datasetVersionId: 'v', priorId: 'p', imagesPerClass: 3 });
+  expect(full).toEqual(expected);
+  expect(parseRecipe(bare)).toEqual(expected);
+});
+
+it('fields that nest without end are refused, also through fragments', () => {
+  const deep = (depth: number) => `${'inputs { '.repeat(depth)} id ${'}'.repeat(depth)}`;
+  const direct = `query { artifact(id: "x") { ${deep(20)} } }`;
+  const hidden = `query { artifact(id: "x") { ...A } } fragment A on Artifact { ${deep(8)} ...B }
+    fragment B on Artifact { ${deep(7).replace(' id ', ' ...C ')} } fragment C on Artifact { ${deep(7)} }`;
+  for (const query of [direct, hidden]) {
+    expect(validate(schema, parse(query), [depthLimit])[0]?.message).toMatch(/nested at most 14 deep/);
+  }
+  expect(validate(schema, parse(`query { artifact(id: "x") { ${deep(5)} } }`), [depthLimit])).toEqual([]);
+});

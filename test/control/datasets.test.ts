@@ -1,0 +1,147 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PushforwardError } from '../../src/base/errors.ts';
+import { createControl } from '../../src/control/control.ts';
+import { LOCAL, readyVersion, startWorld, type World } from './world.ts';
+
+let world: World;
+beforeAll(async () => (world = await startWorld()));
+afterAll(() => world?.close());
+
+const version = async (id: string) => (await world.control.read(LOCAL).datasetVersionsById([id]))[0]!.version;
+
+describe('an import', () => {
+  it('is recorded at once and read in the background', async () => {
+    world.importer.contents.set(world.folder, [
+      { name: 'cat', images: 3 },
+      { name: 'dog', images: 4 },
+    ]);
+    const request = { name: 'pets', path: world.folder, idempotencyKey: 'pets-1' };
+    const first = await world.control.importDataset(LOCAL, request);
+    expect(first).toMatchObject({ reused: false, version: { state: 'IMPORTING', number: 1 } });
+
+    const again = await world.control.importDataset(LOCAL, request);
+    expect(again).toMatchObject({ reused: true, version: { id: first.version.id } });
+
+    await world.control.importsIdle();
+    expect(await version(first.version.id)).toMatchObject({
+      state: 'READY',
+      images: 7,
+      reused: false,
+      classes: [
+        { name: 'cat', images: 3 },
+        { name: 'dog', images: 4 },
+      ],
+    });
+  });
+
+  it('of the same bytes ends as the version that is there, of other bytes as a new one', async () => {
+    const first = await readyVersion(world, 'twice', [{ name: 'cat', images: 5 }]);
+    const same = await readyVersion(world, 'twice', [{ name: 'cat', images: 5 }]);
+    const sameAgain = await readyVersion(world, 'twice', [{ name: 'cat', images: 5 }]);
+    const other = await readyVersion(world, 'twice', [{ name: 'cat', images: 6 }]);
+    expect(same).toMatchObject({ id: first.id, reused: true, number: 1 });
+    expect(sameAgain).toMatchObject({ id: first.id, reused: true });
+    expect(other).toMatchObject({ reused: false, number: 2 });
+    const listed = await world.control.read(LOCAL).datasetVersionsByDataset([first.datasetId]);
+    expect(listed.map((one) => one.id)).toEqual([other.id, first.id]);
+    expect(world.importer.previous.at(-1)).toBe(first.artifactId);
+  });
+
+  it('refuses a key that was used for another request', async () => {
+    await world.control.importDataset(LOCAL, { name: 'keyed', path: world.folder, idempotencyKey: 'once' });
+    const other = world.control.importDataset(LOCAL, { name: 'other', path: world.folder, idempotencyKey: 'once' });
+    await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', details: { path: ['idempotencyKey'] } });
+    await world.control.importsIdle();
+  });
+
+  it('that fails keeps its reason, and the next one has its chance', async () => {
+    world.importer.contents.set(world.folder, new PushforwardError('CORRUPT_IMAGE', 'expected an image: remove it'));
+    const { version: failed } = await world.control.importDataset(LOCAL, {
+      name: 'broken',
+      path: world.folder,
+      idempotencyKey: 'broken',
+    });
+    await world.control.importsIdle();
+    expect(await version(failed.id)).toMatchObject({ state: 'FAILED', error: { code: 'CORRUPT_IMAGE' } });
+    expect(await readyVersion(world, 'broken', [{ name: 'cat', images: 1 }])).toMatchObject({
+      state: 'READY',
+      number: 2,
+    });
+  });
+
+  it('that a service left behind is taken up by the next', async () => {
+    let release = () => {};
+    world.importer.gate.hold = new Promise((resolve) => (release = resolve));
+    const first = createControl(world.options);
+    const { version: pending } = await first.importDataset(LOCAL, {
+      name: 'resumed',
+      path: world.folder,
+      idempotencyKey: 'resumed',
+    });
+    await expect.poll(async () => (await version(pending.id)).progress.images).toBe(1);
+    await first.close();
+    expect((await version(pending.id)).state).toBe('IMPORTING');
+
+    const second = createControl(world.options);
+    await second.start();
+    release();
+    world.importer.gate.hold = null;
+    await second.importsIdle();
+    expect((await version(pending.id)).state).toBe('READY');
+    await second.close();
+  });
+
+  it('one under way of the same source is joined', async () => {
+    let release = () => {};
+    world.importer.gate.hold = new Promise((resolve) => (release = resolve));
+    const path = world.folder;
+    const [one, two] = await Promise.all(
+      ['a', 'b'].map((key) =>
+        world.control.importDataset(LOCAL, { name: 'joined', path, idempotencyKey: `joined-${key}` }),
+      ),
+    );
+    expect(one!.version.id).toBe(two!.version.id);
+    expect([one!.reused, two!.reused].sort()).toEqual([false, true]);
+    release();
+    world.importer.gate.hold = null;
+    await world.control.importsIdle();
+  });
+});
+
+describe('a path', () => {
+  const request = (path: string) => ({ name: 'path', path, idempotencyKey: `path ${path}` });
+
+  it('is absolute and can be read', async () => {
+    await expect(world.control.importDataset(LOCAL, request('relative'))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    await expect(world.control.importDataset(LOCAL, request('/no/such/folder'))).rejects.toMatchObject({
+      code: 'SOURCE_UNREADABLE',
+    });
+  });
+
+  it('lies within the import roots, also behind a link', async () => {
+    const inside = join(world.folder, 'inside');
+    await mkdir(inside);
+    const control = createControl({ ...world.options, importRoots: [inside] });
+    await symlink('/etc', join(inside, 'link'));
+    for (const path of ['/etc', join(inside, 'link'), `${inside}/..`]) {
+      await expect(control.importDataset(LOCAL, request(path))).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+    }
+    await expect(control.importDataset(LOCAL, request(inside))).resolves.toMatchObject({ reused: false });
+    await control.importsIdle();
+    await control.close();
+  });
+});
+
+it('a project sees nothing of another', async () => {
+  const mine = await readyVersion(world, 'mine', [{ name: 'cat', images: 5 }]);
+  const others = world.control.read({ projectId: 'other', actor: 'x' });
+  expect(await others.datasetVersionsById([mine.id])).toEqual([]);
+  expect(await others.datasetsById([mine.datasetId])).toEqual([]);
+  expect(await others.datasetVersionsByDataset([mine.datasetId])).toEqual([]);
+  expect(await others.artifactsById([mine.artifactId!])).toEqual([]);
+  expect((await others.datasets({ first: 10, after: null })).items).toEqual([]);
+});
