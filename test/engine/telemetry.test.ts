@@ -1,0 +1,104 @@
+import { metrics, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ended, engineOver, launch } from '../support/engine.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
+
+let postgres: TestPostgres;
+const spans = new InMemorySpanExporter();
+const tracers = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
+const points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const reader = new PeriodicExportingMetricReader({ exporter: points, exportIntervalMillis: 3_600_000 });
+const meters = new MeterProvider({ readers: [reader] });
+
+beforeAll(async () => {
+  trace.setGlobalTracerProvider(tracers);
+  metrics.setGlobalMeterProvider(meters);
+  postgres = await startTestPostgres();
+}, 60_000);
+afterAll(async () => {
+  await postgres.stop();
+  await Promise.all([tracers.shutdown(), meters.shutdown()]);
+  trace.disable();
+  metrics.disable();
+});
+
+it('makes one trace of a run, its figures on the spans, and counts', async () => {
+  const database = await postgres.database();
+  const first = await engineOver(database);
+  const { executor } = first.fakes;
+  await first.engine.start();
+  executor.hold = (order) => order.task.stage === 'report';
+  const runId = await launch(first.engine, database.db);
+  (await until(() => executor.held[0])).fail('INTERNAL');
+  await until(() => executor.held[1]);
+  // The rest of the trace comes from another process.
+  await first.engine.stop();
+  executor.hold = () => false;
+  const second = await engineOver(database, first.fakes);
+  await second.engine.start();
+  expect(await ended(database.db, runId)).toBe('SUCCEEDED');
+  const cached = await launch(second.engine, database.db);
+  await ended(database.db, cached);
+  await second.engine.stop();
+
+  const all = spans.getFinishedSpans();
+  const run = await database.db
+    .selectFrom('runs')
+    .select('traceparent')
+    .where('id', '=', runId)
+    .executeTakeFirstOrThrow();
+  const [, traceId, rootId] = run.traceparent!.split('-');
+  const ofRun = all.filter((span) => span.spanContext().traceId === traceId);
+  expect(ofRun.find((span) => span.spanContext().spanId === rootId)!.name).toBe('launch');
+  const named = (name: string) => ofRun.filter((span) => span.name === name);
+  expect(named('run')[0]!.attributes).toMatchObject({
+    'pushforward.run.state': 'SUCCEEDED',
+    'pushforward.run.id': runId,
+  });
+  // The stage that the first service left open is continued by the second.
+  expect(named('stage report').map((span) => span.attributes['pushforward.interrupted'])).toEqual([true, undefined]);
+  const tasks = named('task report');
+  expect(tasks.map((span) => [span.status.code, span.attributes['pushforward.outcome']])).toEqual([
+    [SpanStatusCode.ERROR, 'failed'],
+    [SpanStatusCode.UNSET, 'cancelled'],
+    [SpanStatusCode.UNSET, 'succeeded'],
+  ]);
+  expect(tasks[2]!.attributes).toMatchObject({
+    'pushforward.stage': 'report',
+    'pushforward.task.index': 0,
+    'pushforward.class': 'class 0',
+    'pushforward.metric.index': 0,
+    'pushforward.cost.usd': 0.1,
+    'pushforward.allocated.seconds': 10,
+    'pushforward.cache': 'MISS',
+  });
+  const order = executor.starts.at(-1)!;
+  expect(order.traceparent).toBe(`00-${traceId}-${tasks[2]!.spanContext().spanId}-01`);
+
+  const hits = all.filter((span) => span.attributes['pushforward.cache'] === 'HIT');
+  expect(hits).toHaveLength(5);
+  expect(hits.every((span) => span.duration[0] === 0 && span.duration[1] === 0)).toBe(true);
+
+  await reader.forceFlush();
+  const exported = points
+    .getMetrics()
+    .at(-1)!
+    .scopeMetrics.flatMap((scope) => scope.metrics);
+  const valuesOf = (name: string) => exported.find((one) => one.descriptor.name === name)!.dataPoints;
+  const succeeded = valuesOf('pushforward.runs').find((point) => point.attributes['state'] === 'SUCCEEDED');
+  expect(succeeded!.value).toBe(2);
+  expect(valuesOf('pushforward.task.retries')).toMatchObject([
+    { value: 1, attributes: { 'pushforward.failure.class': 'internal' } },
+  ]);
+  const cost = valuesOf('pushforward.cost').reduce((sum, point) => sum + (point.value as number), 0);
+  expect(cost).toBeCloseTo(0.7);
+  expect(valuesOf('pushforward.task.duration').length).toBeGreaterThan(0);
+});
