@@ -1,5 +1,6 @@
 import { invalid, notFound, PushforwardError } from '../../src/base/errors.ts';
 import { sha256 } from '../../src/base/json.ts';
+import { checkKey, checkPrefix } from '../../src/adapters/storage/keys.ts';
 import { type ObjectStore } from '../../src/pipeline/ports.ts';
 
 /** An object store in memory, and what was asked of it. */
@@ -15,10 +16,18 @@ export function createMemoryStore(): MemoryStore {
   let writes = 0;
 
   const slice = (key: string, range?: { offset: number; bytes: number }): Uint8Array => {
+    checkKey(key);
     const found = objects.get(key);
     if (!found) throw notFound('object', key);
     const { offset, bytes } = range ?? { offset: 0, bytes: found.bytes.length };
-    if (range && (bytes < 1 || offset < 0 || offset >= found.bytes.length)) {
+    if (
+      range &&
+      (!Number.isSafeInteger(offset) ||
+        !Number.isSafeInteger(bytes) ||
+        bytes < 1 ||
+        offset < 0 ||
+        offset >= found.bytes.length)
+    ) {
       throw invalid(
         `expected a range that begins in the ${found.bytes.length} bytes of ${key}, got ${bytes} at ${offset}`,
       );
@@ -30,6 +39,7 @@ export function createMemoryStore(): MemoryStore {
     objects,
     reads,
     async put(key, body, options = {}) {
+      checkKey(key);
       const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await whole(body);
       const digest = sha256(bytes);
       if (options.sha256 !== undefined && options.sha256 !== digest) {
@@ -48,16 +58,20 @@ export function createMemoryStore(): MemoryStore {
       yield slice(key, range);
     },
     async head(key) {
+      checkKey(key);
       const found = objects.get(key);
       return found ? { key, bytes: found.bytes.length, etag: found.etag } : null;
     },
     async *list(prefix) {
-      for (const key of [...objects.keys()].filter((name) => name.startsWith(prefix)).sort()) {
+      checkPrefix(prefix);
+      const keys = [...objects.keys()].filter((name) => name.startsWith(prefix));
+      for (const key of keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
         const { bytes, etag } = objects.get(key)!;
         yield { key, bytes: bytes.length, etag };
       }
     },
     async delete(key) {
+      checkKey(key);
       objects.delete(key);
     },
     async signedUrl(key) {

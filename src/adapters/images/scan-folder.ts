@@ -24,7 +24,10 @@ export async function scanFolder(request: ScanRequest, limits: ScanLimits): Prom
   async function* walk(folder: string): AsyncGenerator<{ path: string; className: string }> {
     folders.folder(folder);
     const below: string[] = [];
-    for await (const entry of await opendir(join(root, folder))) {
+    const entries = await opendir(join(root, folder)).catch((error: unknown) => {
+      throw unreadable(join(root, folder), 'a readable folder', messageOf(error), error);
+    });
+    for await (const entry of entries) {
       throwIfAborted(request.signal);
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.name.startsWith('.')) continue;
@@ -78,7 +81,10 @@ export async function scanFolder(request: ScanRequest, limits: ScanLimits): Prom
     };
     try {
       for await (const file of walk('')) {
-        reading.push(scan(file));
+        const image = scan(file);
+        // Taken up when its turn comes; until then a failure is no unhandled one.
+        image.catch(() => {});
+        reading.push(image);
         if (reading.length >= READ_AHEAD) yield await next();
       }
       while (reading.length > 0) yield await next();

@@ -1,6 +1,6 @@
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invalid } from '../../base/errors.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type ScanRequest, type SourceScan, type SourceScanner } from '../../pipeline/ports.ts';
 import { DEFAULT_LIMITS, type ScanLimits } from './limits.ts';
 import { byName } from './order.ts';
@@ -55,6 +55,7 @@ async function lookAt(path: string): Promise<Entry> {
     const head = await readRange(file, 0, Math.min(512, stats.size));
     return kindOf(head ?? new Uint8Array());
   } catch (error) {
+    if (error instanceof PushforwardError) throw error;
     throw unreadable(path, 'a readable file or folder', messageOf(error), error);
   } finally {
     await file.close();

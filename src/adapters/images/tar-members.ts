@@ -3,7 +3,7 @@ import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
-import { PushforwardError } from '../../base/errors.ts';
+import { cancelled, PushforwardError } from '../../base/errors.ts';
 import { throwIfAborted } from '../../base/abort.ts';
 import { type ScanLimits } from './limits.ts';
 import { limitExceeded, messageOf, unreadable } from './source-file.ts';
@@ -62,6 +62,13 @@ export async function* tarMembers(
   );
   const where = () =>
     `byte ${position.tar} of the tar${options.gzip ? ` (byte ${position.compressed} of the file)` : ''}`;
+  const explain = async (error: unknown): Promise<unknown> => {
+    const first = await settled(flow, members, error);
+    if (first instanceof PushforwardError) return first;
+    return signal?.aborted
+      ? cancelled('the import')
+      : unreadable(path, 'a whole tar', `${messageOf(first)} near ${where()}`, first);
+  };
 
   try {
     for await (const entry of members as AsyncIterable<Readable & { header: Header & { byteOffset: number } }>) {
@@ -73,9 +80,13 @@ export async function* tarMembers(
         if (size > limits.maxImageBytes) {
           throw limitExceeded(path, `images of at most ${limits.maxImageBytes} bytes`, `${name} of ${size} bytes`);
         }
-        const parts: Buffer[] = [];
-        for await (const part of entry) parts.push(part as Buffer);
-        return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+        try {
+          const parts: Buffer[] = [];
+          for await (const part of entry) parts.push(part as Buffer);
+          return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+        } catch (error) {
+          throw await explain(error);
+        }
       };
       yield { name, type, bytes: size, offset: byteOffset, read };
       if (!taken) entry.resume();
@@ -83,10 +94,7 @@ export async function* tarMembers(
     const error = await flow;
     if (error) throw error;
   } catch (error) {
-    const first = await settled(flow, members, error);
-    if (first instanceof PushforwardError) throw first;
-    throwIfAborted(signal);
-    throw unreadable(path, 'a whole tar', `${messageOf(first)} near ${where()}`, first);
+    throw await explain(error);
   } finally {
     members.destroy();
     file.destroy();

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Colour } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createImageCodec } from '../../../src/adapters/images/codec.ts';
 import { type DecodeTarget } from '../../../src/pipeline/ports.ts';
@@ -15,7 +15,7 @@ function noise(width: number, height: number, channels: 1 | 3 | 4): Buffer {
 
 const raw = (data: Buffer, width: number, height: number, channels: 1 | 3 | 4) =>
   sharp(data, { raw: { width, height, channels } });
-const flat = (background: sharp.Colour, width = 8, height = 8) =>
+const flat = (background: Colour, width = 8, height = 8) =>
   sharp({ create: { width, height, channels: typeof background === 'object' ? 4 : 3, background } });
 
 describe('decoding', () => {
