@@ -75,6 +75,7 @@ export function createMemoryStore(): MemoryStore {
       objects.delete(key);
     },
     async signedUrl(key) {
+      checkKey(key);
       return `memory:${key}`;
     },
   };
