@@ -84,6 +84,12 @@ describe('directory store', () => {
     expect(await store.get('a/b')).toEqual(body);
   });
 
+  it('refuses a range of half bytes', async () => {
+    const store = open(await freshRoot());
+    await store.put('k', body);
+    await expect(store.get('k', { offset: 0.5, bytes: 1 })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   it('says STORE_UNAVAILABLE with a remedy when the file system refuses', async () => {
     const root = await freshRoot();
     await writeFile(join(root, 'objects'), 'a file where the folder should be');
