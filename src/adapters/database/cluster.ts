@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { PushforwardError } from '../../base/errors.ts';
 import { type Log } from '../../base/log.ts';
+import { type RunAs, unprivileged } from './unprivileged.ts';
 
 const run = promisify(execFile);
 
@@ -19,8 +20,7 @@ export interface Cluster {
   password: string;
   /** Path of the server binary. */
   postgres: string;
-  /** The user that the server runs as: PostgreSQL refuses to run as root. Empty: the user of this process. */
-  runAs: { uid?: number; gid?: number };
+  runAs: RunAs;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface Cluster {
  */
 export async function openCluster(home: string, log: Log): Promise<Cluster> {
   const { postgres, initdb } = await findBinaries();
-  const runAs = process.getuid?.() === 0 ? await unprivilegedUser(log) : {};
+  const runAs = await unprivileged(log);
   const cluster = { home: resolve(home), directory: resolve(home, 'cluster'), user: 'pushforward', postgres, runAs };
   const installed = /(\d+)/.exec((await run(postgres, ['--version'])).stdout)?.[1] ?? 'unknown';
   const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));
@@ -81,33 +81,30 @@ async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string): P
   await mkdir(fresh, { mode: 0o700 });
   await writeFile(join(cluster.home, 'password'), password, { mode: 0o600 });
   await writeFile(passwordForInitdb, password, { mode: 0o600 });
-  const { uid, gid } = cluster.runAs;
-  if (uid !== undefined && gid !== undefined) {
-    await chown(fresh, uid, gid);
-    await chown(passwordForInitdb, uid, gid);
+  const { owner } = cluster.runAs;
+  if (owner) {
+    await chown(fresh, owner.uid, owner.gid);
+    await chown(passwordForInitdb, owner.uid, owner.gid);
   }
+  const { file, args, options } = cluster.runAs.command(initdb, [
+    `--pgdata=${fresh}`,
+    `--username=${cluster.user}`,
+    `--pwfile=${passwordForInitdb}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-instructions',
+  ]);
   try {
-    await run(
-      initdb,
-      [
-        `--pgdata=${fresh}`,
-        `--username=${cluster.user}`,
-        `--pwfile=${passwordForInitdb}`,
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        '--locale=C',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
-        '--no-instructions',
-      ],
-      { ...cluster.runAs, cwd: '/', env: { PATH: process.env['PATH'] ?? '' } },
-    );
+    await run(file, args, { ...options, cwd: '/', env: { PATH: process.env['PATH'] ?? '' } });
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim() || String(cause);
     throw new PushforwardError(
       'NOT_READY',
       `expected initdb to make a cluster in ${cluster.home}, got: ${said}: choose a state directory that ` +
-        `${cluster.runAs.uid === undefined ? 'this user' : 'the user postgres'} can reach and write, or set DATABASE_URL`,
+        `${owner ? 'the user postgres' : 'this user'} can reach and write, or set DATABASE_URL`,
       {},
       { cause },
     );
@@ -116,30 +113,6 @@ async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string): P
   }
   await rename(fresh, cluster.directory);
   return password;
-}
-
-/** For a service that runs as root, as in many containers: the user `postgres`, made if the system has none. */
-async function unprivilegedUser(log: Log): Promise<{ uid: number; gid: number }> {
-  const find = async () => ({
-    uid: Number((await run('id', ['-u', 'postgres'])).stdout),
-    gid: Number((await run('id', ['-g', 'postgres'])).stdout),
-  });
-  try {
-    return await find();
-  } catch {
-    log.info('creating the system user postgres, since PostgreSQL refuses to run as root');
-  }
-  try {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
-    return await find();
-  } catch (cause) {
-    throw new PushforwardError(
-      'NOT_READY',
-      'expected a system user postgres to run PostgreSQL as, got none and useradd failed: create it, run as another user than root, or set DATABASE_URL',
-      {},
-      { cause },
-    );
-  }
 }
 
 async function readText(path: string): Promise<string | null> {

@@ -52,22 +52,19 @@ export async function startPostmaster(
   for (let tries = 1; ; tries++) {
     const port = await how.freePort();
     const log = await open(logPath, 'w', 0o600);
-    const child = spawn(
-      cluster.postgres,
-      [
-        ...['-D', cluster.directory, '-p', String(port)],
-        ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-        ...how.flags,
-      ],
+    const { file, args, options } = cluster.runAs.command(cluster.postgres, [
+      ...['-D', cluster.directory, '-p', String(port)],
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+      ...how.flags,
+    ]);
+    const child = spawn(file, args, {
+      ...options,
+      cwd: '/',
       // A session of its own, and a file for its log: signals for the service and its death do not concern the server.
-      {
-        ...cluster.runAs,
-        cwd: '/',
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-        env: { PATH: process.env['PATH'] ?? '' },
-      },
-    );
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
     await log.close();
     child.unref();
     const failed = new Promise<string>((resolve) => {
