@@ -145,21 +145,13 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
       return progress.update(stage, { done: 0, total: itemsTotal!, unit: 'images' });
     case 'stage.progress':
       return progress.update(stage, { done: itemsDone!, total: itemsTotal!, unit: 'images' });
-    case 'stage.succeeded': {
-      const reused =
-        tasksCached === tasksTotal
-          ? 'reused, everything was published before'
-          : tasksCached! > 0
-            ? `${tasksCached} of ${tasksTotal} tasks reused`
-            : '';
-      const took = seconds(payload['seconds'] as number);
+    case 'stage.succeeded':
       return progress.update(stage, {
         done: 1,
         total: 1,
         unit: '',
-        ended: ['done', took, reused].filter(Boolean).join('  '),
+        ended: how(payload['seconds'] as number, tasksTotal!, tasksCached!),
       });
-    }
     case 'stage.skipped':
       return progress.update(stage, { done: 0, total: 0, unit: '', ended: `skipped: ${String(payload['reason'])}` });
     case 'attempt.failed': {
@@ -169,6 +161,11 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
       );
     }
   }
+}
+
+function how(took: number, tasks: number, cached: number): string {
+  if (cached === tasks) return 'reused: everything was published before';
+  return `${seconds(took)}${cached > 0 ? `  ${cached} of ${tasks} tasks reused` : ''}`;
 }
 
 function failureOf(run: RunReport): PushforwardError {

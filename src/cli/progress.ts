@@ -40,13 +40,15 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
 
   return {
     update(name, state) {
-      const line = lines.get(name) ?? { state, startedMs: Date.now(), toldTenth: -1 };
-      const ends = state.ended !== undefined && line.state.ended === undefined;
+      const known = lines.get(name);
+      const line = known ?? { state, startedMs: Date.now(), toldTenth: -1 };
+      const ends = state.ended !== undefined && known?.state.ended === undefined;
       line.state = state;
       lines.set(name, line);
       if (out.isTTY) return draw(ends || lines.size > drawn);
-      const tenth = state.ended ? 10 : Math.floor((10 * state.done) / (state.total || Infinity));
-      if (ends || (!state.ended && tenth > line.toldTenth)) out.write(`${render(name, line, 100)}\n`);
+      const tenth = Math.floor((10 * state.done) / (state.total || Infinity));
+      if (ends || (state.ended === undefined && tenth > Math.max(0, line.toldTenth)))
+        out.write(`${render(name, line, 100)}\n`);
       line.toldTenth = tenth;
     },
     say(text) {

@@ -183,7 +183,7 @@ async function datasetArtifact(
     rows: rows.length,
     made: options.made,
     weights: options.weights,
-    soft: classes[0]?.softLabels != null,
+    soft: classes.every((entry) => entry.softLabels !== null),
   });
   return {
     kind: 'syntheticDataset',
