@@ -25,6 +25,7 @@ export type TinyPriorFault =
   | 'fixedBatch' // the encoder takes batches of one only
   | 'mixedBatch' // the decoder subtracts the mean over the batch
   | 'nan' // a weight of the decoder is not a number
+  | 'nanEncoder' // one of the encoder
   | 'garbageModel' // the teacher's file is no ONNX
   | 'missingFile' // vae_decoder/config.json is listed but not there
   | 'changedFile' // a byte of the decoder differs from its digest
@@ -130,6 +131,8 @@ export function tinyPriorFiles(options: TinyPriorOptions = {}): Map<string, Uint
 /** One strided convolution: (b, 3, 8, 8) to means and logarithms of variances, (b, 4, 4, 4). */
 function encoderGraph(seed: number, fault?: TinyPriorFault): Uint8Array {
   const b = fault === 'fixedBatch' ? 1 : 'b';
+  const w = weights('w', [4, 3, 2, 2], seed + 1, 0.5);
+  if (fault === 'nanEncoder') w.values[0] = Number.NaN;
   return encodeGraph({
     inputs: [{ name: 'sample', shape: [b, 3, 8, 8] }],
     outputs: [{ name: 'latent_parameters', shape: [b, 4, 4, 4] }],
@@ -141,7 +144,7 @@ function encoderGraph(seed: number, fault?: TinyPriorFault): Uint8Array {
         attributes: { kernel_shape: [2, 2], strides: [2, 2] },
       },
     ],
-    constants: [weights('w', [4, 3, 2, 2], seed + 1, 0.5)],
+    constants: [w],
   });
 }
 

@@ -13,7 +13,11 @@ import { toPixels, toPlanes } from './pixels.ts';
  */
 export interface Prior {
   readonly description: PriorDescription;
-  /** Posterior means, scaled as the prior says. @param pixels (b, H, W, C) @returns (b, d) */
+  /**
+   * Posterior means, scaled as the prior says.
+   * @param pixels (b, H, W, C)
+   * @returns (b, d), of which not all need be finite: the caller checks, who can name the image
+   */
   encode(pixels: Uint8Array): Promise<Float32Array>;
   /** @param latents (b, d) scaled @returns (b, H, W, C), rounded to the nearest of 256 levels */
   decode(latents: Float32Array): Promise<Uint8Array>;
@@ -62,7 +66,7 @@ export function priorOf(
       const half = new Array<number>(image.channels).fill(0.5);
       const means = await networks.encode(toPlanes(pixels, image, half, half));
       for (let i = 0; i < means.length; i++) means[i] = (means[i]! - shiftFactor) * scalingFactor;
-      return finite(means, 'vae_encoder');
+      return means;
     },
     async decode(latents) {
       const unscaled = latents.map((value) => value / scalingFactor + shiftFactor);
@@ -95,7 +99,7 @@ function storedBundle(store: ObjectStore, projectId: string, manifest: ArtifactM
   };
 }
 
-/** Not-a-number must never reach a codebook. @throws NON_FINITE */
+/** @throws NON_FINITE */
 function finite(values: Float32Array, folder: string): Float32Array {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return values;

@@ -59,7 +59,15 @@ async function onePasses<I extends Float32Array | Uint8Array, O extends Float32A
   const both = await run(batch);
   const one = await run(batch.slice(0, batch.length / 2) as I);
   let scale = 1;
-  for (const value of one) scale = Math.max(scale, Math.abs(value));
+  for (const value of both) {
+    if (!Number.isFinite(value)) {
+      throw priorInvalid(
+        `expected finite numbers from ${folder}/model.onnx, got ${value}`,
+        'its weights are damaged, export it again',
+      );
+    }
+    scale = Math.max(scale, Math.abs(value));
+  }
   const at = one.findIndex((value, index) => Math.abs(value - both[index]!) > tolerance * scale);
   if (at >= 0) {
     throw priorInvalid(

@@ -183,6 +183,7 @@ describe('validation', () => {
     ],
     ['fixedBatch', 'expected input sample as float32 of shape (1, 3, 8, 8), got float32 of shape (2, 3, 8, 8)'],
     ['mixedBatch', 'expected vae_decoder/model.onnx to answer for an image alone as for two'],
+    ['nanEncoder', 'expected finite numbers from vae_encoder/model.onnx, got NaN'],
     ['nan', 'expected finite numbers from vae_decoder/model.onnx, got NaN'],
     ['garbageModel', 'expected an ONNX model'],
   ])('refuses %s', async (fault, message) => {
