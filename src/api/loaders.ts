@@ -52,8 +52,28 @@ export function createLoaders(rows: ProjectReader) {
       (attempt) => attempt.taskId,
       (attempt) => attempt,
     ),
-    inputsOfRun: artifactsOfRun(rows, 'INPUT'),
-    outputsOfRun: artifactsOfRun(rows, 'OUTPUT'),
+    inputsOfRun: grouped<{ runId: string; artifact: ArtifactView }, ArtifactView>(
+      (ids) => rows.artifactsByRun(ids, 'INPUT'),
+      (found) => found.runId,
+      (found) => found.artifact,
+    ),
+    /** A run of many classes has thousands of outputs, so the kinds asked for are chosen by the query. */
+    outputsOfRun: new DataLoader<OutputsRequest, ArtifactView[], string>(
+      async (requests) => {
+        const loads = new Map<string, Promise<{ runId: string; artifact: ArtifactView }[]>>();
+        for (const { kinds } of requests) {
+          const same = requests.filter((one) => String(one.kinds) === String(kinds)).map((one) => one.runId);
+          const key = String(kinds);
+          if (!loads.has(key)) loads.set(key, rows.artifactsByRun(same, 'OUTPUT', kinds ?? undefined));
+        }
+        return await Promise.all(
+          requests.map(async ({ runId, kinds }) =>
+            (await loads.get(String(kinds))!).filter((one) => one.runId === runId).map((one) => one.artifact),
+          ),
+        );
+      },
+      { cacheKeyFn: (one) => JSON.stringify([one.runId, one.kinds]), maxBatchSize: MAX_BATCH },
+    ),
     inputsOfArtifact: grouped<{ artifactId: string; input: ArtifactView }, ArtifactView>(
       (ids) => rows.inputsOfArtifacts(ids),
       (found) => found.artifactId,
@@ -99,6 +119,12 @@ export function createLoaders(rows: ProjectReader) {
 
 const MAX_BATCH = 500;
 
+interface OutputsRequest {
+  runId: string;
+  /** Null: all. */
+  kinds: readonly string[] | null;
+}
+
 function byId<V extends { id: string }>(load: (ids: readonly string[]) => Promise<V[]>): DataLoader<string, V | null> {
   return new DataLoader(
     async (ids) => {
@@ -121,13 +147,5 @@ function grouped<Row, V>(
       return ids.map((id) => groups.get(id) ?? []);
     },
     { maxBatchSize: MAX_BATCH },
-  );
-}
-
-function artifactsOfRun(rows: ProjectReader, direction: 'INPUT' | 'OUTPUT') {
-  return grouped<{ runId: string; artifact: ArtifactView }, ArtifactView>(
-    (ids) => rows.artifactsByRun(ids, direction),
-    (found) => found.runId,
-    (found) => found.artifact,
   );
 }

@@ -51,11 +51,12 @@ export async function importDataset(
     source,
     idempotencyKey,
   });
-  if (created) of.imports.wake();
-  // Lost a race for the key: whoever won may have asked for something else.
-  const winner = created ? null : await rows.datasetVersionByKey(idempotencyKey);
-  if (winner) same(winner, name, input.path, classes, idempotencyKey);
-  const [found] = await rows.datasetVersionsById([datasetVersionId]);
+  if (!created) {
+    // Lost a race for the key: whoever won may have asked for something else.
+    const winner = await rows.datasetVersionByKey(idempotencyKey);
+    if (winner) same(winner, name, input.path, classes, idempotencyKey);
+  }
+  const [found] = await rows.datasetVersionsById([datasetVersionId]).finally(() => of.imports.wake());
   if (!found)
     throw new PushforwardError('INTERNAL', `dataset version ${datasetVersionId} vanished after it was created`);
   return { version: found.version, reused: !created };

@@ -6,6 +6,8 @@ import { type Catalog, type DatasetImporter, type PendingImport, type ProjectCat
 import { type ImportProgress } from './views.ts';
 
 const PROGRESS_EVERY_MS = 500;
+/** After an error of the database itself; errors of an import are its end. */
+const RETRY_MS = 2000;
 
 /** Carries out imports one after another. What is pending is in the database, so a restart takes up where it was. */
 export interface ImportRunner {
@@ -72,7 +74,11 @@ export function createImportRunner(of: {
       wanted = true;
       if (working || stopping.signal.aborted) return;
       working = work()
-        .catch((error: unknown) => of.log.error('imports stopped', { error: toErrorRecord(error).message }))
+        .catch(async (error: unknown) => {
+          of.log.error('imports wait for the database', { error: toErrorRecord(error).message });
+          await of.clock.sleep(RETRY_MS, stopping.signal);
+          wanted = true;
+        })
         .finally(() => {
           working = null;
           if (wanted) this.wake();

@@ -18,6 +18,8 @@ import {
   type TaskView,
 } from './views.ts';
 
+export type * from './views.ts';
+
 /** The rows of every project. Implemented by adapters/database/catalog.ts. */
 export interface Catalog {
   /** Rejects with DATABASE_UNAVAILABLE where the database does not answer. */
@@ -96,9 +98,11 @@ export interface ProjectCatalog {
   events(runId: string, after: number, first: number): Promise<{ run: RunView; events: RunEventView[] } | null>;
 
   artifactsById(ids: readonly string[]): Promise<ArtifactView[]>;
+  /** Oldest first; with `kinds`, only artifacts of these. */
   artifactsByRun(
     runIds: readonly string[],
     direction: 'INPUT' | 'OUTPUT',
+    kinds?: readonly string[],
   ): Promise<{ runId: string; artifact: ArtifactView }[]>;
   /** Artifacts that these artifacts were made from. */
   inputsOfArtifacts(ids: readonly string[]): Promise<{ artifactId: string; input: ArtifactView }[]>;

@@ -1,6 +1,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { createControl } from '../../src/control/control.ts';
 import { LOCAL, readyVersion, startWorld, type World } from './world.ts';
@@ -91,6 +92,31 @@ describe('an import', () => {
     await second.importsIdle();
     expect((await version(pending.id)).state).toBe('READY');
     await second.close();
+  });
+
+  it('waits for a database that is away', async () => {
+    let failures = 2;
+    const slept: number[] = [];
+    const control = createControl({
+      ...world.options,
+      clock: { ...systemClock, sleep: async (ms) => void slept.push(ms) },
+      catalog: {
+        ...world.catalog,
+        pendingImports: async () => {
+          if (failures-- > 0) throw new PushforwardError('DATABASE_UNAVAILABLE', 'away');
+          return world.catalog.pendingImports();
+        },
+      },
+    });
+    const { version: late } = await control.importDataset(LOCAL, {
+      name: 'late',
+      path: world.folder,
+      idempotencyKey: 'late',
+    });
+    await control.importsIdle();
+    expect(slept).toEqual([2000, 2000]);
+    expect((await version(late.id)).state).toBe('READY');
+    await control.close();
   });
 
   it('one under way of the same source is joined', async () => {

@@ -22,9 +22,9 @@ export function artifactQueries(db: Kysely<Database>, projectId: string): Artifa
       return rows.map(toArtifact);
     },
 
-    async artifactsByRun(runIds, direction) {
-      if (runIds.length === 0) return [];
-      const rows = await db
+    async artifactsByRun(runIds, direction, kinds) {
+      if (runIds.length === 0 || kinds?.length === 0) return [];
+      let query = db
         .selectFrom('run_artifacts as r')
         .innerJoin('artifacts as a', (join) =>
           join.onRef('a.project_id', '=', 'r.project_id').onRef('a.id', '=', 'r.artifact_id'),
@@ -35,9 +35,9 @@ export function artifactQueries(db: Kysely<Database>, projectId: string): Artifa
         .selectAll('a')
         .select('r.run_id as used_by')
         .orderBy('a.created_at')
-        .orderBy('a.id')
-        .execute();
-      return rows.map((row) => ({ runId: row.used_by, artifact: toArtifact(row) }));
+        .orderBy('a.id');
+      if (kinds) query = query.where('a.kind', 'in', [...kinds]);
+      return (await query.execute()).map((row) => ({ runId: row.used_by, artifact: toArtifact(row) }));
     },
 
     async inputsOfArtifacts(ids) {

@@ -12,7 +12,7 @@ import {
   type RunView,
   type StageView,
   type TaskView,
-} from '../../control/views.ts';
+} from '../../control/ports.ts';
 import {
   type Artifacts,
   type Attempts,

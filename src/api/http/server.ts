@@ -65,6 +65,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   app.use(GRAPHQL, traced, express.json({ limit: MAX_BODY_BYTES }), withBody, graphql.handler);
   app.get('/objects/*key', serveObjects(options.objects));
+  app.get('/favicon.ico', (_request, response) => void response.status(204).end());
   app.get('/', (_request, response) => response.redirect(303, '/graphiql'));
   app.use((request, response) => {
     response.status(404).json({

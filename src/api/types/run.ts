@@ -81,13 +81,12 @@ export class Run extends Node {
   }
 
   @Field(() => [Artifact], { description: 'Artifacts of its tasks and stages, made or found, oldest first.' })
-  async outputs(
+  outputs(
     @Ctx() { loaders }: ApiContext,
     @Arg('kinds', () => [String], { nullable: true, description: 'Only artifacts of these kinds.' })
     kinds?: string[] | null,
   ): Promise<unknown[]> {
-    const outputs = await loaders.outputsOfRun.load(this.id);
-    return kinds ? outputs.filter((artifact) => kinds.includes(artifact.kind)) : outputs;
+    return loaders.outputsOfRun.load({ runId: this.id, kinds: kinds ?? null });
   }
 
   @Field(() => Failure, { nullable: true, description: 'Why it failed, or is about to.' })
