@@ -2,6 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type DecodeTarget, type ImageCodec, type Pixels } from '../../pipeline/ports.ts';
 import { imageFormat } from './format.ts';
+import { plainJpegSize } from './jpeg-header.ts';
 
 /** Pixels per inch at which one SVG unit is one pixel, and the most that the renderer takes. */
 const SVG_DENSITY = 72;
@@ -23,7 +24,9 @@ async function decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels> 
     throw corrupt('expected a JPEG, PNG, WebP, GIF, TIFF or AVIF image', `${bytes.length} bytes that begin otherwise`);
   }
   try {
-    const { data, info } = await pipeline(bytes, target).raw().toBuffer({ resolveWithObject: true });
+    const { data, info } = await (isReady(bytes, target) ? open(bytes, target) : pipeline(bytes, target))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     if (info.channels !== target.channels || info.width !== target.width || info.height !== target.height) {
       throw corrupt(
         `expected ${target.width}x${target.height} pixels of ${target.channels} channels`,
@@ -36,12 +39,24 @@ async function decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels> 
   }
 }
 
+/** `limitInputPixels` is compared with the header before a pixel is decoded. */
+function open(bytes: Uint8Array, { maxPixels }: DecodeTarget): Sharp {
+  return sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels });
+}
+
 /**
- * `limitInputPixels` is compared with the header before a pixel is decoded. An image of the target's size is not
- * resampled: its pixels come out as they were stored.
+ * Whether decoding is all there is to do. The steps of `pipeline` change nothing then, but cost a third of the time of a
+ * 32x32 image: 450 against 340 microseconds of one core of a busy machine.
  */
-function pipeline(bytes: Uint8Array, { width, height, channels, maxPixels }: DecodeTarget): Sharp {
-  return sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
+function isReady(bytes: Uint8Array, { width, height, channels }: DecodeTarget): boolean {
+  const size = channels === 3 ? plainJpegSize(bytes) : null;
+  return size?.width === width && size.height === height;
+}
+
+/** An image of the target's size is not resampled: its pixels come out as they were stored. */
+function pipeline(bytes: Uint8Array, target: DecodeTarget): Sharp {
+  const { width, height, channels } = target;
+  return open(bytes, target)
     .autoOrient()
     .flatten({ background: '#ffffff' })
     .resize(width, height, { fit: 'cover', position: 'centre' })

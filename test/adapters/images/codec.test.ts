@@ -1,6 +1,7 @@
 import sharp, { type Colour } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createImageCodec } from '../../../src/adapters/images/codec.ts';
+import { plainJpegSize } from '../../../src/adapters/images/jpeg-header.ts';
 import { type DecodeTarget } from '../../../src/pipeline/ports.ts';
 
 const codec = createImageCodec();
@@ -32,6 +33,25 @@ describe('decoding', () => {
       .toBuffer();
     const plain = await sharp(jpeg).raw().toBuffer();
     expect(Buffer.from((await codec.decode(jpeg, target)).data)).toEqual(plain);
+  });
+
+  it('decodes a plain JPEG to what one with metadata is decoded to', async () => {
+    for (const options of [{}, { progressive: true }, { chromaSubsampling: '4:4:4' }]) {
+      const plain = await raw(noise(8, 8, 3), 8, 8, 3)
+        .jpeg(options)
+        .toBuffer();
+      expect(plainJpegSize(plain)).toEqual({ width: 8, height: 8 });
+      const orientation = Buffer.from(
+        'ffe1001e4578696600004d4d002a00000008000101120003000000010001000000000000',
+        'hex',
+      );
+      const marked = Buffer.concat([plain.subarray(0, 2), orientation.subarray(0, 32), plain.subarray(2)]);
+      expect(plainJpegSize(marked)).toBeNull();
+      expect((await codec.decode(marked, target)).data).toEqual((await codec.decode(plain, target)).data);
+    }
+    expect(plainJpegSize(await flat('#ff0000').toColourspace('cmyk').jpeg().toBuffer())).toBeNull();
+    expect(plainJpegSize(await flat('#ff0000').toColourspace('b-w').jpeg().toBuffer())).toBeNull();
+    expect(plainJpegSize(await flat('#ff0000').png().toBuffer())).toBeNull();
   });
 
   it('makes RGB of grayscale and gray of RGB', async () => {
@@ -107,6 +127,8 @@ describe('bad images', () => {
     for (const share of [0.05, 0.5, 0.9]) {
       const cut = whole.subarray(0, Math.floor(whole.length * share));
       await expect(codec.decode(cut, target), `${share}`).rejects.toMatchObject({ code: 'CORRUPT_IMAGE' });
+      const exact = { ...target, width: 64, height: 64 };
+      await expect(codec.decode(cut, exact), `${share}`).rejects.toMatchObject({ code: 'CORRUPT_IMAGE' });
     }
   });
 
