@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
+import { ArtifactLineage } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
@@ -12,7 +13,7 @@ import { Run } from './types/run.ts';
 /** The schema that the service answers with. */
 export function buildApiSchema(): GraphQLSchema {
   return buildSchemaSync({
-    resolvers: [Queries, Mutations, Subscriptions],
+    resolvers: [Queries, Mutations, Subscriptions, ArtifactLineage],
     orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.

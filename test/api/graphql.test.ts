@@ -15,7 +15,7 @@ beforeAll(async () => {
     ])
   ).id;
   priorId = (await anyPrior(api)).id;
-});
+}, 60_000);
 afterAll(() => api?.close());
 
 const launch = (recipe: Record<string, unknown> = {}, idempotencyKey = newId('key')) =>

@@ -7,7 +7,7 @@ import { createControl } from '../../src/control/control.ts';
 import { LOCAL, readyVersion, startWorld, type World } from './world.ts';
 
 let world: World;
-beforeAll(async () => (world = await startWorld()));
+beforeAll(async () => (world = await startWorld()), 60_000);
 afterAll(() => world?.close());
 
 const version = async (id: string) => (await world.control.read(LOCAL).datasetVersionsById([id]))[0]!.version;

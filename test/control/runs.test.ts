@@ -13,7 +13,7 @@ beforeAll(async () => {
     { name: 'single', images: 1 },
   ]);
   prior = await anyPrior(world);
-});
+}, 60_000);
 afterAll(() => world?.close());
 
 let keys = 0;

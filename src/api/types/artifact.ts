@@ -3,8 +3,6 @@ import { type ArtifactView } from '../../control/views.ts';
 import { type ApiContext } from '../context.ts';
 import { DateTime, Json, Long } from '../scalars.ts';
 import { Node } from './node.ts';
-import { Run } from './run.ts';
-import { Task } from './stage.ts';
 
 type Blob_ = ArtifactView['manifest']['blobs'][string];
 
@@ -50,37 +48,6 @@ export class Metric {
   value!: number;
 }
 
-@ObjectType({ description: 'What made an artifact.' })
-export class ArtifactProducer {
-  declare runId: string;
-  declare taskId: string | null;
-
-  @Field(() => Run, { nullable: true, description: 'The run that carried the task out first.' })
-  run(@Ctx() { loaders }: ApiContext): Promise<unknown> {
-    return loaders.run.load(this.runId);
-  }
-
-  @Field(() => Task, { nullable: true, description: 'The task; null for the artifact of a whole stage.' })
-  task(@Ctx() { loaders }: ApiContext): Promise<unknown> | null {
-    return this.taskId === null ? null : loaders.task.load(this.taskId);
-  }
-}
-
-@ObjectType({ description: 'What reads an artifact.' })
-export class ArtifactUse {
-  declare artifactId: string;
-
-  @Field(() => [Run], { description: 'Runs that took it as an input, newest first.' })
-  runs(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
-    return loaders.runsUsingArtifact.load(this.artifactId);
-  }
-
-  @Field(() => [Artifact], { description: 'Artifacts that were made from it, oldest first.' })
-  artifacts(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
-    return loaders.usersOfArtifact.load(this.artifactId);
-  }
-}
-
 @ObjectType({
   implements: Node,
   description:
@@ -88,8 +55,6 @@ export class ArtifactUse {
 })
 export class Artifact extends Node {
   declare manifest: ArtifactView['manifest'];
-  declare runId: string | null;
-  declare taskId: string | null;
 
   @Field(() => String, {
     description: 'latents, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
@@ -134,19 +99,9 @@ export class Artifact extends Node {
     return this.manifest.produced;
   }
 
-  @Field(() => ArtifactProducer, { nullable: true, description: 'What made it; null for what was imported.' })
-  get producedBy(): { runId: string; taskId: string | null } | null {
-    return this.runId === null ? null : { runId: this.runId, taskId: this.taskId };
-  }
-
   @Field(() => [Artifact], { description: 'Artifacts that it was made from, oldest first.' })
   inputs(@Ctx() { loaders }: ApiContext): Promise<unknown[]> {
     return loaders.inputsOfArtifact.load(this.id);
-  }
-
-  @Field(() => ArtifactUse, { description: 'What reads it.' })
-  get usedBy(): { artifactId: string } {
-    return { artifactId: this.id };
   }
 
   @Field(() => Float, { description: 'Cost of the attempt that made it, in US dollars.' })

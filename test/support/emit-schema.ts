@@ -1,6 +1,6 @@
 /** Writes schema/schema.graphql; with --check, fails where it is not what the code says. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { printApiSchema } from './schema.ts';
+import { printApiSchema } from '../../src/api/schema.ts';
 
 const file = new URL('../../schema/schema.graphql', import.meta.url);
 const sdl = printApiSchema();
@@ -9,7 +9,7 @@ if (process.argv.includes('--check')) {
   const there = await readFile(file, 'utf8').catch(() => '');
   if (there !== sdl) {
     process.stderr.write(
-      'expected schema/schema.graphql to be the schema of src/api, got another: run tsx src/api/emit.ts\n',
+      'expected schema/schema.graphql to be the schema of src/api, got another: run npm run schema\n',
     );
     process.exitCode = 1;
   }
