@@ -37,9 +37,14 @@ async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean>
   return core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
     if (!task) return true;
-    const made = cache === 'MISS' ? { usage: null, costUsd: 0 } : null;
+    const made = cache === 'MISS' ? await change.lastAttempt(task.id) : null;
     await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
-    await recordSuccess(change, task, { cache, metrics: manifest.metrics, seconds: 0, costUsd: 0 });
+    await recordSuccess(change, task, {
+      cache,
+      metrics: manifest.metrics,
+      seconds: made?.usage?.allocatedSeconds ?? 0,
+      costUsd: made?.costUsd ?? 0,
+    });
     if (cache === 'HIT') core.telemetry.cached(change.run, task.spec, manifest.metrics);
     return true;
   });

@@ -54,6 +54,8 @@ export interface RunChange {
   attempt(attemptId: string): Promise<AttemptRecord | null>;
   runningAttempts(): Promise<AttemptRecord[]>;
   countAttempts(taskId: string): Promise<Record<AttemptState, number>>;
+  /** What the newest attempt of a task used, as far as it is known. */
+  lastAttempt(taskId: string): Promise<{ usage: Usage | null; costUsd: number } | null>;
 
   updateRun(from: RunState, set: RunUpdate): Promise<void>;
   updateStage(name: string, from: StageState, set: StageUpdate): Promise<void>;

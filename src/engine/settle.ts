@@ -174,7 +174,7 @@ function retryPolicy({ options }: Core) {
   return { maxAttempts: options.maxAttempts, backoffMs: options.tuning.backoffMs };
 }
 
-export function taskName(task: TaskRecord): TaskName {
+function taskName(task: TaskRecord): TaskName {
   return { taskId: task.id, stage: task.stage, index: task.index, title: task.spec.title };
 }
 

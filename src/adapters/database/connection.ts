@@ -10,7 +10,7 @@ export interface DatabaseOptions {
   url: string;
   /** Connections at once; default 10. */
   connections?: number;
-  /** Told of connections that broke while idle; the pool replaces them. */
+  /** Told of connections that broke, some twice; the pool replaces them. */
   onError?: (error: Error) => void;
 }
 
@@ -22,7 +22,10 @@ export function openDatabase(options: DatabaseOptions): Kysely<Database> {
     types: { getTypeParser },
     application_name: 'pushforward',
   });
-  pool.on('error', (error) => options.onError?.(error));
+  const onError = (error: Error) => options.onError?.(error);
+  pool.on('error', onError);
+  // The pool listens to idle connections only: one that breaks while in use would otherwise end the process.
+  pool.on('connect', (client) => client.on('error', onError));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

@@ -10,8 +10,10 @@ import {
   type Usage,
 } from '../../engine/ports.ts';
 import { claimService } from './claim.ts';
-import { appendEvents, createRunChange } from './run-change.ts';
+import { namingOutages } from './outages.ts';
+import { createRunChange } from './run-change.ts';
 import { leasedSeconds, toAttempt, toRun, toStage } from './run-rows.ts';
+import { appendEvents } from './run-writes.ts';
 import { json, type Database } from './schema.ts';
 
 export interface RunStoreOptions {
@@ -20,8 +22,12 @@ export interface RunStoreOptions {
   url: string;
 }
 
-/** The engine's RunStore on Postgres. */
-export function createRunStore({ db, url }: RunStoreOptions): RunStore {
+/** The engine's RunStore on Postgres. An outage is DATABASE_UNAVAILABLE. */
+export function createRunStore(options: RunStoreOptions): RunStore {
+  return namingOutages(plainRunStore(options));
+}
+
+function plainRunStore({ db, url }: RunStoreOptions): RunStore {
   return {
     claim: () => claimService(url),
 
@@ -174,7 +180,7 @@ export function createRunStore({ db, url }: RunStoreOptions): RunStore {
   };
 }
 
-export function attemptRows(db: Kysely<Database>) {
+function attemptRows(db: Kysely<Database>) {
   return db
     .selectFrom('attempts')
     .innerJoin('runs', 'runs.id', 'attempts.run_id')

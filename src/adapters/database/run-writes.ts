@@ -1,0 +1,118 @@
+import { sql, type Transaction } from 'kysely';
+import { type JsonObject } from '../../base/json.ts';
+import { type NewArtifact, type NewTask, type RunRecord } from '../../engine/ports.ts';
+import { json, type Database } from './schema.ts';
+
+type Tx = Transaction<Database>;
+
+/** Rows of one insert: Postgres takes 65535 parameters a statement. */
+const ROWS = 1000;
+
+/** Within a transaction `now()` stands still; this does not. */
+export const now = sql<Date>`clock_timestamp()`;
+
+export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTask[]): Promise<void> {
+  for (const some of chunks(tasks)) {
+    await tx
+      .insertInto('tasks')
+      .values(
+        some.map(({ id, spec, state, cache, metrics }) => ({
+          id,
+          run_id: run.id,
+          stage: spec.stage,
+          index: spec.index,
+          artifact_id: spec.artifactId,
+          state,
+          cache,
+          title: spec.title,
+          labels: json(spec.labels),
+          items: spec.items,
+          items_done: state === 'SUCCEEDED' ? spec.items : 0,
+          spec: json(spec),
+          metrics: metrics && json(metrics),
+          ended_at: state === 'SUCCEEDED' ? now : null,
+        })),
+      )
+      .execute();
+  }
+}
+
+/** Returns the last sequence number given out. */
+export async function appendEvents(
+  tx: Tx,
+  runId: string,
+  after: number,
+  events: readonly { type: string; payload: JsonObject }[],
+): Promise<number> {
+  let sequence = after;
+  for (const some of chunks(events)) {
+    await tx
+      .insertInto('run_events')
+      .values(
+        some.map(({ type, payload }) => ({
+          run_id: runId,
+          sequence: ++sequence,
+          at: now,
+          type,
+          payload: json(payload),
+        })),
+      )
+      .execute();
+  }
+  return sequence;
+}
+
+export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonly NewArtifact[]): Promise<void> {
+  for (const some of chunks(artifacts)) {
+    await tx
+      .insertInto('artifacts')
+      .values(
+        some.map(({ manifest, title, taskId, made }) => ({
+          project_id: run.projectId,
+          id: manifest.id,
+          kind: manifest.kind,
+          stage: manifest.stage,
+          title,
+          bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
+          manifest: json(manifest),
+          run_id: made ? run.id : null,
+          task_id: made ? taskId : null,
+          usage: made?.usage ? json(made.usage) : null,
+          cost_usd: made?.costUsd ?? 0,
+        })),
+      )
+      .onConflict((conflict) => conflict.columns(['project_id', 'id']).doNothing())
+      .execute();
+    const inputs = some.flatMap(({ manifest }) =>
+      [...new Set(manifest.inputs)].map((input_id) => ({
+        project_id: run.projectId,
+        artifact_id: manifest.id,
+        input_id,
+      })),
+    );
+    for (const edges of chunks(inputs)) {
+      await tx
+        .insertInto('artifact_inputs')
+        .values(edges)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
+    await tx
+      .insertInto('run_artifacts')
+      .values(
+        some.map(({ manifest }) => ({
+          run_id: run.id,
+          project_id: run.projectId,
+          artifact_id: manifest.id,
+          direction: 'OUTPUT' as const,
+          stage: manifest.stage,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
+function* chunks<T>(of: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < of.length; i += ROWS) yield of.slice(i, i + ROWS);
+}
