@@ -38,19 +38,23 @@ export function createTableWriter(): TableWriter {
 
 const UNCOMPRESSED = 'UNCOMPRESSED' as const;
 
+/**
+ * Nothing is required, although nothing but soft labels is ever null: `datasets` takes a feature from the metadata only
+ * where the column is nullable as its own are, and would read labels as plain integers (seen with datasets 5.2.0).
+ */
 const SCHEMA: SchemaElement[] = [
   { name: 'schema', num_children: 7 },
   { name: 'image', repetition_type: 'OPTIONAL', num_children: 2 },
   { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
   { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
-  { name: 'label', type: 'INT64', repetition_type: 'REQUIRED' },
-  { name: 'weight', type: 'FLOAT', repetition_type: 'REQUIRED' },
+  { name: 'label', type: 'INT64', repetition_type: 'OPTIONAL' },
+  { name: 'weight', type: 'FLOAT', repetition_type: 'OPTIONAL' },
   { name: 'soft_label', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
   { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
   { name: 'element', type: 'FLOAT', repetition_type: 'OPTIONAL' },
-  { name: 'class', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-  { name: 'point', type: 'INT32', repetition_type: 'REQUIRED' },
-  { name: 'cell_count', type: 'INT32', repetition_type: 'REQUIRED' },
+  { name: 'class', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+  { name: 'point', type: 'INT32', repetition_type: 'OPTIONAL' },
+  { name: 'cell_count', type: 'INT32', repetition_type: 'OPTIONAL' },
 ];
 
 /** The feature types that `datasets.load_dataset` reads from the key `huggingface`. */

@@ -60,6 +60,7 @@ describe('writeSyntheticParquet', () => {
         },
       },
     });
+    expect(metadata.schema.slice(1).every((element) => element.repetition_type !== 'REQUIRED')).toBe(true);
     expect(metadata.schema.map(({ name, type }) => [name, type]).slice(1)).toEqual([
       ['image', undefined],
       ['bytes', 'BYTE_ARRAY'],
