@@ -1,5 +1,6 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
+import { checkPriorFits } from '../pipeline/prior/described.ts';
 import { holdoutCount, type Recipe } from '../pipeline/recipe.ts';
 import { type ClassCount, type DatasetVersionView } from './views.ts';
 
@@ -12,8 +13,13 @@ type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: st
 export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorDescription): void {
   const classes = selectClasses(recipe, known);
   for (const one of classes) checkClass(one, recipe);
-  checkDecoder(recipe, prior, classes);
-  checkLabels(recipe, prior);
+  inRecipe(() =>
+    checkPriorFits(
+      recipe,
+      prior,
+      classes.map((one) => one.name),
+    ),
+  );
 }
 
 /** @throws NOT_READY */
@@ -79,34 +85,18 @@ function checkClass(one: ClassCount, recipe: Recipe): void {
   }
 }
 
-function checkDecoder(recipe: Recipe, prior: PriorDescription, classes: readonly ClassCount[]): void {
-  const { mode, strength } = recipe.decoder;
-  const path = ['recipe', 'decoder', 'mode'];
-  if (mode === 'VAE') return;
-  if (!prior.denoiser) {
-    if (mode === 'AUTO') return;
-    throw invalid(
-      `expected a prior with a denoiser for recipe.decoder.mode DIFFUSION, got ${prior.name} without one: choose AUTO or VAE, or another prior`,
-      { path },
-    );
+/** Errors of the recipe name its fields; the launch input has the recipe under `recipe`. */
+export function inRecipe<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof PushforwardError)) throw error;
+    const path = error.details['path'] ?? ('className' in error.details ? ['classes'] : []);
+    throw new PushforwardError(error.code, error.message, {
+      ...error.details,
+      path: ['recipe', ...(path as string[])],
+    });
   }
-  if (prior.denoiser.nullClass === null || !prior.classes || strength === 0) return;
-  const known = new Set(prior.classes);
-  const missing = classes.find((one) => !known.has(one.name));
-  if (missing) {
-    throw invalid(
-      `expected the denoiser of prior ${prior.name} to know class ${JSON.stringify(missing.name)}, got one for ${prior.classes.length} other classes: set recipe.decoder.mode to VAE, choose other classes or another prior`,
-      { path, className: missing.name },
-    );
-  }
-}
-
-function checkLabels(recipe: Recipe, prior: PriorDescription): void {
-  if (recipe.labels.mode !== 'TEACHER' || prior.teacher) return;
-  throw invalid(
-    `expected a prior with a teacher for recipe.labels.mode TEACHER, got ${prior.name} without one: choose AUTO or NONE, or another prior`,
-    { path: ['recipe', 'labels', 'mode'] },
-  );
 }
 
 function listed(classes: readonly ClassCount[]): string {

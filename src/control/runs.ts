@@ -1,9 +1,9 @@
-import { invalid, notFound, PushforwardError } from '../base/errors.ts';
+import { notFound, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
 import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
-import { checkLaunch, readyVersion } from './launch-checks.ts';
+import { checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
 import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
 import { type RunView } from './views.ts';
 
@@ -28,7 +28,7 @@ export async function launchRun(
 ): Promise<{ run: RunView; reused: boolean }> {
   const rows = of.catalog.project(principal.projectId);
   const idempotencyKey = checkKey(input.idempotencyKey);
-  const asked = parse(input.recipe);
+  const asked = inRecipe(() => parseRecipe(input.recipe));
   const fingerprint = digestOf({ launch: 1, recipe: asked });
 
   // A repeated request gets its answer even if the dataset or prior would be refused today.
@@ -72,17 +72,6 @@ export async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string)
   const [run] = await rows.runsById([id]);
   if (!run) throw notFound('run', id);
   return run;
-}
-
-/** The recipe's own errors name fields of the recipe; the launch input has it under `recipe`. */
-function parse(recipe: unknown): Recipe {
-  try {
-    return parseRecipe(recipe);
-  } catch (error) {
-    if (!(error instanceof PushforwardError)) throw error;
-    const path = Array.isArray(error.details['path']) ? error.details['path'] : [];
-    throw invalid(error.message, { ...error.details, path: ['recipe', ...path] });
-  }
 }
 
 function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView {

@@ -75,7 +75,9 @@ describe('a launch', () => {
       classes: ['A'],
       denoiser: { folder: 'transformer', nullClass: 1, scheduler },
     });
-    await expect(launch({ priorId: conditional.id })).rejects.toMatchObject({ details: { className: 'B' } });
+    await expect(launch({ priorId: conditional.id })).rejects.toMatchObject({
+      details: { className: 'B', path: ['recipe', 'classes'] },
+    });
     await expect(launch({ priorId: conditional.id, classes: ['A'] })).resolves.toBeDefined();
     await expect(launch({ priorId: conditional.id, decoder: { mode: 'VAE' } })).resolves.toBeDefined();
   });
