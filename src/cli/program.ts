@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
@@ -70,7 +71,7 @@ export function createProgram(host: Host): Command {
         {
           path: dataset,
           name: options.name ?? datasetName(dataset),
-          priorPath: /[/\\.]/.test(options.prior) ? options.prior : join(host.priorsDir, options.prior),
+          priorPath: priorPath(host.priorsDir, options.prior),
           classes: options.classes ?? null,
           recipe: recipeOf(options),
           out: options.out,
@@ -160,6 +161,16 @@ function onService(host: Host, url: string | undefined, work: (client: ApiClient
   if (!URL.canParse(url))
     throw invalid(`expected --url to be a URL such as http://127.0.0.1:4000, got ${url}: correct it`);
   return work(createApiClient(url));
+}
+
+/** A word names a prior that we ship, anything else a folder. */
+function priorPath(priorsDir: string, prior: string): string {
+  if (!/^[\w-]+$/.test(prior) || existsSync(prior)) return prior;
+  const shipped = readdirSync(priorsDir).filter((name) => existsSync(join(priorsDir, name, 'prior.json')));
+  if (shipped.includes(prior)) return join(priorsDir, prior);
+  throw invalid(
+    `expected --prior to be ${shipped.join(', ')} or the folder of a bundle, got ${prior}: choose one of them, or write ./${prior}`,
+  );
 }
 
 /** `cifar10/train.tar.gz` is `train`. */
