@@ -27,7 +27,7 @@ export interface Cluster {
  * Opens the cluster in `home`, initialising it on first use (about 1.3 s).
  * @throws NOT_READY if the cluster is of another major version than the installed server
  */
-export async function openCluster(home: string, log: Log): Promise<Cluster> {
+export async function openCluster(home: string, log: Log, durable = true): Promise<Cluster> {
   const { postgres, initdb } = await findBinaries();
   const runAs = await unprivileged(log);
   const cluster = { home: resolve(home), directory: resolve(home, 'cluster'), user: 'pushforward', postgres, runAs };
@@ -35,7 +35,7 @@ export async function openCluster(home: string, log: Log): Promise<Cluster> {
   const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));
   if (onDisk === null) {
     log.info('initialising PostgreSQL', { directory: cluster.directory, major: installed });
-    return { ...cluster, password: await initialise(cluster, initdb) };
+    return { ...cluster, password: await initialise(cluster, initdb, durable) };
   }
   if (onDisk !== installed) {
     throw new PushforwardError(
@@ -73,7 +73,7 @@ async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
 }
 
 /** Beside its place first, so that a cluster that is there is whole. */
-async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string): Promise<string> {
+async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string, durable: boolean): Promise<string> {
   const password = randomBytes(24).toString('base64url');
   const fresh = join(cluster.home, 'cluster.new');
   const passwordForInitdb = join(cluster.home, 'password.new');
@@ -96,6 +96,7 @@ async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string): P
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
     '--no-instructions',
+    ...(durable ? [] : ['--no-sync']),
   ]);
   try {
     await run(file, args, { ...options, cwd: '/', env: { PATH: process.env['PATH'] ?? '' } });

@@ -32,7 +32,7 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   await mkdir(options.dataDir, { recursive: true });
-  const cluster = await openCluster(options.dataDir, options.log);
+  const cluster = await openCluster(options.dataDir, options.log, options.durable);
   const ours = await claimCluster(cluster);
   const adoptee = await findPostmaster(cluster, (port) => answers(cluster, port));
   if (adoptee) {
