@@ -9,7 +9,7 @@ export interface ChunkSizes {
   max: number;
 }
 
-/** About a minute of encoding on a CPU, and small beside a class of a large dataset. */
+/** Large enough that a task is worth a process and a manifest, small beside a class of a large dataset. */
 export const CHUNK_SIZES: ChunkSizes = { min: 256, target: 1024, max: 4096 };
 
 /**
