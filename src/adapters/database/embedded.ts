@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import pg from 'pg';
 import { type Log } from '../../base/log.ts';
+import { signalProcess } from '../../base/process-identity.ts';
 import { openCluster, type Cluster } from './cluster.ts';
 import { claimCluster, findPostmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
 
@@ -50,7 +51,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     }));
   await createDatabase(cluster, postmaster.port);
 
-  const stopAtExit = () => process.kill(postmaster.process.pid, 'SIGINT');
+  const stopAtExit = () => signalProcess(postmaster.process, 'SIGINT');
   if (ours) process.once('exit', stopAtExit);
   return {
     url: urlOf(cluster, postmaster.port, DATABASE),
