@@ -1,6 +1,6 @@
 import { type JsonObject } from '../base/json.ts';
 import { type Changes } from './changes.ts';
-import { type EngineOptions } from './engine.ts';
+import { type EngineOptions } from './options.ts';
 import { type AttemptHandle, type Executor, type TaskSpec } from './ports.ts';
 import { type Telemetry } from './telemetry.ts';
 

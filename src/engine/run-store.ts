@@ -1,5 +1,5 @@
 import { type JsonObject } from '../base/json.ts';
-import { type ArtifactManifest, type Failure, type Published, type TaskSpec, type Usage } from './ports.ts';
+import { type ArtifactManifest, type Failure, type Published, type TaskSpec, type Usage } from './work.ts';
 import { type AttemptState, type RunState, type StageState, type TaskState } from './states.ts';
 
 /**

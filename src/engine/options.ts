@@ -1,0 +1,71 @@
+import { type Clock } from '../base/clock.ts';
+import { type JsonObject } from '../base/json.ts';
+import { type Log } from '../base/log.ts';
+import { type Executor, type Planner, type Publications, type RunRecord, type RunStore } from './ports.ts';
+
+export interface EngineOptions {
+  runs: RunStore;
+  publications: Publications;
+  planner: Planner;
+  /** At least one. Attempts go to the first; the others are asked about attempts of earlier services. */
+  executors: readonly [Executor, ...Executor[]];
+  clock: Clock;
+  log: Log;
+  /** Names this service process; never used twice. */
+  ownerId: string;
+  lease: { durationMs: number; renewEveryMs: number };
+  /** How often a task may fail before its run does. */
+  maxAttempts: number;
+  /** How long a stopping run waits to see its processes or pods gone. */
+  releaseDeadlineMs: number;
+  /** Defaults suit production; tests shorten them. */
+  tuning?: {
+    /** How often everything is looked at without being asked; default 1000. */
+    pollMs?: number;
+    /** Wait before the first retry, doubling up to a minute; default 1000. */
+    backoffMs?: number;
+    /** Progress is written at most this often per stage; default 250. */
+    progressMs?: number;
+  };
+}
+
+/** What a launch is. The engine treats the recipe as opaque and does not check that the rows it names exist. */
+export interface LaunchRequest {
+  projectId: string;
+  recipe: JsonObject;
+  recipeDigest: string;
+  /** Artifact ids by role: `datasetVersion`, `prior`. */
+  inputs: Readonly<Record<string, string>>;
+  datasetVersionId: string;
+  priorId: string;
+  /** Null: every call is a new run. */
+  idempotencyKey: string | null;
+  /** Digest of the whole launch request. */
+  fingerprint: string;
+}
+
+export interface Engine {
+  /**
+   * One run per (project, idempotency key). Works from the first moment, whether or not this engine is the one that
+   * moves runs.
+   * @throws IDEMPOTENCY_CONFLICT if the key was used with another fingerprint
+   */
+  launch(request: LaunchRequest): Promise<{ run: RunRecord; created: boolean }>;
+  /**
+   * Asks a run to stop; a run that has ended stays as it is.
+   * @throws NOT_FOUND
+   */
+  cancel(projectId: string, runId: string): Promise<RunRecord>;
+  /** Begins to move runs as soon as no other engine does. */
+  start(): Promise<void>;
+  /** Stops what it runs, leaves it to the next start, and resolves when its attempts are seen gone. */
+  stop(): Promise<void>;
+  /** Look at this run now. */
+  wake(runId: string): void;
+  readonly events: EngineEvents;
+}
+
+export interface EngineEvents {
+  /** Called after commit with the run's newest sequence number; readers read the rows. Returns how to unsubscribe. */
+  subscribe(listener: (runId: string, sequence: number) => void): () => void;
+}
