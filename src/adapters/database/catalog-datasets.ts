@@ -125,7 +125,7 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
           .where('v.project_id', '=', projectId)
           .where('v.id', '=', id)
           .where('v.state', '=', 'IMPORTING')
-          .select(['v.id', 'v.dataset_id', 'v.number', 'd.name'])
+          .select(['v.id', 'v.dataset_id', 'v.number', 'v.source', 'd.name'])
           .forUpdate()
           .executeTakeFirst();
         if (!row) return;
@@ -137,7 +137,15 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
           .where('number', '>', 0)
           .select('id')
           .executeTakeFirst();
-        if (!same) await insertArtifact(tx, projectId, imported.manifest, row.name);
+        await insertArtifact(tx, projectId, imported.manifest, row.name);
+        // The same images may lie elsewhere now: the version reads them from where they were seen last.
+        if (same) {
+          await tx
+            .updateTable('dataset_versions')
+            .set({ artifact_id: imported.manifest.id, source: json(row.source) })
+            .where('id', '=', same.id)
+            .execute();
+        }
         await tx
           .updateTable('dataset_versions')
           .set({
