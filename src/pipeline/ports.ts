@@ -1,4 +1,5 @@
 /** What the stages need from outside: a store of objects, a runtime for models, images in and out, tables. */
+import { type MatrixProduct } from '../numerics/math/product.ts';
 
 /** Keys use `/`; a key never begins with one and has no `.` or `..` segment. */
 export interface ObjectStore {
@@ -72,7 +73,7 @@ export interface ModelRuntime {
   /** `key` names the model in this process (its digest): the same key gives the same session. `read` is called once. */
   load(key: string, read: () => Promise<Uint8Array>): Promise<Model>;
   /** Matrix product on this runtime, see numerics/math/product.ts. */
-  readonly product: import('../numerics/math/product.ts').MatrixProduct;
+  readonly product: MatrixProduct;
   close(): Promise<void>;
 }
 
@@ -233,5 +234,8 @@ export interface TextOutlines {
    * SVG path data of one line of text, its baseline at (x, y); `size` in pixels per em.
    * A text wider than `maxWidth` pixels ends in an ellipsis.
    */
-  path(text: string, at: { x: number; y: number; size: number; anchor?: 'start' | 'middle' | 'end'; maxWidth?: number; bold?: boolean }): string;
+  path(
+    text: string,
+    at: { x: number; y: number; size: number; anchor?: 'start' | 'middle' | 'end'; maxWidth?: number; bold?: boolean },
+  ): string;
 }
