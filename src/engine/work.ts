@@ -1,7 +1,7 @@
-/** The things that work is described in, and what becomes of it. */
 import { type ErrorCode, type ErrorRecord } from '../base/errors.ts';
-/** The things that work is described in, and what becomes of it. */
 import { type JsonObject } from '../base/json.ts';
+
+/* The things that work is described in, and what becomes of it. */
 
 /** One idempotent piece of a stage. */
 export interface TaskSpec {
