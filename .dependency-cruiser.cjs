@@ -97,6 +97,13 @@ module.exports = {
       from: { path: '^src/(base|numerics)/' },
       to: { path: 'node_modules/@opentelemetry/' },
     },
+    {
+      name: 'no dead modules',
+      comment: 'every module is reached from a root',
+      severity: 'error',
+      from: { path: '^src/(main|worker)\\.ts$' },
+      to: { path: '^src/', pathNot: ['\\.d\\.ts$', '^src/(main|worker)\\.ts$'], reachable: false },
+    },
     { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'only known packages', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {

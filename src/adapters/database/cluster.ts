@@ -29,7 +29,7 @@ export interface Cluster {
  */
 export async function openCluster(home: string, log: Log, durable = true): Promise<Cluster> {
   const { postgres, initdb } = await findBinaries();
-  const runAs = await unprivileged(log);
+  const runAs = await unprivileged({ program: postgres, folder: resolve(home) }, log);
   const cluster = { home: resolve(home), directory: resolve(home, 'cluster'), user: 'pushforward', postgres, runAs };
   const installed = /(\d+)/.exec((await run(postgres, ['--version'])).stdout)?.[1] ?? 'unknown';
   const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));

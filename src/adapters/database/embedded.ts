@@ -54,7 +54,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const stopAtExit = () => signalProcess(postmaster.process, 'SIGINT');
   if (ours) process.once('exit', stopAtExit);
   return {
-    url: urlOf(cluster, postmaster.port, DATABASE),
+    url: urlOf(cluster, postmaster.port, DATABASE, SERVICE_ROLE),
     adopted: adoptee !== null,
     async stop() {
       process.off('exit', stopAtExit);
@@ -64,9 +64,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 const DATABASE = 'pushforward';
+/** Owns its databases and nothing else: what the service sends cannot read the server's files. */
+const SERVICE_ROLE = 'service';
 
-function urlOf(cluster: Cluster, port: number, database: string): string {
-  return `postgres://${cluster.user}:${cluster.password}@127.0.0.1:${port}/${database}`;
+function urlOf(cluster: Cluster, port: number, database: string, role = cluster.user): string {
+  return `postgres://${role}:${cluster.password}@127.0.0.1:${port}/${database}`;
 }
 
 /** Whether the server on this port is up, takes our password and serves this very cluster. */
@@ -83,8 +85,13 @@ async function answers(cluster: Cluster, port: number): Promise<boolean> {
 
 async function createDatabase(cluster: Cluster, port: number): Promise<void> {
   await withClient(urlOf(cluster, port, 'postgres'), async (client) => {
-    const found = await client.query('select from pg_database where datname = $1', [DATABASE]);
-    if (found.rowCount === 0) await client.query(`create database ${DATABASE}`);
+    const role = await client.query('select from pg_roles where rolname = $1', [SERVICE_ROLE]);
+    if (role.rowCount === 0) {
+      const password = client.escapeLiteral(cluster.password);
+      await client.query(`create role ${SERVICE_ROLE} login createdb password ${password}`);
+    }
+    const database = await client.query('select from pg_database where datname = $1', [DATABASE]);
+    if (database.rowCount === 0) await client.query(`create database ${DATABASE} owner ${SERVICE_ROLE}`);
   });
 }
 

@@ -16,13 +16,16 @@ export interface RunAs {
   ): { file: string; args: string[]; options: { uid?: number; gid?: number } };
 }
 
-export async function unprivileged(log: Log): Promise<RunAs> {
+/** @param reaches program that the user has to execute, and folder that it has to pass through */
+export async function unprivileged(reaches: { program: string; folder: string }, log: Log): Promise<RunAs> {
   if (process.getuid?.() !== 0) {
     return { command: (file, args) => ({ file, args: [...args], options: {} }) };
   }
   const owner = await postgresUser(log);
-  if (await hasSetpriv()) return { owner, command: (program, args) => withSearch(owner, program, args) };
-  return { owner, command: (file, args) => ({ file, args: [...args], options: owner }) };
+  if ((await canReach(owner, reaches)) || !(await hasSetpriv())) {
+    return { owner, command: (file, args) => ({ file, args: [...args], options: owner }) };
+  }
+  return { owner, command: (program, args) => withSearch(owner, program, args) };
 }
 
 /**
@@ -33,6 +36,14 @@ function withSearch({ uid, gid }: { uid: number; gid: number }, program: string,
   const keep = '+dac_read_search';
   const drop = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', `--inh-caps=${keep}`, `--ambient-caps=${keep}`];
   return { file: 'setpriv', args: [...drop, program, ...args], options: {} };
+}
+
+async function canReach(owner: { uid: number; gid: number }, { program, folder }: { program: string; folder: string }) {
+  const tries = [run(program, ['--version'], owner), run('test', ['-x', folder], owner)];
+  return Promise.all(tries).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Of util-linux; containers may lack it, or the capability itself. */
