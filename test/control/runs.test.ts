@@ -69,7 +69,7 @@ describe('a launch', () => {
   });
 
   it('refuses classes that a class-conditional denoiser does not know', async () => {
-    const scheduler = { predictionType: 'epsilon' } as never;
+    const scheduler = { prediction_type: 'epsilon' } as never;
     const conditional = await anyPrior(world, {
       ...PRIOR,
       classes: ['A'],

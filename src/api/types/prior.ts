@@ -31,14 +31,14 @@ export class Denoiser {
 
   @Field(() => String, { description: 'What it predicts: epsilon, v_prediction or sample.' })
   get predictionType(): string {
-    return this.scheduler.predictionType;
+    return this.scheduler.prediction_type;
   }
 
   @Field(() => Int, { description: 'Steps of the schedule it was trained with.' })
   get trainTimesteps(): number {
-    return this.scheduler.trainTimesteps;
+    return this.scheduler.num_train_timesteps;
   }
-  declare scheduler: { predictionType: string; trainTimesteps: number };
+  declare scheduler: { prediction_type: string; num_train_timesteps: number };
 }
 
 @ObjectType({ description: 'The classifier that gives soft labels.' })

@@ -1,4 +1,5 @@
 /** What a prior bundle says of itself in its JSON files. `parse.ts` reads them; `validate.ts` holds the models to them. */
+import { type ScheduleConfig } from '../../numerics/diffusion/schedule.ts';
 
 /** Height and width in pixels (or latent cells). */
 export interface Extent {
@@ -34,25 +35,8 @@ export interface DenoiserDescription {
   folder: 'transformer' | 'unet';
   /** The class id that stands for "no class" in guidance, equal to the number of classes; null: unconditional. */
   nullClass: number | null;
-  scheduler: SchedulerConfig;
-}
-
-/** The noise schedule that the denoiser was trained with: the keys of diffusers' DDIMScheduler that matter here. */
-export interface SchedulerConfig {
-  trainTimesteps: number;
-  betaSchedule: 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
-  betaStart: number;
-  betaEnd: number;
-  /** Overrides the schedule; (trainTimesteps,). */
-  trainedBetas: number[] | null;
-  predictionType: 'epsilon' | 'v_prediction' | 'sample';
-  timestepSpacing: 'leading' | 'trailing' | 'linspace';
-  stepsOffset: number;
-  setAlphaToOne: boolean;
-  rescaleBetasZeroSnr: boolean;
-  /** Clips the predicted clean latent to +-clipSampleRange at every step. */
-  clipSample: boolean;
-  clipSampleRange: number;
+  /** The noise schedule that it was trained with. */
+  scheduler: ScheduleConfig;
 }
 
 export interface TeacherDescription {

@@ -22,7 +22,7 @@ export interface Prior {
   /** @param latents (b, d) scaled @returns (b, H, W, C), rounded to the nearest of 256 levels */
   decode(latents: Float32Array): Promise<Uint8Array>;
   /**
-   * One evaluation of the denoiser: what its `predictionType` says (noise, velocity or clean latent).
+   * One evaluation of the denoiser: what its `prediction_type` says (noise, velocity or clean latent).
    * @param noisy (b, d)
    * @param timestep of the training schedule, the same for the whole batch
    * @param classIds (b,), `nullClass` for no class; ignored by an unconditional denoiser

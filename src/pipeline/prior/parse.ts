@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PushforwardError } from '../../base/errors.ts';
-import { type DenoiserDescription, type PriorDescription, type SchedulerConfig } from './description.ts';
+import { type ScheduleConfig } from '../../numerics/diffusion/schedule.ts';
+import { type DenoiserDescription, type PriorDescription } from './description.ts';
 
 /** Reads a JSON file of the bundle. */
 export type ReadJson = (path: string) => Promise<unknown>;
@@ -32,21 +33,21 @@ const vaeConfig = z.looseObject({
 
 const denoiserConfig = z.looseObject({ num_classes: z.int().min(1).nullish() });
 
-/** Defaults are those of diffusers' DDIMScheduler. */
+/** Defaults are those of diffusers' DDIMScheduler; what the sampler does not do is refused here. */
 const schedulerConfig = z.looseObject({
   _class_name: z.enum(['DDIMScheduler', 'DDPMScheduler']),
   num_train_timesteps: z.int().min(1).max(100_000).default(1000),
   beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']).default('linear'),
   beta_start: z.number().min(0).max(1).default(0.0001),
   beta_end: z.number().min(0).max(1).default(0.02),
-  trained_betas: z.array(z.number()).nullish(),
+  trained_betas: z.null().default(null),
   prediction_type: z.enum(['epsilon', 'v_prediction', 'sample']).default('epsilon'),
   timestep_spacing: z.enum(['leading', 'trailing', 'linspace']).default('leading'),
   steps_offset: z.int().min(0).default(0),
   set_alpha_to_one: z.boolean().default(true),
-  rescale_betas_zero_snr: z.boolean().default(false),
+  rescale_betas_zero_snr: z.literal(false).default(false),
   clip_sample: z.boolean().default(true),
-  clip_sample_range: z.number().positive().default(1),
+  clip_sample_range: z.literal(1).default(1),
   thresholding: z.literal(false).default(false),
 });
 
@@ -126,21 +127,28 @@ async function readDenoiser(file: PriorFile, readJson: ReadJson): Promise<Denois
   return { folder, nullClass, scheduler: readScheduler(await readJson('scheduler/scheduler_config.json')) };
 }
 
-function readScheduler(json: unknown): SchedulerConfig {
-  const config = checked('scheduler/scheduler_config.json', schedulerConfig, json);
+function readScheduler(json: unknown): ScheduleConfig {
+  const {
+    num_train_timesteps,
+    beta_start,
+    beta_end,
+    beta_schedule,
+    prediction_type,
+    timestep_spacing,
+    steps_offset,
+    set_alpha_to_one,
+    clip_sample,
+  } = checked('scheduler/scheduler_config.json', schedulerConfig, json);
   return {
-    trainTimesteps: config.num_train_timesteps,
-    betaSchedule: config.beta_schedule,
-    betaStart: config.beta_start,
-    betaEnd: config.beta_end,
-    trainedBetas: config.trained_betas ?? null,
-    predictionType: config.prediction_type,
-    timestepSpacing: config.timestep_spacing,
-    stepsOffset: config.steps_offset,
-    setAlphaToOne: config.set_alpha_to_one,
-    rescaleBetasZeroSnr: config.rescale_betas_zero_snr,
-    clipSample: config.clip_sample,
-    clipSampleRange: config.clip_sample_range,
+    num_train_timesteps,
+    beta_start,
+    beta_end,
+    beta_schedule,
+    prediction_type,
+    timestep_spacing,
+    steps_offset,
+    set_alpha_to_one,
+    clip_sample,
   };
 }
 

@@ -4,7 +4,7 @@ import { type Bundle } from './bundle.ts';
 import { imageLength, latentLength } from './description.ts';
 import { priorOf } from './model.ts';
 import { priorInvalid } from './parse.ts';
-import { scheduleOf } from './schedule.ts';
+import { noiseSchedule } from '../../numerics/diffusion/schedule.ts';
 
 /**
  * Runs every model of the bundle on a batch of two and on its first image alone, and holds shapes and values to the
@@ -20,9 +20,9 @@ export async function validatePrior(bundle: Bundle, runtime: ModelRuntime): Prom
   const { denoiser, teacher } = description;
   if (denoiser) {
     const { scheduler, folder, nullClass } = denoiser;
-    scheduleOf(scheduler);
+    noiseSchedule(scheduler);
     const noisy = probeLatents(2 * latentLength(description));
-    for (const timestep of [0, scheduler.trainTimesteps - 1]) {
+    for (const timestep of [0, scheduler.num_train_timesteps - 1]) {
       const ids = (batch: Float32Array) => [0, nullClass ?? 0].slice(0, batch.length / latentLength(description));
       await probe(folder, () => onePasses(folder, noisy, (batch) => prior.denoise(batch, timestep, ids(batch))));
     }
@@ -40,7 +40,7 @@ export function describeBundle({ description }: Bundle): string {
     `images    ${extent(image)}`,
     `latents   ${extent(latent)}, ${latentLength(description)} numbers`,
     `classes   ${classes ? `${classes.length}: ${classes.slice(0, 10).join(', ')}${classes.length > 10 ? ', ...' : ''}` : 'not named'}`,
-    `denoiser  ${denoiser ? `${denoiser.folder}, ${denoiser.scheduler.predictionType}, ${denoiser.scheduler.trainTimesteps} timesteps` : 'none'}`,
+    `denoiser  ${denoiser ? `${denoiser.folder}, ${denoiser.scheduler.prediction_type}, ${denoiser.scheduler.num_train_timesteps} timesteps` : 'none'}`,
     `teacher   ${teacher ? `${teacher.classes.length} classes` : 'none'}`,
   ].join('\n');
 }

@@ -2,7 +2,7 @@ import { type JsonObject } from '../../base/json.ts';
 import { type TaskSpec } from '../../engine/ports.ts';
 import { type Denoiser, regenerate } from '../../numerics/diffusion/ddim.ts';
 import { guide } from '../../numerics/diffusion/guidance.ts';
-import { scheduleOf } from '../prior/schedule.ts';
+import { noiseSchedule } from '../../numerics/diffusion/schedule.ts';
 import { randomStream } from '../../numerics/math/random.ts';
 import { artifactId } from '../artifacts.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
@@ -111,7 +111,7 @@ async function throughDiffusion(
     const stream = randomStream({ seed: options.seed, classIndex: label, purpose: 'decode', item: first + i });
     noise.set(stream.normals(d), i * d);
   }
-  const schedule = scheduleOf(prior.description.denoiser!.scheduler);
+  const schedule = noiseSchedule(prior.description.denoiser!.scheduler);
   const denoise = guidedDenoiser(prior, options, b);
   return regenerate(denoise, x0, noise, schedule, { steps: options.steps, strength: options.strength, signal });
 }
