@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Published } from '../../src/engine/ports.ts';
 import { getBlob } from '../../src/pipeline/artifacts.ts';
+import { type Prior } from '../../src/pipeline/prior/model.ts';
 import { readSafetensors } from '../../src/pipeline/formats/safetensors.ts';
 import { createChain, type Chain } from '../support/chain.ts';
 import { picture, pictures, withFolder, writeFolder } from '../support/image-sources.ts';
@@ -129,6 +130,18 @@ describe('bad input', () => {
       { files },
     );
   });
+
+  it('refuses latents that are no numbers, and names the image', () =>
+    withChain(async ({ chain, prepared }) => {
+      const tamper = (prior: Prior): Prior => ({
+        ...prior,
+        encode: async (pixels) => (await prior.encode(pixels)).with(40, NaN),
+      });
+      const error = await refusal(chain.run({ ...prepared, recipe: RECIPE, tamper }));
+      expect(error).toMatchObject({ code: 'NON_FINITE' });
+      // 32 numbers a latent: the second of the batch
+      expect(error!.message).toMatch(/got NaN for image a\/.*\.png/);
+    }));
 
   it('refuses more points than a class has samples to learn from', () =>
     withChain(async ({ chain, prepared }) => {

@@ -10,7 +10,7 @@ import { importDataset } from '../../src/pipeline/dataset/import.ts';
 import { createPlanner } from '../../src/pipeline/planner.ts';
 import { type BundleFiles, type ObjectStore } from '../../src/pipeline/ports.ts';
 import { readBundle } from '../../src/pipeline/prior/bundle.ts';
-import { openPrior } from '../../src/pipeline/prior/model.ts';
+import { openPrior, type Prior } from '../../src/pipeline/prior/model.ts';
 import { publishPrior } from '../../src/pipeline/prior/register.ts';
 import { asJson, parseRecipe } from '../../src/pipeline/recipe.ts';
 import { carryOut } from '../../src/pipeline/work.ts';
@@ -32,6 +32,8 @@ export interface Chain {
     threads?: number;
     /** Rewrites the order in which tasks are carried out. */
     order?: <T>(tasks: T[]) => T[];
+    /** Stands between the stages and the prior. */
+    tamper?: (prior: Prior) => Prior;
   }): Promise<Map<string, Published[]>>;
 }
 
@@ -51,9 +53,17 @@ export function createChain(store: ObjectStore): Chain {
     publish: async (files) =>
       publishPrior({ bundle: await readBundle(files), store, projectId: PROJECT, publications }),
 
-    async run({ version, prior, recipe, batch = 4, threads = 1, order = (tasks) => tasks }) {
+    async run({
+      version,
+      prior,
+      recipe,
+      batch = 4,
+      threads = 1,
+      order = (tasks) => tasks,
+      tamper = (opened) => opened,
+    }) {
       const runtime = await createModelRuntime({ provider: 'cpu', threads });
-      const opened = await openPrior({ store, projectId: PROJECT, manifest: prior, runtime });
+      const opened = tamper(await openPrior({ store, projectId: PROJECT, manifest: prior, runtime }));
       const images = {
         reader: createImageReader(store),
         codec: createImageCodec(),
