@@ -73,7 +73,9 @@ async function importDataset(
     if (state === 'FAILED') throw fromErrorRecord(error!);
     if (state === 'READY') {
       const what = `${count(images!)} images of ${datasetVersion.classes!.length} classes`;
-      const how = datasetVersion.reused ? 'known, nothing imported' : seconds((Date.now() - startedMs) / 1000);
+      const how = datasetVersion.reused
+        ? 'known, nothing imported'
+        : `done in ${seconds((Date.now() - startedMs) / 1000)}`;
       progress.update('import', { done: images!, total: images!, unit: 'images', ended: `${what}  ${how}` });
       return datasetVersion.id;
     }
@@ -165,7 +167,7 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
 
 function how(took: number, tasks: number, cached: number): string {
   if (cached === tasks) return 'reused: everything was published before';
-  return `${seconds(took)}${cached > 0 ? `  ${cached} of ${tasks} tasks reused` : ''}`;
+  return `done in ${seconds(took)}${cached > 0 ? `  ${cached} of ${tasks} tasks reused` : ''}`;
 }
 
 function failureOf(run: RunReport): PushforwardError {

@@ -33,7 +33,7 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
     const now = Date.now();
     if (!out.isTTY || (!force && now - lastDrawMs < 80)) return;
     lastDrawMs = now;
-    const text = [...lines].map(([name, line]) => `\x1b[2K${render(name, line, out.columns ?? 80)}\n`).join('');
+    const text = [...lines].map(([name, line]) => `\x1b[2K${render(name, line, out.columns || 80)}\n`).join('');
     out.write((drawn > 0 ? `\x1b[${drawn}A` : '') + text);
     drawn = lines.size;
   };

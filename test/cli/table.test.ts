@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { count, dollars, percent, seconds, table } from '../../src/cli/table.ts';
+
+it('aligns names to the left and numbers to the right', () => {
+  const rows = [
+    ['airplane', '5,000'],
+    ['cat', '12'],
+  ];
+  expect(table(['class', 'n'], rows)).toBe(
+    ['class         n', '────────  ─────', 'airplane  5,000', 'cat          12'].join('\n'),
+  );
+});
+
+it.each([
+  [count(1234567), '1,234,567'],
+  [percent(0.0239), '2.39%'],
+  [dollars(0), '$0.0000'],
+  [dollars(0.000135), '$0.000135'],
+  [dollars(1.5), '$1.5000'],
+  [seconds(5.46), '5.5 s'],
+  [seconds(245), '4 min 05 s'],
+])('%s reads %s', (shown, expected) => {
+  expect(shown).toBe(expected);
+});
