@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Renders the glyphs dataset and trains its prior: bash priors/glyphs/train.sh [--smoke]
-# Needs Node with the repository's packages installed, npm, and a Python (PYTHON) with priors/recipe/requirements.txt.
-# WORK: folder for typefaces and checkpoints. --smoke takes a dozen steps of each training, into WORK, in about a minute.
+# Needs Node with the repository's packages, npm, and a Python (PYTHON) with priors/recipe/requirements.txt.
+# WORK: folder for typefaces and checkpoints. --smoke takes a dozen steps of each training, into WORK, in a minute or two.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -11,7 +11,8 @@ def alphas_cumprod():
     """Squared cosine schedule with betas capped at 0.999, (1000,); diffusers calls it squaredcos_cap_v2."""
     def level(u):
         return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
-    betas = [min(1 - level((i + 1) / TRAIN_TIMESTEPS) / level(i / TRAIN_TIMESTEPS), 0.999) for i in range(TRAIN_TIMESTEPS)]
+    levels = [level(i / TRAIN_TIMESTEPS) for i in range(TRAIN_TIMESTEPS + 1)]
+    betas = [min(1 - after / before, 0.999) for before, after in zip(levels, levels[1:])]
     return torch.cumprod(1 - torch.tensor(betas, dtype=torch.float64), 0).float()
 
 

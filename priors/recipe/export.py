@@ -17,7 +17,7 @@ import torch
 import transformer as denoiser
 from diffusion import TRAIN_TIMESTEPS
 from teacher import MEAN, STD, Teacher
-from training import load_average, read_settings
+from training import load_average, read_images, read_settings
 from vae import LATENT_CHANNELS, Autoencoder, encode
 
 OPSET = 17
@@ -133,8 +133,9 @@ def export_denoiser(model, bundle, settings, classes):
 def export_teacher(model, bundle, classes):
     _, id2label, label2id = names_of(classes)
     export_graph(model, bundle / "teacher/model.onnx", {"pixel_values": draw_normal(3, 32, 32)}, "logits", half=False)
-    write_json(bundle / "teacher/config.json", {"model_type": "convnet", "image_size": 32, "num_channels": 3,
-                                                "num_labels": len(classes), "id2label": id2label, "label2id": label2id})
+    write_json(bundle / "teacher/config.json", {
+        "model_type": "convnet", "image_size": 32, "num_channels": 3, "num_labels": len(classes), "id2label": id2label,
+        "label2id": label2id})
     write_json(bundle / "teacher/preprocessor_config.json", {
         "do_normalize": True, "do_rescale": True, "do_resize": False, "rescale_factor": 1 / 255,
         "image_mean": [MEAN] * 3, "image_std": [STD] * 3, "size": {"height": 32, "width": 32}})
@@ -143,8 +144,8 @@ def export_teacher(model, bundle, classes):
 def write_manifest(bundle, about, classes):
     """model_index.json, then prior.json with the digest of every file that the bundle consists of."""
     names, id2label, _ = names_of(classes)
-    index = {"_class_name": "DiTPipeline", "_diffusers_version": DIFFUSERS_VERSION, "vae": ["diffusers", "AutoencoderKL"],
-             "id2label": id2label}
+    index = {"_class_name": "DiTPipeline", "_diffusers_version": DIFFUSERS_VERSION, "id2label": id2label,
+             "vae": ["diffusers", "AutoencoderKL"]}
     folders = ["vae_encoder", "vae_decoder"]
     if about["denoiser"]:
         index |= {"transformer": ["diffusers", "DiTTransformer2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
@@ -166,9 +167,10 @@ def main():
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="folder with vae.pt, transformer.pt, teacher.pt")
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     about = read_settings(args.settings, "bundle", False)
-    data = np.load(args.images)
+    data = read_images(args.images, args.smoke)
     classes = data["classes"]
     torch.manual_seed(0)
     autoencoder = load_average(args.weights / "vae.pt", Autoencoder(read_settings(args.settings, "vae", False)))

@@ -7,12 +7,11 @@ python teacher.py --images images.npz --settings settings.json --out folder   (t
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from training import batch_indices, load_average, read_settings, to_unit_range, train
+from training import batch_indices, load_average, read_images, read_settings, to_unit_range, train
 from vae import Autoencoder, encode
 
 MEAN, STD = 0.5, 0.5
@@ -66,7 +65,7 @@ def main():
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     settings = read_settings(args.settings, "teacher", args.smoke)
-    data = np.load(args.images)
+    data = read_images(args.images, args.smoke)
     autoencoder = load_average(args.out / "vae.pt", Autoencoder(read_settings(args.settings, "vae", args.smoke)))
     images, labels = data["train_images"], torch.from_numpy(data["train_labels"])
     decoded = decode_all(autoencoder, encode(autoencoder, images))

@@ -11,10 +11,10 @@ python=${PYTHON:-python3}
 mkdir -p "$work"
 "$python" "$here/vae.py" --images "$images" --settings "$settings" --out "$work" $smoke
 sheet=()
-if [ "$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["bundle"]["denoiser"])' "$settings")" = True ]; then
+if grep -q '"denoiser": true' "$settings"; then
   "$python" "$here/teacher.py" --images "$images" --settings "$settings" --out "$work" $smoke
   "$python" "$here/transformer.py" --images "$images" --settings "$settings" --out "$work" $smoke
   sheet=(--sheet "$bundle/samples.png")
 fi
-"$python" "$here/export.py" --images "$images" --settings "$settings" --weights "$work" --bundle "$bundle"
+"$python" "$here/export.py" --images "$images" --settings "$settings" --weights "$work" --bundle "$bundle" $smoke
 "$python" "$here/measure.py" --images "$images" --bundle "$bundle" "${sheet[@]}" $smoke

@@ -19,6 +19,13 @@ def read_settings(path, network, smoke):
     return {**settings, **SMOKE} if smoke else settings
 
 
+def read_images(path, smoke):
+    """The arrays of an .npz of images; a smoke run takes every twentieth image."""
+    data = dict(np.load(path))
+    thin = lambda name: smoke and name.startswith(("train_", "test_"))
+    return {name: value[::20] if thin(name) else value for name, value in data.items()}
+
+
 def batch_indices(n, batch, step, seed):
     """Indices of batch number `step` (batch,): each epoch is a permutation that follows from seed and epoch alone."""
     per_epoch = n // batch

@@ -8,14 +8,13 @@ import argparse
 import math
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from diffusion import TRAIN_TIMESTEPS, add_noise, alphas_cumprod
 from layers import attend
-from training import batch_indices, load_average, read_settings, train
+from training import batch_indices, load_average, read_images, read_settings, train
 from vae import Autoencoder, encode
 
 CHANNELS, SIZE = 4, 8
@@ -121,7 +120,7 @@ def main():
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     settings = read_settings(args.settings, "transformer", args.smoke)
-    data = np.load(args.images)
+    data = read_images(args.images, args.smoke)
     autoencoder = load_average(args.out / "vae.pt", Autoencoder(read_settings(args.settings, "vae", args.smoke)))
     raw, held_out = encode(autoencoder, data["train_images"]), encode(autoencoder, data["test_images"])
     factor, shift = scaling(raw)

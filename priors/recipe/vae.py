@@ -8,13 +8,12 @@ import argparse
 import math
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from layers import AttentionBlock, ResidualBlock
-from training import batch_indices, load_average, read_settings, to_unit_range, train
+from training import batch_indices, read_images, read_settings, to_unit_range, train
 
 LATENT_CHANNELS = 4
 OUTER = ("encoder.stem", "encoder.head", "decoder.stem", "decoder.head")
@@ -89,8 +88,8 @@ def loss_function(images, settings):
 @torch.no_grad()
 def encode(model, images, batch=250):
     """Posterior means (n, 4, 8, 8) of images (n, 32, 32, 3) uint8."""
-    parts = [model.encoder(to_unit_range(images[i:i + batch]))[:, :LATENT_CHANNELS] for i in range(0, len(images), batch)]
-    return torch.cat(parts)
+    parts = (to_unit_range(images[i:i + batch]) for i in range(0, len(images), batch))
+    return torch.cat([model.encoder(part)[:, :LATENT_CHANNELS] for part in parts])
 
 
 @torch.no_grad()
@@ -112,7 +111,7 @@ def main():
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     settings = read_settings(args.settings, "vae", args.smoke)
-    data = np.load(args.images)
+    data = read_images(args.images, args.smoke)
     train_images, test_images = data["train_images"], data["test_images"]
     torch.manual_seed(settings["seed"])
     model = Autoencoder(settings).to(memory_format=torch.channels_last)
