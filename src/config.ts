@@ -15,7 +15,8 @@ export interface Config {
   databaseUrl: string | null;
   /** Where imports in place may read. Absent: anywhere (embedded mode, loopback only). */
   importRoots: string[] | null;
-  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Absent: `info` for a service of its own, `error` for one that a command starts. */
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | null;
   /** OTLP over HTTP; absent: no export. */
   otlpEndpoint: string | null;
   local: {
@@ -27,6 +28,8 @@ export interface Config {
   lease: { durationMs: number; renewEveryMs: number };
   releaseDeadlineMs: number;
   maxAttempts: number;
+  /** What child processes inherit: everything but the password of the database, which workers never see. */
+  childEnvironment: Record<string, string | undefined>;
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
@@ -39,8 +42,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: env['HOST'] ?? '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65535),
     databaseUrl: env['DATABASE_URL'] || null,
-    importRoots: env['PUSHFORWARD_IMPORT_ROOTS']?.split(':').map((path) => resolve(path)) ?? null,
-    logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
+    importRoots: paths(env['PUSHFORWARD_IMPORT_ROOTS']),
+    logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] || null,
     local: {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
@@ -52,6 +55,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     releaseDeadlineMs: integer(env, 'PUSHFORWARD_RELEASE_DEADLINE_MS', 30_000, 100, 3_600_000),
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
+    childEnvironment: { ...env, DATABASE_URL: undefined },
   };
 }
 
@@ -75,9 +79,14 @@ function number(env: NodeJS.ProcessEnv, name: string, fallback: number): number 
   return value;
 }
 
-function oneOf<T extends string>(env: NodeJS.ProcessEnv, name: string, allowed: readonly T[], fallback: T): T {
+function paths(text: string | undefined): string[] | null {
+  const parts = (text ?? '').split(':').filter((path) => path !== '');
+  return parts.length > 0 ? parts.map((path) => resolve(path)) : null;
+}
+
+function oneOf<T extends string>(env: NodeJS.ProcessEnv, name: string, allowed: readonly T[]): T | null {
   const text = env[name];
-  if (text === undefined || text === '') return fallback;
+  if (text === undefined || text === '') return null;
   if (!(allowed as readonly string[]).includes(text)) {
     throw invalid(`expected ${name} to be one of ${allowed.join(', ')}, got ${text}: correct the environment`);
   }

@@ -15,8 +15,10 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+let debug = false;
 try {
   const config = readConfig();
+  debug = config.logLevel === 'debug';
   const program = createProgram({
     version: config.version,
     priorsDir: fileURLToPath(new URL('../priors', import.meta.url)),
@@ -41,6 +43,6 @@ try {
   console.error(`\npushforward: ${message}`);
   const lines = details?.['lastLogLines'];
   if (Array.isArray(lines) && lines.length > 0) console.error(lines.map((line) => `  ${String(line)}`).join('\n'));
-  if (code === 'INTERNAL' && process.env['LOG_LEVEL'] === 'debug') console.error(error);
+  if (debug) console.error(error);
   process.exitCode = code === 'CANCELLED' ? 130 : 1;
 }

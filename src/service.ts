@@ -1,6 +1,6 @@
 /** Wires the service: what implements which port. `main.ts` has the commands; nothing else knows this much. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCatalog } from './adapters/database/catalog.ts';
@@ -16,6 +16,7 @@ import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
 import { PushforwardError } from './base/errors.ts';
 import { newId } from './base/ids.ts';
+import { identify, isAlive, type ProcessIdentity } from './base/process-identity.ts';
 import { type Config } from './config.ts';
 import { createControl } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
@@ -39,8 +40,11 @@ export interface Service {
  */
 export async function startService(config: Config): Promise<Service> {
   const stops: (() => Promise<unknown>)[] = [];
+  /** One part that cannot stop does not keep the others from it; the first reason is told. */
   const stop = async () => {
-    for (const each of stops.reverse()) await each();
+    const failures: unknown[] = [];
+    for (const each of stops.reverse()) await each().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     await mkdir(config.stateDir, { recursive: true });
@@ -49,7 +53,7 @@ export async function startService(config: Config): Promise<Service> {
       serviceName: 'pushforward',
       version: config.version,
       otlpEndpoint: config.otlpEndpoint,
-      logLevel: config.logLevel,
+      logLevel: config.logLevel ?? 'info',
       pretty: process.stderr.isTTY,
     });
     const { log } = telemetry;
@@ -70,7 +74,7 @@ export async function startService(config: Config): Promise<Service> {
       slots: config.local.slots,
       priceUsdPerHour: config.local.priceUsdPerHour,
       workerPath: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      env: { ...process.env, PUSHFORWARD_STATE_DIR: config.stateDir },
+      env: { ...config.childEnvironment, PUSHFORWARD_STATE_DIR: config.stateDir },
       log,
       killAfterMs: 5_000,
     });
@@ -126,7 +130,7 @@ export async function startService(config: Config): Promise<Service> {
       return postgres.url;
     }
   } catch (error) {
-    await stop();
+    await stop().catch(() => {});
     throw error;
   }
 }
@@ -147,8 +151,7 @@ export async function serve(config: Config, signal: AbortSignal): Promise<void> 
 export async function withService(config: Config, work: (url: string) => Promise<void>): Promise<void> {
   const running = await runningService(config.stateDir);
   if (running) return work(running.url);
-  const logLevel = process.env['LOG_LEVEL'] ? config.logLevel : 'error';
-  const service = await startService({ ...config, port: 0, logLevel });
+  const service = await startService({ ...config, port: 0, logLevel: config.logLevel ?? 'error' });
   try {
     await work(service.url);
   } finally {
@@ -204,7 +207,8 @@ function priorRegistrar(store: ObjectStore): PriorRegistrar {
 }
 
 interface Announcement {
-  pid: number;
+  process: ProcessIdentity;
+  /** Null until the service listens. */
   url: string | null;
 }
 
@@ -213,19 +217,15 @@ const announcementPath = (stateDir: string): string => join(stateDir, 'service.j
 /** Takes the state directory for this process. Answers with what gives it back. */
 async function takeStateDir(stateDir: string): Promise<() => Promise<void>> {
   const path = announcementPath(stateDir);
-  const mine = JSON.stringify({ pid: process.pid, url: null } satisfies Announcement);
   for (;;) {
-    try {
-      await writeFile(path, mine, { flag: 'wx' });
+    if (await writeWhole(stateDir, { process: identify(process.pid), url: null }, link)) {
       return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const other = await readAnnouncement(stateDir);
-    if (other && isAlive(other.pid)) {
+    if (other && other.process.pid !== process.pid && isAlive(other.process)) {
       throw new PushforwardError(
         'ALREADY_EXISTS',
-        `expected no service on ${stateDir}, got process ${other.pid} at ${other.url ?? 'an address that it has yet to announce'}: ` +
+        `expected no service on ${stateDir}, got process ${other.process.pid} at ${other.url ?? 'an address that it has yet to announce'}: ` +
           'stop it, or set PUSHFORWARD_STATE_DIR to another directory',
       );
     }
@@ -235,18 +235,33 @@ async function takeStateDir(stateDir: string): Promise<() => Promise<void>> {
 }
 
 async function announce(stateDir: string, url: string): Promise<void> {
+  await writeWhole(stateDir, { process: identify(process.pid), url }, rename);
+}
+
+/** Readers never see a part of it. False where `place` is to make the file and it is there already. */
+async function writeWhole(stateDir: string, announcement: Announcement, place: typeof link): Promise<boolean> {
   const temporary = join(stateDir, `service.${randomUUID()}.json`);
-  await writeFile(temporary, JSON.stringify({ pid: process.pid, url } satisfies Announcement));
-  await rename(temporary, announcementPath(stateDir));
+  await writeFile(temporary, JSON.stringify(announcement));
+  try {
+    await place(temporary, announcementPath(stateDir));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 async function runningService(stateDir: string): Promise<{ url: string } | null> {
   const announced = await readAnnouncement(stateDir);
-  if (!announced?.url || !isAlive(announced.pid)) return null;
-  const healthy = await fetch(`${announced.url}/healthz`)
-    .then((answer) => answer.ok)
-    .catch(() => false);
-  return healthy ? { url: announced.url } : null;
+  if (!announced?.url || !isAlive(announced.process)) return null;
+  const { url } = announced;
+  const healthy = await fetch(`${url}/healthz`).then(
+    (answer) => answer.ok,
+    () => false,
+  );
+  return healthy ? { url } : null;
 }
 
 async function readAnnouncement(stateDir: string): Promise<Announcement | null> {
@@ -254,15 +269,6 @@ async function readAnnouncement(stateDir: string): Promise<Announcement | null> 
     return JSON.parse(await readFile(announcementPath(stateDir), 'utf8')) as Announcement;
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The closed set of error codes. `api` alone maps them to GraphQL; `cli` maps them to exit codes.
+ * The closed set of error codes. `api` alone maps them to GraphQL.
  * A message says what was expected, what was received and what to do.
  */
 export const ERROR_CODES = [
@@ -31,6 +31,10 @@ export const ERROR_CODES = [
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return (ERROR_CODES as readonly unknown[]).includes(value);
+}
 
 /** What crosses process and database boundaries. */
 export interface ErrorRecord {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { PushforwardError } from '../base/errors.ts';
+import { isErrorCode, PushforwardError } from '../base/errors.ts';
 
 /** A client of the GraphQL API like any other: it sends the operations under `schema/operations/`. */
 export interface ApiClient {
@@ -86,7 +86,7 @@ function unwrap<T>(answer: GraphqlAnswer<T>): T {
   const [error] = answer.errors ?? [];
   if (error) {
     const code = error.extensions?.['code'];
-    throw new PushforwardError(code === 'INTERNAL' ? 'INTERNAL' : 'INVALID_INPUT', error.message, error.extensions);
+    throw new PushforwardError(isErrorCode(code) ? code : 'INVALID_INPUT', error.message, error.extensions);
   }
   return answer.data as T;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
+import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
 import { type ApiClient } from './client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
@@ -25,7 +25,7 @@ export interface DistillRequest {
 /** What a failed operation answers with: every member of the error unions has these. */
 interface Refusal {
   __typename: string;
-  code?: string;
+  code?: ErrorCode;
   message?: string;
 }
 
@@ -113,7 +113,7 @@ async function launch(client: ApiClient, recipe: Record<string, unknown>): Promi
 }
 
 function refuse(answer: Refusal): void {
-  if (answer.message !== undefined) throw new PushforwardError('INVALID_INPUT', answer.message, { code: answer.code });
+  if (answer.message !== undefined) throw fromErrorRecord({ code: answer.code!, message: answer.message });
 }
 
 interface EventAnswer {
@@ -174,8 +174,10 @@ function failureOf(run: RunReport): PushforwardError {
   if (run.state === 'CANCELLED')
     return new PushforwardError('CANCELLED', `run ${run.id} was cancelled; nothing of it holds a resource`);
   const { failure } = run;
-  return new PushforwardError('INVALID_INPUT', failure?.message ?? `run ${run.id} failed without a reason`, {
-    lastLogLines: failure?.lastLogLines ?? [],
+  return fromErrorRecord({
+    code: failure?.code ?? 'INTERNAL',
+    message: failure?.message ?? `run ${run.id} failed without a reason`,
+    details: { lastLogLines: failure?.lastLogLines ?? [] },
   });
 }
 

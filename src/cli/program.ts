@@ -130,7 +130,7 @@ function withRecipe(command: Command): Command {
     .option('--steps <number>', 'of the whole noise schedule; default 50', wholeNumber)
     .option('--guidance <scale>', 'classifier-free guidance; default 4', decimal)
     .option('--temperature <number>', 'of the soft labels; default 1', decimal)
-    .option('--weight-exponent <a>', 'training weights go with mass^a; default 1', decimal)
+    .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', decimal)
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
     .option('--batch <number>', 'images per model call; default 128', wholeNumber)
     .addOption(

@@ -1,3 +1,4 @@
+import { type ErrorCode } from '../base/errors.ts';
 import { count, dollars, percent, seconds, table } from './table.ts';
 
 /** The part of a run that the commands show; the shape of `schema/operations/Run.graphql`. */
@@ -5,7 +6,7 @@ export interface RunReport {
   id: string;
   state: string;
   costUsd: number;
-  failure: { message: string; lastLogLines: string[] } | null;
+  failure: { code: ErrorCode; message: string; lastLogLines: string[] } | null;
   stages: StageFigures[];
   classFigures: ClassFigures[];
   overall: { w2Weighted: number; w2Uniform: number; reduction: number; ess: number } | null;

@@ -43,8 +43,8 @@ async function announcedUrl(child: ChildProcess, stateDir: string, output: () =>
   for (let tries = 0; tries < 600; tries++) {
     if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}:\n${output()}`);
     const text = await readFile(join(stateDir, 'service.json'), 'utf8').catch(() => '{}');
-    const { pid, url } = JSON.parse(text) as { pid?: number; url?: string | null };
-    if (pid === child.pid && url) return url;
+    const { process: of, url } = JSON.parse(text) as { process?: { pid: number }; url?: string | null };
+    if (of?.pid === child.pid && url) return url;
     await new Promise((wake) => setTimeout(wake, 100));
   }
   throw new Error(`the service announced no address within a minute:\n${output()}`);
