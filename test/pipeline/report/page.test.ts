@@ -7,7 +7,7 @@ const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
 const figures = (name: string): ReportFigures => ({
   title: name,
-  datasetVersion: { id: 'v', digest: 'd', images: 1000 },
+  datasetVersion: { digest: 'd', images: 1000 },
   prior: { id: 'p', name, version: '1', license: name },
   classes: [
     {
@@ -57,6 +57,23 @@ describe('the contact sheet', () => {
     const drawn = [...svg.matchAll(/base64,([^"]+)"/g)].map((match) => Buffer.from(match[1]!, 'base64')[0]);
     expect(drawn).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     expect(svg).not.toMatch(/<text|<script/);
+  });
+
+  it.each([
+    [10, 500],
+    [100, 50],
+    [1000, 10],
+    [1000, 300],
+  ])('of %i classes with %i points stays below what renderers take, and says what it leaves out', (c, k) => {
+    const points = Array.from({ length: k }, (_, i) => point((i + 1) / (k * k)));
+    const classes = Array.from({ length: c }, (_, i) => ({ name: `class ${i}`, points }));
+    const said: string[] = [];
+    const spy = { path: (line: string) => (said.push(line), '') };
+    const { svg, height } = contactSheet('title', classes, spy);
+    expect(2 * height).toBeLessThanOrEqual(32_767);
+    const drawn = svg.match(/<image/g)!.length;
+    expect(said.some((line) => line.startsWith('Showing '))).toBe(drawn < c * k);
+    expect(drawn).toBeGreaterThan(1000);
   });
 
   it('wraps many points and grows downwards', () => {
