@@ -13,7 +13,10 @@ export function artifactId(of: { stage: string; stageVersion: number; options: J
 export const artifactKey = (projectId: string, id: string): string => `projects/${projectId}/artifacts/${id}.json`;
 export const blobKey = (projectId: string, digest: string): string => `projects/${projectId}/blobs/${digest}`;
 
-/** Writes a blob under its digest; a blob that is there already is left as it is. */
+/**
+ * Writes a blob under its digest. One that is there already is left as it is, unless its size says that it was damaged: then it
+ * is written anew, which changes nothing that was ever right.
+ */
 export async function putBlob(
   store: ObjectStore,
   projectId: string,
@@ -21,7 +24,11 @@ export async function putBlob(
   mediaType: string,
 ): Promise<BlobReference> {
   const digest = sha256(bytes);
-  await store.put(blobKey(projectId, digest), bytes, { ifAbsent: true, sha256: digest, mediaType });
+  const key = blobKey(projectId, digest);
+  const { written } = await store.put(key, bytes, { ifAbsent: true, sha256: digest, mediaType });
+  if (!written && (await store.head(key))?.bytes !== bytes.length) {
+    await store.put(key, bytes, { sha256: digest, mediaType });
+  }
   return { sha256: digest, bytes: bytes.length, mediaType };
 }
 
@@ -56,22 +63,36 @@ function parseManifest(bytes: Uint8Array, id: string): ArtifactManifest {
 
 /** Publication as ARCHITECTURE.md describes it, over any object store. */
 export function createPublications(store: ObjectStore): Publications {
+  /** The first blob that is not there with its size. */
+  async function missingBlob(projectId: string, manifest: ArtifactManifest): Promise<string | null> {
+    for (const [name, blob] of Object.entries(manifest.blobs)) {
+      if ((await store.head(blobKey(projectId, blob.sha256)))?.bytes !== blob.bytes) return name;
+    }
+    return null;
+  }
+
   return {
     async find(projectId, id) {
       if (!(await store.head(artifactKey(projectId, id)))) return null;
       const manifest = await readManifest(store, projectId, id);
-      for (const blob of Object.values(manifest.blobs)) {
-        const head = await store.head(blobKey(projectId, blob.sha256));
-        if (head?.bytes !== blob.bytes) return null;
-      }
-      return manifest;
+      return (await missingBlob(projectId, manifest)) === null ? manifest : null;
     },
 
     async publish(projectId, manifest) {
       const bytes = new TextEncoder().encode(canonicalJson(manifest));
       const key = artifactKey(projectId, manifest.id);
       const { written } = await store.put(key, bytes, { ifAbsent: true, mediaType: 'application/json' });
-      return written ? manifest : await readManifest(store, projectId, manifest.id);
+      if (written) return manifest;
+      const winner = await readManifest(store, projectId, manifest.id);
+      const missing = await missingBlob(projectId, winner);
+      if (missing === null) return winner;
+      // The same work gave other bytes here than where it was published first, and those are lost.
+      throw new PushforwardError(
+        'CORRUPT_ARTIFACT',
+        `expected blob ${missing} of artifact ${winner.id} in the store, got none or one of another size: ` +
+          `delete the object ${key} and launch the run again`,
+        { artifactId: winner.id, blob: winner.blobs[missing]!.sha256 },
+      );
     },
   };
 }

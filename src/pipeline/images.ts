@@ -56,7 +56,10 @@ async function decodeBatch(
   while (decoding.length < batch) {
     const item = await source.next();
     if (item.done) break;
-    decoding.push(decodeOne(item.value.entry, item.value.bytes, codec, target));
+    const one = decodeOne(item.value.entry, item.value.bytes, codec, target);
+    // It may fail while the next image is still being read; the failure is taken up below.
+    one.catch(() => {});
+    decoding.push(one);
   }
   if (decoding.length === 0) return null;
   const decoded = await Promise.all(decoding);
@@ -83,7 +86,9 @@ async function decodeOne(
   try {
     return { entry, pixels: (await codec.decode(bytes, target)).data };
   } catch (error) {
-    if (error instanceof PushforwardError && error.code === 'CORRUPT_IMAGE') return { entry, reason: error.message };
-    throw error;
+    if (!(error instanceof PushforwardError)) throw error;
+    if (error.code === 'CORRUPT_IMAGE') return { entry, reason: error.message };
+    const { path } = entry.reference;
+    throw new PushforwardError(error.code, `${path}: ${error.message}`, { ...error.details, path }, { cause: error });
   }
 }

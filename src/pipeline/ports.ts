@@ -191,6 +191,8 @@ export interface DecodeTarget {
 
 /** Implemented by adapters/images. */
 export interface ImageCodec {
+  /** The library and its version; goes into the manifests. */
+  describe(): string;
   /**
    * Decodes to exactly the target: grayscale becomes RGB, alpha is laid on white, CMYK is converted, EXIF orientation
    * is applied; another size is resized to cover and cropped at the centre. CORRUPT_IMAGE if it cannot.

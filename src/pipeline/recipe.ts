@@ -39,7 +39,7 @@ const labels = z
 const weights = z
   .strictObject({
     /** a in w = N p_c m^a / sum m^a: 0 is uniform (D4M), 1 the theory. */
-    exponent: z.number().min(0).max(10).default(1),
+    exponent: z.number().min(0).max(1).default(1),
     /** p_c: the class's share of the data, or 1/C. */
     classShares: z.enum(['DATA', 'UNIFORM']).default('DATA'),
   })

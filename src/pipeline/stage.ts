@@ -1,5 +1,6 @@
 import { type JsonObject } from '../base/json.ts';
 import { type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports.ts';
+import { artifactId } from './artifacts.ts';
 import { type Prior } from './prior/model.ts';
 import {
   type ImageCodec,
@@ -21,6 +22,27 @@ export interface Stage {
   readonly version: number;
   plan(context: PlanContext): Promise<StagePlan>;
   run(task: TaskSpec, context: WorkContext): Promise<Produced>;
+}
+
+/**
+ * A task of a stage, named by the stage's version, its options and `identity`: the artifacts whose bytes decide its own.
+ * `inputs` adds those that it reads for what the options name already; default: `identity` alone.
+ */
+export function taskOf(
+  stage: Pick<Stage, 'name' | 'version'>,
+  of: Pick<TaskSpec, 'index' | 'title' | 'items' | 'options'> &
+    Partial<Pick<TaskSpec, 'labels' | 'locators' | 'inputs'>> & { identity: string[] },
+): TaskSpec {
+  const { identity, labels = {}, locators = {}, inputs = identity, ...rest } = of;
+  const named = { stage: stage.name, stageVersion: stage.version };
+  return {
+    ...rest,
+    ...named,
+    artifactId: artifactId({ ...named, options: of.options, inputs: identity }),
+    labels,
+    locators,
+    inputs,
+  };
 }
 
 /** A plan request with the recipe parsed and the store at hand. */

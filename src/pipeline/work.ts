@@ -36,6 +36,6 @@ export async function carryOut(
     blobs,
     content: made.content,
     metrics: made.metrics,
-    produced: { ...context.runtime.describe() },
+    produced: { ...context.runtime.describe(), images: context.images.codec.describe() },
   });
 }

@@ -64,7 +64,7 @@ describe('the chain of stages', () => {
       const other = createChain(createMemoryStore());
       const again = { version: await other.importPath(folder), prior: await other.publish(tinyPriorBundle()) };
       const order = <T>(tasks: T[]) => [...tasks].reverse();
-      const two = await other.run({ ...again, recipe: RECIPE, batch: 7, threads: 2, order });
+      const two = await other.run({ ...again, recipe: RECIPE, batch: 2, threads: 2, order });
       expect(digests(two)).toEqual(digests(one));
     }));
 

@@ -15,7 +15,8 @@ const MAX_DENSITY = 100_000;
 export function createImageCodec(): ImageCodec {
   sharp.concurrency(1);
   sharp.cache(false);
-  return { decode, encodePng, renderSvg };
+  const describe = () => `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+  return { describe, decode, encodePng, renderSvg };
 }
 
 async function decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels> {
@@ -73,7 +74,7 @@ async function explain(error: unknown, bytes: Uint8Array, { maxPixels }: DecodeT
   return new PushforwardError(
     'IMAGE_TOO_LARGE',
     `expected an image of at most ${maxPixels} pixels, got ${size ? `${size.width}x${size.height}` : 'more'}: ` +
-      'scale it down before the import, or raise the limit',
+      'scale it down or leave it out, and import again',
     { maxPixels, width: size?.width, height: size?.height },
     { cause: error },
   );

@@ -25,7 +25,7 @@ export async function takeFacts(
   const digest = pairDigest();
   const classes: { name: string; images: number }[] = [];
   const stayed = new Map<string, number>();
-  const old = before && keeping(before.sorted());
+  await using old = before && keeping(before.sorted());
   let withinClass = 0;
   let last = '';
   for await (const batch of images.sorted()) {

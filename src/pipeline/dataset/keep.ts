@@ -11,7 +11,8 @@ import { readChunks, readEntries } from './version.ts';
  * chunks of their own. A chunk below the smallest size is dissolved, so that many small additions do not leave many
  * small chunks.
  */
-export interface Keeping {
+/** Holds sorted runs open until it is disposed of. */
+export interface Keeping extends AsyncDisposable {
   /** For images in order of (class name, sha256): the chunk that this one was in, or null. Counts what it found. */
   find(className: string, sha256: string): Promise<string | null>;
 }
@@ -40,7 +41,7 @@ export async function regroup(of: {
   into: LineSorter;
   signal?: AbortSignal | undefined;
 }): Promise<LineSorter> {
-  const old = keeping(of.before.sorted());
+  await using old = keeping(of.before.sorted());
   for await (const batch of of.images.sorted()) {
     throwIfAborted(of.signal);
     for (const line of batch) {
@@ -81,6 +82,9 @@ export function keeping(sorted: AsyncIterable<string[]>): Keeping {
         }
         next += 1;
       }
+    },
+    async [Symbol.asyncDispose]() {
+      await batches.return?.();
     },
   };
 }

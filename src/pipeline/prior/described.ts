@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { inferenceTimesteps } from '../../numerics/diffusion/timesteps.ts';
 import { readManifest } from '../artifacts.ts';
 import { type ObjectStore } from '../ports.ts';
 import { type Recipe } from '../recipe.ts';
@@ -52,12 +53,13 @@ export function teacherIndexOf(prior: PriorDescription, className: string): numb
 }
 
 /**
- * Refuses at launch what could only fail later: a decoder, a teacher or a class that this prior does not have.
+ * Refuses at launch what could only fail later: a decoder, a teacher, a class or so many steps as this prior does not have.
  * @throws INVALID_INPUT
  */
 export function checkPriorFits(recipe: Recipe, prior: PriorDescription, classNames: readonly string[]): void {
   const decodes = decoderMode(recipe, prior);
   const labels = labelMode(recipe, prior);
+  if (decodes === 'DIFFUSION') inferenceTimesteps(prior.denoiser!.scheduler, recipe.decoder.steps);
   for (const name of classNames) {
     if (decodes === 'DIFFUSION') classIdOf(prior, name);
     if (labels === 'TEACHER') teacherIndexOf(prior, name);

@@ -3,7 +3,7 @@ import { type JsonObject } from '../../base/json.ts';
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
 export interface ReportFigures {
   title: string;
-  datasetVersion: { id: string; digest: string; images: number };
+  datasetVersion: { digest: string; images: number };
   prior: { id: string; name: string; version: string; license: string };
   classes: ClassRow[];
   stages: StageRow[];

@@ -4,12 +4,11 @@ import { type Denoiser, regenerate } from '../../numerics/diffusion/ddim.ts';
 import { guide } from '../../numerics/diffusion/guidance.ts';
 import { noiseSchedule } from '../../numerics/diffusion/schedule.ts';
 import { randomStream } from '../../numerics/math/random.ts';
-import { artifactId } from '../artifacts.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { asLatents, readTensors } from '../latents.ts';
 import { classIdOf, decoderMode, describedPrior } from '../prior/described.ts';
 import { type Prior } from '../prior/model.ts';
-import { type Produced, type Stage, type WorkContext } from '../stage.ts';
+import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
  * Codebooks to images, one class a task: each point is noised to a strength, denoised by the class-conditional model with
@@ -35,6 +34,7 @@ export const decode: Stage = {
             denoiser: prior.files[`${prior.denoiser!.folder}/model.onnx`]!.sha256,
             scheduler: { ...prior.denoiser!.scheduler },
             classId: classIdOf(prior, className),
+            nullClass: prior.denoiser!.nullClass,
             strength: recipe.decoder.strength,
             steps: recipe.decoder.steps,
             guidance: recipe.decoder.guidance,
@@ -42,18 +42,16 @@ export const decode: Stage = {
           },
         }),
       };
-      return {
-        artifactId: artifactId({ stage: 'decode', stageVersion: 1, options, inputs: [codebook.manifest.id] }),
-        stage: 'decode',
-        stageVersion: 1,
+      return taskOf(decode, {
         index,
         title: className,
         labels: { class: className },
         items: k,
         options,
         locators: { prior: inputs['prior']! },
+        identity: [codebook.manifest.id],
         inputs: [codebook.manifest.id, inputs['prior']!],
-      };
+      });
     });
     return { kind: 'tasks', tasks };
   },
@@ -103,7 +101,7 @@ async function throughDiffusion(
   options: DiffusionOptions,
   label: number,
   prior: Prior,
-  { signal }: WorkContext,
+  { signal, onProgress }: WorkContext,
 ): Promise<Float32Array> {
   const b = x0.length / d;
   const noise = new Float32Array(x0.length);
@@ -113,7 +111,9 @@ async function throughDiffusion(
   }
   const schedule = noiseSchedule(prior.description.denoiser!.scheduler);
   const denoise = guidedDenoiser(prior, options, b);
-  return regenerate(denoise, x0, noise, schedule, { steps: options.steps, strength: options.strength, signal });
+  const { steps, strength } = options;
+  const onStep = (done: number, of: number) => onProgress(first + Math.floor((b * done) / of));
+  return regenerate(denoise, x0, noise, schedule, { steps, strength, signal, onStep });
 }
 
 /** Both predictions of classifier-free guidance in one call of twice the batch. */

@@ -1,13 +1,13 @@
 import { PushforwardError } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { type TaskSpec } from '../../engine/ports.ts';
-import { artifactId, readManifest } from '../artifacts.ts';
+import { readManifest } from '../artifacts.ts';
 import { datasetContent, readChunks, readEntries, readSources, type DatasetChunk } from '../dataset/version.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { decodedBatches, type SkippedImage } from '../images.ts';
 import { describedPrior } from '../prior/described.ts';
 import { latentLength } from '../prior/description.ts';
-import { type Produced, type Stage } from '../stage.ts';
+import { taskOf, type Produced, type Stage } from '../stage.ts';
 
 /**
  * Images to latents, a chunk of images a task: the posterior means of the prior's VAE encoder. A task is named by the
@@ -33,10 +33,7 @@ export const encode: Stage = {
         image: { ...prior.image },
         images: chunk.digest,
       };
-      return {
-        artifactId: artifactId({ stage: 'encode', stageVersion: 1, options, inputs: [] }),
-        stage: 'encode',
-        stageVersion: 1,
+      return taskOf(encode, {
         index,
         title:
           siblings.length === 1
@@ -53,8 +50,9 @@ export const encode: Stage = {
           prior: inputs['prior']!,
           corruptImages: recipe.tolerances.corruptImages,
         },
+        identity: [],
         inputs: [versionId, inputs['prior']!],
-      };
+      });
     });
     return { kind: 'tasks', tasks };
   },

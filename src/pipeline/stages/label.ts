@@ -1,11 +1,10 @@
 import { type TaskSpec } from '../../engine/ports.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { softmax } from '../../numerics/math/softmax.ts';
-import { artifactId } from '../artifacts.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { readTensors } from '../latents.ts';
 import { describedPrior, labelMode, teacherIndexOf } from '../prior/described.ts';
-import { type Stage } from '../stage.ts';
+import { taskOf, type Stage } from '../stage.ts';
 
 /**
  * Images to soft labels, one class a task: the teacher's probabilities at a temperature, over the classes of the run.
@@ -33,18 +32,16 @@ export const label: Stage = {
         logits,
         column: index,
       };
-      return {
-        artifactId: artifactId({ stage: 'label', stageVersion: 1, options, inputs: [entry.manifest.id] }),
-        stage: 'label',
-        stageVersion: 1,
+      return taskOf(label, {
         index,
         title: classes[index]!,
         labels: { class: classes[index]! },
         items: entry.manifest.metrics['images']!,
         options,
         locators: { prior: inputs['prior']! },
+        identity: [entry.manifest.id],
         inputs: [entry.manifest.id, inputs['prior']!],
-      };
+      });
     });
     return { kind: 'tasks', tasks };
   },

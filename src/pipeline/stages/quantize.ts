@@ -7,11 +7,10 @@ import { nearestCentroids } from '../../numerics/quantize/distortion.ts';
 import { type Codebook, fitQuantizer } from '../../numerics/quantize/quantize.ts';
 import { effectiveSampleSize } from '../../numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../numerics/transport/wasserstein.ts';
-import { artifactId } from '../artifacts.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { inDatasetOrder, type Latents, readEncoded } from '../latents.ts';
 import { holdoutCount, type Recipe } from '../recipe.ts';
-import { type Produced, type Stage, type WorkContext } from '../stage.ts';
+import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
  * Latents to codebooks, one class a task: the optimal K-point quantizer, its Voronoi weights, and the exact
@@ -34,19 +33,14 @@ export const quantize: Stage = {
         seed: recipe.seed,
         quantizer: recipe.quantizer,
       };
-      const inputs = chunks.map((chunk) => chunk.manifest.id);
-      return {
-        artifactId: artifactId({ stage: 'quantize', stageVersion: 1, options, inputs }),
-        stage: 'quantize',
-        stageVersion: 1,
+      return taskOf(quantize, {
         index,
         title: className,
         labels: { class: className },
         items: samples,
         options,
-        locators: {},
-        inputs,
-      };
+        identity: chunks.map((chunk) => chunk.manifest.id),
+      });
     });
     return { kind: 'tasks', tasks };
   },

@@ -1,13 +1,13 @@
 import { type JsonObject } from '../../base/json.ts';
-import { type Published, type TaskSpec } from '../../engine/ports.ts';
-import { artifactId, readManifest } from '../artifacts.ts';
+import { type Published } from '../../engine/ports.ts';
+import { readManifest } from '../artifacts.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
 import { datasetCard } from '../report/card.ts';
 import { type Made } from '../report/made.ts';
 import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
 import { describedPrior } from '../prior/described.ts';
-import { type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
+import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
  * Two tasks. `dataset` puts the synthetic dataset together: Parquet, contact sheet, card; its bytes follow from the
@@ -20,7 +20,7 @@ export const report: Stage = {
   async plan(context) {
     const classes = classArtifacts(context.published);
     const made = await provenance(context);
-    const inputs = classes.flatMap((entry) => [
+    const identity = classes.flatMap((entry) => [
       entry.codebook,
       entry.images,
       ...(entry.softLabels ? [entry.softLabels] : []),
@@ -33,19 +33,16 @@ export const report: Stage = {
       made,
     };
     const page: JsonObject = { ...dataset, task: 'page', figures: figures(context, made) as unknown as JsonObject };
-    const tasks = [dataset, page].map((options, index): TaskSpec => ({
-      artifactId: artifactId({ stage: 'report', stageVersion: 1, options, inputs }),
-      stage: 'report',
-      stageVersion: 1,
-      index,
-      title: options['task'] as string,
-      labels: {},
-      // Both show the same images; they are counted once.
-      items: index === 0 ? points : 0,
-      options,
-      locators: {},
-      inputs,
-    }));
+    const tasks = [dataset, page].map((options, index) =>
+      taskOf(report, {
+        index,
+        title: options['task'] as string,
+        // Both show the same images; they are counted once.
+        items: index === 0 ? points : 0,
+        options,
+        identity,
+      }),
+    );
     return { kind: 'tasks', tasks };
   },
 
@@ -76,7 +73,6 @@ async function provenance({ store, projectId, inputs, recipe }: PlanContext): Pr
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
     datasetVersion: {
-      id: version.id,
       digest: version.content['digest'] as string,
       images: version.content['images'] as number,
     },

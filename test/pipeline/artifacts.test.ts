@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { type ArtifactManifest } from '../../src/engine/ports.ts';
+import {
+  artifactId,
+  artifactKey,
+  blobKey,
+  createPublications,
+  getBlob,
+  putBlob,
+} from '../../src/pipeline/artifacts.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
+
+const BYTES = new TextEncoder().encode('latents');
+
+async function world() {
+  const store = createMemoryStore();
+  const blob = await putBlob(store, 'p', BYTES, 'text/plain');
+  const named = { stage: 'encode', stageVersion: 1, options: { k: 1 }, inputs: [] };
+  const manifest: ArtifactManifest = {
+    formatVersion: 1,
+    ...named,
+    id: artifactId(named),
+    kind: 'latents',
+    blobs: { 'latents.safetensors': blob },
+    content: {},
+    metrics: {},
+    produced: { threads: 1 },
+  };
+  return { store, blob, manifest, publications: createPublications(store) };
+}
+
+describe('publication', () => {
+  it('counts once: whoever comes second adopts the first', async () => {
+    const { manifest, publications } = await world();
+    expect(await publications.publish('p', manifest)).toEqual(manifest);
+    const second = { ...manifest, produced: { threads: 2 } };
+    expect(await publications.publish('p', second)).toEqual(manifest);
+    expect(await publications.find('p', manifest.id)).toEqual(manifest);
+  });
+
+  it('is of one project: another one finds nothing', async () => {
+    const { manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    expect(await publications.find('q', manifest.id)).toBeNull();
+  });
+
+  it('is not found while a blob is missing or cut short, and is whole again once the work is done again', async () => {
+    const { store, blob, manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    for (const damage of [
+      () => store.delete(blobKey('p', blob.sha256)),
+      () => store.put(blobKey('p', blob.sha256), BYTES.slice(1)),
+    ]) {
+      await damage();
+      expect(await publications.find('p', manifest.id)).toBeNull();
+      await putBlob(store, 'p', BYTES, 'text/plain');
+      expect(await publications.publish('p', manifest)).toEqual(manifest);
+      expect(await publications.find('p', manifest.id)).toEqual(manifest);
+    }
+  });
+
+  it('names what to delete where the same work gives other bytes and the first are lost', async () => {
+    const { store, blob, manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    await store.delete(blobKey('p', blob.sha256));
+    const other = await putBlob(store, 'p', new Uint8Array([1]), 'text/plain');
+    await expect(
+      publications.publish('p', { ...manifest, blobs: { 'latents.safetensors': other } }),
+    ).rejects.toMatchObject({
+      code: 'CORRUPT_ARTIFACT',
+      message: expect.stringContaining(artifactKey('p', manifest.id)) as string,
+    });
+  });
+});
+
+describe('getBlob', () => {
+  it('refuses bytes with another digest', async () => {
+    const { store, blob } = await world();
+    await store.put(blobKey('p', blob.sha256), new Uint8Array(BYTES.length));
+    await expect(getBlob(store, 'p', blob)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+  });
+});
+
+describe('artifactId', () => {
+  const of = { stage: 'encode', stageVersion: 1, options: { a: 1, b: [2] }, inputs: ['x'] };
+
+  it('follows from what it is made from, whatever the order of the options', () => {
+    expect(artifactId({ ...of, options: { b: [2], a: 1 } })).toBe(artifactId(of));
+  });
+
+  it.each([{ stage: 'decode' }, { stageVersion: 2 }, { options: { a: 1, b: [3] } }, { inputs: ['y'] }])(
+    'changes with %j',
+    (change) => {
+      expect(artifactId({ ...of, ...change })).not.toBe(artifactId(of));
+    },
+  );
+});
