@@ -1,10 +1,11 @@
-import { toErrorRecord } from '../base/errors.ts';
+import { PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { cancelAttempt, executionOf, type Core, type LiveAttempt } from './core.ts';
-import { type AttemptOutcome, type ReadyTask, type RunChange } from './ports.ts';
+import { type AttemptOutcome, type Failure, type ReadyTask, type RunChange, type Usage } from './ports.ts';
 import { type Progress } from './progress.ts';
-import { failureOf } from './retry.ts';
+import { failureOf, isOutage } from './retry.ts';
 import { attemptName, recordSuccess, settle } from './settle.ts';
+import { type AttemptEnd } from './telemetry.ts';
 
 /**
  * Carries a ready task as far as it goes: finds it published, or begins an attempt, has it carried out and records how it
@@ -20,7 +21,7 @@ export async function carryOut(core: Core, progress: Progress, ready: ReadyTask)
     const span = core.telemetry.attempt(scope, ready.spec, live.number);
     const outcome = await outcomeOf(core, progress, ready, live, span.traceparent);
     live.settling = true;
-    const end = await untilRecorded(core, live, () => settle(core, live, outcome));
+    const end = await recordEnd(core, live, outcome);
     span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
   } finally {
     core.live.delete(live.id);
@@ -93,29 +94,61 @@ async function outcomeOf(
       (itemsDone) => progress.report(live, itemsDone),
     );
   } catch (error) {
-    const usage = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
-    return { kind: 'failed', failure: failureOf(error), usage };
+    return { kind: 'failed', failure: failureOf(error), usage: NO_USAGE };
   }
   const { handle } = live;
   if (live.cancelAsked || core.stopping.aborted) cancelAttempt(live);
-  await untilRecorded(core, live, () =>
-    core.change(runId, async (change) => {
-      const attempt = await change.attempt(live.id);
-      if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
-      // Given up before it was under way: nobody waits for it any more.
-      else cancelAttempt(live);
-    }),
-  );
+  try {
+    await throughOutages(core, live, () =>
+      core.change(runId, async (change) => {
+        const attempt = await change.attempt(live.id);
+        if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
+        // Given up before it was under way: nobody waits for it any more.
+        else cancelAttempt(live);
+      }),
+    );
+  } catch (error) {
+    // Without its reference no later service could find it.
+    cancelAttempt(live);
+    return { kind: 'failed', failure: unrecorded(live, error), usage: usageOf(await handle.outcome) };
+  }
   return handle.outcome;
 }
 
-/** What an executor did has happened: it is kept until the store takes it. Null if the engine closes first. */
-async function untilRecorded<T>(core: Core, live: LiveAttempt, record: () => Promise<T>): Promise<T | null> {
+/** An outcome that cannot be recorded as it is makes the attempt a failed one. */
+async function recordEnd(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
+  const record = (of: AttemptOutcome) => throughOutages(core, live, () => settle(core, live, of));
+  try {
+    return await record(outcome).catch((error: unknown) =>
+      record({ kind: 'failed', failure: unrecorded(live, error), usage: usageOf(outcome) }),
+    );
+  } catch (error) {
+    const about = { run: live.runId, attempt: live.id, error: toErrorRecord(error) };
+    core.options.log.error('the end of an attempt cannot be recorded; it is given up when its lease runs out', about);
+    return null;
+  }
+}
+
+const NO_USAGE: Usage = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+
+function usageOf(outcome: AttemptOutcome): Usage {
+  return outcome.kind === 'succeeded' ? outcome.result.usage : outcome.usage;
+}
+
+function unrecorded(live: LiveAttempt, error: unknown): Failure {
+  const { code, message } = toErrorRecord(error);
+  const what = `expected attempt ${live.id} to be recorded, got: ${message}`;
+  return failureOf(new PushforwardError(code, what));
+}
+
+/** What an executor did has happened: while the store is away it is kept. Null if the engine closes first. */
+async function throughOutages<T>(core: Core, live: LiveAttempt, record: () => Promise<T>): Promise<T | null> {
   const { clock, log, tuning } = core.options;
   while (!core.closed.aborted) {
     try {
       return await record();
     } catch (error) {
+      if (!isOutage(error)) throw error;
       log.warn('an attempt could not be recorded yet', {
         run: live.runId,
         attempt: live.id,

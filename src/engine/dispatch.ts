@@ -4,6 +4,7 @@ import { coalesce, type Coalesced } from './coalesce.ts';
 import { type Core } from './core.ts';
 import { type ReadyTask } from './ports.ts';
 import { type Progress } from './progress.ts';
+import { createTroubles } from './troubles.ts';
 
 export interface Dispatcher extends Coalesced {
   /** Resolves when no attempt is under way. */
@@ -17,6 +18,7 @@ export interface Dispatcher extends Coalesced {
 export function createDispatcher(core: Core, progress: Progress): Dispatcher {
   /** Artifact id to the work on it. */
   const busy = new Map<string, Promise<void>>();
+  const troubles = createTroubles(core);
   const { runs, log, clock, tuning } = core.options;
 
   const filling = coalesce(async () => {
@@ -39,13 +41,10 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
   async function work(task: ReadyTask): Promise<void> {
     try {
       await carryOut(core, progress, task);
+      troubles.over(task.taskId);
     } catch (error) {
-      log.warn('a task could not be begun; trying again', {
-        run: task.runId,
-        task: task.taskId,
-        error: toErrorRecord(error),
-      });
-      await clock.sleep(tuning.pollMs, core.stopping);
+      if (await troubles.met({ runId: task.runId, hinders: task.taskId }, error)) core.wake(task.runId);
+      else await clock.sleep(tuning.pollMs, core.stopping);
     } finally {
       busy.delete(task.spec.artifactId);
       filling.trigger();

@@ -2,10 +2,10 @@ import { toErrorRecord } from '../base/errors.ts';
 import { cancelAttempt, type Core } from './core.ts';
 import { decide, type Step } from './decide.ts';
 import { planStage } from './plan.ts';
-import { type Failure, type RunSnapshot } from './ports.ts';
+import { type RunSnapshot } from './ports.ts';
 import { publishStage } from './publish.ts';
-import { failureOf, isOutage } from './retry.ts';
-import { beginStop, endStop, secondsSince } from './stop.ts';
+import { endStop, secondsSince } from './stop.ts';
+import { createTroubles } from './troubles.ts';
 
 export interface Reconciler {
   /** Takes a run as far as it goes without waiting. Does not throw: what hinders it is logged and tried again at the next call. */
@@ -13,10 +13,10 @@ export interface Reconciler {
 }
 
 export function createReconciler(core: Core): Reconciler {
-  const { runs, clock, log, maxAttempts, releaseDeadlineMs } = core.options;
+  const { runs, clock, log, releaseDeadlineMs } = core.options;
   /** When this engine first saw a run stopping, in the clock's milliseconds. */
   const stoppingSince = new Map<string, number>();
-  const troubles = new Map<string, number>();
+  const troubles = createTroubles(core);
 
   async function reconcile(runId: string): Promise<void> {
     try {
@@ -67,36 +67,16 @@ export function createReconciler(core: Core): Reconciler {
     }
   }
 
-  /** Planning and publishing touch the store and the user's input: an outage is waited out, the rest may fail the run. */
+  /** Planning and publishing touch the store and the user's input. */
   async function guarded(runId: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
-      troubles.delete(runId);
+      troubles.over(runId);
       return true;
     } catch (error) {
-      if (core.stopping.aborted) return false;
-      const failure = failureOf(error);
-      const count = (troubles.get(runId) ?? 0) + 1;
-      const fatal = failure.class === 'userError' || (!isOutage(error) && count >= maxAttempts);
-      log.warn(fatal ? 'a stage failed' : 'a stage is held up; trying again', {
-        run: runId,
-        error: failure.error,
-        count,
-      });
-      if (!fatal) {
-        troubles.set(runId, isOutage(error) ? count - 1 : count);
-        return false;
-      }
-      troubles.delete(runId);
-      await stop(runId, failure);
-      return true;
+      return !core.stopping.aborted && troubles.met({ runId, hinders: runId }, error);
     }
   }
-
-  const stop = (runId: string, failure: Failure) =>
-    core.change(runId, async (change) => {
-      if (change.state() === 'RUNNING') await beginStop(change, failure);
-    });
 
   /** Makes every attempt stop. Past the deadline the run ends without evidence, and stopping is tried on. */
   async function release(snapshot: RunSnapshot): Promise<boolean> {

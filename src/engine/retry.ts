@@ -51,6 +51,12 @@ export function failureOf(error: unknown): Failure {
   return { class: failureClassOf(record.code), error: record, exitCode: null, signal: null, lastLogLines: [] };
 }
 
+/** The same where its details, or what was logged, are what cannot be recorded. */
+export function withoutDetails(failure: Failure): Failure {
+  const { code, message } = failure.error;
+  return { ...failure, error: { code, message }, lastLogLines: [] };
+}
+
 /** An outage of what the engine depends on: it is waited out, and no run fails of it. */
 export function isOutage(error: unknown): boolean {
   return (

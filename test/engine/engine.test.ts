@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { type Engine } from '../../src/engine/index.ts';
-import { ended, engineOver, eventsOf, fakePlanner, launch, launchRequest, stateOf } from '../support/engine.ts';
+import { failureOf } from '../../src/engine/retry.ts';
+import { ended, engineOver, eventsOf, fakePlanner, launch, launchRequest, stateOf, USAGE } from '../support/engine.ts';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { taskOf } from '../support/tasks.ts';
 import { until } from '../support/until.ts';
@@ -205,6 +206,59 @@ describe('a failure', () => {
     publications.find = find;
     expect(await ended(db, runId)).toBe('SUCCEEDED');
   });
+
+  it('that is told in characters which the database refuses is recorded all the same', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    const failure = failureOf(new PushforwardError('EMPTY_CLASS', 'class \0', { 'a\0': 'half \ud83d' }));
+    const held = await until(() => executor.held[0]);
+    held.settle({ kind: 'failed', failure: { ...failure, lastLogLines: ['\0'] }, usage: USAGE });
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ error: { message: 'class \ufffd' }, lastLogLines: ['\ufffd'] });
+  });
+
+  it('that cannot be recorded as it is still ends the attempt', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    for (let i = 0; i < 3; i++) {
+      const failure = failureOf(new PushforwardError('INTERNAL', 'x', { bytes: 10n }));
+      (await until(() => executor.held[i])).settle({ kind: 'failed', failure, usage: USAGE });
+    }
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().executeTakeFirstOrThrow();
+    expect(run.failure!.error.message).toMatch(/^expected attempt attempt_\w+ to be recorded, got: .*BigInt/);
+    expect(run.cost_usd).toBeCloseTo(0.7);
+  });
+
+  it.each(['before its attempts', 'once an attempt has ended'])(
+    'to read the manifest of a task, found %s, ends the run',
+    async (when) => {
+      const { engine, db, executor, publications } = await started();
+      executor.hold = (order) => order.task.stage === 'report';
+      const corrupt = async (): Promise<never> => {
+        throw new PushforwardError('CORRUPT_ARTIFACT', 'expected a manifest, got another');
+      };
+      const { find } = publications;
+      if (when === 'before its attempts') {
+        // Planning finds nothing, whoever begins the task then finds it corrupt.
+        const seen = new Set<string>();
+        publications.find = async (projectId, id) => (seen.has(id) ? corrupt() : (seen.add(id), find(projectId, id)));
+      }
+      const runId = await launch(engine, db);
+      if (when === 'once an attempt has ended') {
+        const held = await until(() => executor.held[0]);
+        publications.find = corrupt;
+        await held.succeed();
+      }
+      expect(await ended(db, runId)).toBe('FAILED');
+      const run = await db.selectFrom('runs').selectAll().executeTakeFirstOrThrow();
+      expect(run.failure).toMatchObject({ class: 'internal', error: { code: 'CORRUPT_ARTIFACT' } });
+      expect(await db.selectFrom('attempts').select('id').where('state', '=', 'RUNNING').execute()).toEqual([]);
+    },
+  );
 
   it("of planning ends the run if it is the user's, and is waited out if the store is away", async () => {
     let tries = 0;

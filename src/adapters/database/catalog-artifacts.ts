@@ -2,7 +2,7 @@ import { type Kysely, type Transaction } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
 import { type ArtifactManifest } from '../../engine/ports.ts';
 import { toArtifact, toRun } from './catalog-rows.ts';
-import { type Database, json } from './schema.ts';
+import { type Database, json, text } from './schema.ts';
 
 type ArtifactQueries = Pick<
   ProjectCatalog,
@@ -107,7 +107,7 @@ export async function insertArtifact(
       id: manifest.id,
       kind: manifest.kind,
       stage: manifest.stage,
-      title,
+      title: text(title),
       bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
       manifest: json(manifest),
     })

@@ -24,7 +24,10 @@ export function isDatabaseOutage(error: unknown): boolean {
   return SYSTEM_ERRORS.has(code) || SQL_STATES.test(code) || LOST.test(error.message);
 }
 
-/** The same methods; outages are thrown as DATABASE_UNAVAILABLE. */
+/** NUL in a text, or in jsonb. */
+const NO_TEXT = new Set(['22021', '22P05']);
+
+/** The same methods; outages are thrown as DATABASE_UNAVAILABLE, text that Postgres cannot hold as INVALID_INPUT. */
 export function namingOutages<T extends object>(of: T): T {
   const named = Object.entries(of).map(([name, method]: [string, (...args: unknown[]) => Promise<unknown>]) => [
     name,
@@ -32,6 +35,10 @@ export function namingOutages<T extends object>(of: T): T {
       try {
         return await method(...args);
       } catch (cause) {
+        if (NO_TEXT.has((cause as NodeJS.ErrnoException | null)?.code ?? '')) {
+          const message = 'expected text without NUL characters, got some: remove them';
+          throw new PushforwardError('INVALID_INPUT', message, {}, { cause });
+        }
         if (!isDatabaseOutage(cause)) throw cause;
         throw new PushforwardError(
           'DATABASE_UNAVAILABLE',

@@ -3,7 +3,7 @@ import { PushforwardError } from '../../base/errors.ts';
 import { type AttemptState, type RunChange, type RunRecord } from '../../engine/ports.ts';
 import { leasedSeconds, toAttempt, toStage, toTask } from './run-rows.ts';
 import { appendEvents, insertTasks, now, recordArtifacts } from './run-writes.ts';
-import { json, type Database } from './schema.ts';
+import { json, text, type Database } from './schema.ts';
 
 type Tx = Transaction<Database>;
 
@@ -86,7 +86,12 @@ export function createRunChange(tx: Tx, run: RunRecord): { change: RunChange; se
     async updateStage(name, from, set) {
       const { numUpdatedRows } = await tx
         .updateTable('stages')
-        .set({ state: set.state, skip_reason: set.skipReason, artifact_id: set.artifactId, ...stamps(set) })
+        .set({
+          state: set.state,
+          skip_reason: set.skipReason === undefined ? undefined : text(set.skipReason),
+          artifact_id: set.artifactId,
+          ...stamps(set),
+        })
         .where('run_id', '=', run.id)
         .where('name', '=', name)
         .where('state', '=', from)

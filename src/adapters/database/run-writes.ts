@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import { type JsonObject } from '../../base/json.ts';
 import { type NewArtifact, type NewTask, type RunRecord } from '../../engine/ports.ts';
-import { json, type Database } from './schema.ts';
+import { json, text, type Database } from './schema.ts';
 
 type Tx = Transaction<Database>;
 
@@ -24,7 +24,7 @@ export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTas
           artifact_id: spec.artifactId,
           state,
           cache,
-          title: spec.title,
+          title: text(spec.title),
           labels: json(spec.labels),
           items: spec.items,
           items_done: state === 'SUCCEEDED' ? spec.items : 0,
@@ -72,7 +72,7 @@ export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonl
           id: manifest.id,
           kind: manifest.kind,
           stage: manifest.stage,
-          title,
+          title: text(title),
           bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
           manifest: json(manifest),
           run_id: made ? run.id : null,

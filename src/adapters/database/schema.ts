@@ -34,8 +34,20 @@ type DefaultedJson<T> = ColumnType<T, string | undefined, string>;
 type Time = ColumnType<Date, Date | string | undefined, Date | string>;
 type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 
+/**
+ * jsonb refuses two things that JSON text may hold: NUL and lone surrogates. Both become U+FFFD, in keys as well, so that
+ * whatever a worker logged or a source is named can be recorded.
+ */
 export function json(value: unknown): string {
-  return JSON.stringify(value);
+  return JSON.stringify(value).replace(ESCAPES, (escape) => (REFUSED.test(escape) ? '\uFFFD' : escape));
+}
+
+const ESCAPES = /\\(?:u[0-9a-f]{4}|.)/g;
+const REFUSED = /^\\u(?:0000|d[89a-f]..)$/;
+
+/** The same for a text column. The driver writes lone surrogates as U+FFFD already. */
+export function text(value: string): string {
+  return value.replaceAll('\0', '\uFFFD');
 }
 
 export interface Projects {

@@ -155,6 +155,32 @@ describe('the run store', () => {
     expect(outputs.map((row) => row.run_id).sort()).toEqual(['run_1', 'run_2']);
   });
 
+  it('takes what Postgres refuses, NUL and lone surrogates, with U+FFFD in its place', async () => {
+    await runs.insertRun(newRun());
+    const title = 'nul \0, half \ud83d, whole \u{1f600}, escaped \\u0000';
+    const clean = 'nul \ufffd, half \ufffd, whole \u{1f600}, escaped \\u0000';
+    await runs.change('run_1', async (change) => {
+      const spec = { ...taskOf({ stage: 'encode' }), title, labels: { [title]: title } };
+      await change.insertTasks([{ id: 'task_1', spec, state: 'PENDING', cache: null, metrics: null }]);
+      await change.recordArtifacts([{ manifest: manifestOf(spec), title, taskId: null, made: null }]);
+      await change.updateStage('encode', 'PENDING', { state: 'SKIPPED', skipReason: title });
+      await change.appendEvents([{ type: 'x', payload: { lines: [title] } }]);
+    });
+    const { db } = database;
+    expect(await db.selectFrom('tasks').select(['title', 'labels']).executeTakeFirst()).toEqual({
+      title: clean,
+      labels: { [clean]: clean },
+    });
+    expect(await db.selectFrom('artifacts').select('title').executeTakeFirst()).toEqual({ title: clean });
+    expect(await db.selectFrom('stages').select('skip_reason').executeTakeFirst()).toEqual({ skip_reason: clean });
+    const event = await db.selectFrom('run_events').select('payload').where('type', '=', 'x').executeTakeFirst();
+    expect(event!.payload).toEqual({ lines: [clean] });
+  });
+
+  it('refuses other text with NUL by name', async () => {
+    await expect(runs.insertRun(newRun({ idempotencyKey: 'a\0b' }))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   it('takes thousands of tasks in one change', async () => {
     await runs.insertRun(newRun());
     const count = 5000;
