@@ -77,6 +77,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
   const sockets = attachWebSockets({ schema, control, log, server, path: GRAPHQL });
   await listen(server, options.host, options.port);
+  // A connection that could not be taken (no file descriptors left, for example) concerns nobody else.
+  server.on('error', (error) => log.warn('a connection could not be taken', { error: error.message }));
   const { port } = server.address() as AddressInfo;
   const name = options.host.includes(':') ? `[${options.host.replace(/^\[|\]$/g, '')}]` : options.host;
   return {

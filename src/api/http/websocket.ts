@@ -15,15 +15,19 @@ export function attachWebSockets(options: GraphqlOptions & { server: Server; pat
 } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== options.path) return refuse(socket, 404, 'Not Found');
+    // The server lets go of a socket that it hands over here: one that breaks would otherwise end the process.
+    socket.on('error', () => socket.destroy());
     if (refusal(request) !== null) return refuse(socket, 403, 'Forbidden');
+    // Compared as text: `new URL` throws for targets such as `//`, and nothing catches what a listener throws.
+    if ((request.url ?? '').split('?', 1)[0] !== options.path) return refuse(socket, 404, 'Not Found');
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
   };
   options.server.on('upgrade', upgrade);
 
   const server = useServer(
     {
+      // What was not foreseen is masked here too, and never becomes a close reason, which must be short.
+      isProd: true,
       async onSubscribe({ extra, subscriptions }, _id, payload): Promise<ExecutionArgs | readonly GraphQLError[]> {
         if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS_PER_SOCKET) {
           return [
@@ -65,5 +69,7 @@ export function attachWebSockets(options: GraphqlOptions & { server: Server; pat
 }
 
 function refuse(socket: Duplex, status: number, reason: string): void {
+  // A client that keeps its half open holds nothing.
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
