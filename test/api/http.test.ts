@@ -163,6 +163,14 @@ describe('a signed download', () => {
     expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox allow-scripts; default-src 'none'/);
   });
 
+  it.each([
+    ['application/octet-stream', 'points.html', 'application/octet-stream'],
+    ['text/plain', 'points.json', 'text/plain; charset=utf-8'],
+    ['image/png', 'sheet', 'image/png'],
+  ])('has the type that was signed (%s), whatever its name (%s) suggests', async (mediaType, filename, expected) => {
+    expect((await fetch(await signed(mediaType, filename))).headers.get('content-type')).toBe(expected);
+  });
+
   it('that was changed is refused', async () => {
     const url = new URL(await signed('text/plain', 'a.txt'));
     url.searchParams.set('filename', 'b.exe');

@@ -24,7 +24,6 @@ export function serveObjects(objects: ObjectAccess): RequestHandler {
       return void response.status(404).json({ code: 'NOT_FOUND', message: `object ${key} is not there any more` });
     const type = mediaType ?? 'application/octet-stream';
     response.set({
-      'Content-Type': type.startsWith('text/') ? `${type}; charset=utf-8` : type,
       'X-Content-Type-Options': 'nosniff',
       'Content-Security-Policy': POLICY,
       'Cache-Control': 'private, max-age=31536000, immutable',
@@ -35,6 +34,7 @@ export function serveObjects(objects: ObjectAccess): RequestHandler {
     if (SHOWN.includes(type)) {
       response.set('Content-Disposition', String(response.get('Content-Disposition')).replace(/^attachment/, 'inline'));
     }
+    // After `attachment`, which would guess a type from the file's name.
     response.set('Content-Type', type.startsWith('text/') ? `${type}; charset=utf-8` : type);
     if (request.fresh) return void response.status(304).end();
 
