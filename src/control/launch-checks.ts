@@ -77,12 +77,6 @@ function checkClass(one: ClassCount, recipe: Recipe): void {
       },
     );
   }
-  if (one.images === 1 && recipe.holdout > 0) {
-    throw invalid(
-      `expected at least 2 images in class ${one.name} to hold out a part of them, got 1: leave the class out, or set recipe.holdout to 0`,
-      { path: ['recipe', 'holdout'], className: one.name },
-    );
-  }
 }
 
 /** Errors of the recipe name its fields; the launch input has the recipe under `recipe`. */

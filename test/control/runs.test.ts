@@ -40,7 +40,12 @@ describe('a launch', () => {
       'INVALID_INPUT',
       ['recipe', 'imagesPerClass'],
     ],
-    ['a class of one image', { classes: ['single'], imagesPerClass: 1 }, 'INVALID_INPUT', ['recipe', 'holdout']],
+    [
+      'two points of a class of one image',
+      { classes: ['single'], imagesPerClass: 2 },
+      'INVALID_INPUT',
+      ['recipe', 'imagesPerClass'],
+    ],
     ['a class that is not there', { classes: ['A', 'Z'] }, 'INVALID_INPUT', ['recipe', 'classes', '1']],
     ['an unknown version', { datasetVersionId: 'dsv_no' }, 'NOT_FOUND', ['recipe', 'datasetVersionId']],
     ['an unknown prior', { priorId: 'pri_no' }, 'NOT_FOUND', ['recipe', 'priorId']],
@@ -66,6 +71,11 @@ describe('a launch', () => {
       details: { className: 'B', images: 20, largestImagesPerClass: 18 },
     });
     await expect(launch({ imagesPerClass: 18 })).resolves.toMatchObject({ reused: false });
+  });
+
+  it.each([0, 0.1, 0.9])('takes a class of one image whole, whatever part is to be held out (%d)', async (holdout) => {
+    const { run } = await launch({ classes: ['single'], imagesPerClass: 1, holdout });
+    expect(run.recipe).toMatchObject({ classes: ['single'], imagesPerClass: 1, holdout });
   });
 
   it('refuses classes that a class-conditional denoiser does not know', async () => {
