@@ -19,7 +19,8 @@ function registered<Member extends string>(
 
 export const DatasetVersionState = registered('DatasetVersionState', 'Where an import stands.', {
   IMPORTING: 'Its images are being listed and digested.',
-  READY: 'It never changes again.',
+  READY:
+    'Its images and digest never change again; `source` and `artifact` follow the newest import of the same images.',
   FAILED: '`error` says why; import again.',
 });
 

@@ -6,7 +6,7 @@ import { type StageView, type TaskView } from './views.ts';
  */
 export interface ClassFigures {
   className: string;
-  /** Samples that the quantizer saw. */
+  /** Samples of the class that were encoded: those that the quantizer saw and the `heldoutN` that it did not. */
   n: number | null;
   /** Points. */
   k: number | null;

@@ -69,7 +69,8 @@ describe('the way of a dataset, a prior and a run', () => {
       currency: 'USD',
       recipe: { canonical: { quantizer: { restarts: 10 } } },
       classFigures: [
-        { className: 'A', n: 90, k: 5, w2Weighted: 2, heldoutW2: null },
+        // All images of the class: those that the quantizer saw and those held out.
+        { className: 'A', n: 100, heldoutN: 10, k: 5, w2Weighted: 2, heldoutW2: null },
         { className: 'B', w2Weighted: 3 },
       ],
       overall: { classes: 2, w2Weighted: 2.5, reduction: 0.5, heldoutW2: null },
@@ -118,11 +119,19 @@ describe('an expected failure is a member of the union', () => {
     ],
     ['InvalidInput', { holdout: 3 }, { code: 'INVALID_INPUT', path: ['recipe', 'holdout'] }],
     ['InvalidInput', { classes: ['Z'] }, { path: ['recipe', 'classes', '0'], remedy: 'choose from A, B' }],
+    ['InvalidInput', { seed: 2 ** 32 }, { code: 'INVALID_INPUT', path: ['recipe', 'seed'] }],
     ['NotFound', { priorId: 'pri_none' }, { code: 'NOT_FOUND', remedy: 'register the prior first' }],
   ])('%s', async (typename, recipe, expected) => {
     const answer = await launch(recipe);
     expect(answer.errors).toBeUndefined();
     expect(answer.data.launchRun).toMatchObject({ __typename: typename, ...expected });
+  });
+
+  it('every seed of the recipe can be asked for', async () => {
+    const answer = await launch({ seed: 2 ** 32 - 1 });
+    expect(answer.data.launchRun).toMatchObject({ __typename: 'LaunchRunSuccess' });
+    const { run } = (await api.operation('Run', { id: answer.data.launchRun.run.id })).data;
+    expect(run.recipe.canonical.seed).toBe(4_294_967_295);
   });
 
   it('IdempotencyConflict, and the same run for the same request', async () => {

@@ -2,6 +2,8 @@ import 'reflect-metadata';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import {
+  getNamedType,
+  type GraphQLInputObjectType,
   isInputObjectType,
   isObjectType,
   isInterfaceType,
@@ -68,6 +70,53 @@ it('the defaults of the recipe input are those of the recipe', () => {
   expect(full).toEqual(expected);
   expect(parseRecipe(bare)).toEqual(expected);
 });
+
+describe('the range that the recipe input states', () => {
+  const type = schema.getType('RecipeInput');
+  const least = { datasetVersionId: 'v', priorId: 'p', imagesPerClass: 3 };
+  const stated = isInputObjectType(type) ? rangesOf(type) : [];
+
+  it('is found where there is one', () => {
+    expect(stated.map(({ path }) => path.join('.'))).toEqual(
+      expect.arrayContaining(['seed', 'holdout', 'weights.exponent', 'quantizer.restarts', 'execution.batch']),
+    );
+  });
+
+  it.each(stated)('of $path is the one of the recipe', ({ path, from, to }) => {
+    const recipe = (value: number) => ({
+      ...least,
+      ...(path.reduceRight<object | number>((of, key) => ({ [key]: of }), value) as object),
+    });
+    const asked = (value: number) => valueFromAST(parseValue(literal(recipe(value))), type as GraphQLInputObjectType);
+    for (const value of [from, to]) {
+      expect(asked(value)).toBeDefined();
+      expect(() => parseRecipe(recipe(value))).not.toThrow();
+    }
+    const beyond = Number.isInteger(from) && Number.isInteger(to) && to > 1 ? 1 : 1e-6;
+    for (const value of [from - beyond, to + beyond]) expect(() => parseRecipe(recipe(value))).toThrow(path.at(-1));
+  });
+});
+
+/** A value as GraphQL writes it. */
+function literal(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  return `{ ${Object.entries(value)
+    .map(([key, of]) => `${key}: ${literal(of)}`)
+    .join(', ')} }`;
+}
+
+/** `0 to 1`, `1 to 1000`, `0 to 2^32 - 1` as descriptions have them. */
+function rangesOf(type: GraphQLInputObjectType, above: string[] = []): { path: string[]; from: number; to: number }[] {
+  return Object.values(type.getFields()).flatMap((field) => {
+    const path = [...above, field.name];
+    const of = getNamedType(field.type);
+    if (isInputObjectType(of)) return rangesOf(of, path);
+    const found = /([\d.]+) to (?:2\^(\d+) - 1|(\d[\d.]*\d|\d))/.exec(field.description ?? '');
+    if (!found) return [];
+    const [, from, power, to] = found;
+    return [{ path, from: Number(from), to: power ? 2 ** Number(power) - 1 : Number(to) }];
+  });
+}
 
 it('fields that nest without end are refused, also through fragments', () => {
   const deep = (depth: number) => `${'inputs { '.repeat(depth)} id ${'}'.repeat(depth)}`;

@@ -50,6 +50,20 @@ describe('an import', () => {
     expect(world.importer.previous.at(-1)).toBe(first.artifactId);
   });
 
+  it('of the same images elsewhere moves where the version is read from, and nothing else', async () => {
+    const elsewhere = join(world.folder, 'elsewhere');
+    await mkdir(elsewhere);
+    const before = await readyVersion(world, 'moved', [{ name: 'cat', images: 5 }]);
+    world.importer.contents.set(elsewhere, [{ name: 'cat', images: 5 }]);
+    await world.control.importDataset(LOCAL, { name: 'moved', path: elsewhere, idempotencyKey: 'moved' });
+    await world.control.importsIdle();
+    const { source, artifactId, ...same } = await version(before.id);
+    expect(before).toMatchObject(same);
+    expect([before.source.path, source.path]).toEqual([world.folder, elsewhere]);
+    expect(artifactId).not.toBe(before.artifactId);
+    expect((await world.control.read(LOCAL).artifactsById([artifactId!])).map((one) => one.id)).toEqual([artifactId]);
+  });
+
   it('refuses a key that was used for another request', async () => {
     await world.control.importDataset(LOCAL, { name: 'keyed', path: world.folder, idempotencyKey: 'once' });
     const other = world.control.importDataset(LOCAL, { name: 'other', path: world.folder, idempotencyKey: 'once' });

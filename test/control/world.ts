@@ -122,7 +122,8 @@ function scriptedImporter() {
       const classes = source.classes ? content.filter((one) => source.classes!.includes(one.name)) : content;
       const digest = sha256(JSON.stringify(classes));
       const images = classes.reduce((sum, one) => sum + one.images, 0);
-      return { digest, images, classes, manifest: manifestOf('datasetVersion', { digest }) };
+      // As in the pipeline: the digest is of the images, the manifest also says where they lie.
+      return { digest, images, classes, manifest: manifestOf('datasetVersion', { digest, path: source.path }) };
     },
   };
   return { ...importer, contents, previous, gate };
@@ -248,7 +249,9 @@ export async function quantized(
       const usage = { allocatedSeconds: 2, peakMemoryBytes: 3e9, bytesRead: 10, bytesWritten: 20 };
       await tx.updateAttempt(attempt.id, 'RUNNING', { state: 'SUCCEEDED', usage, costUsd: 0.001, ended: true });
       const metrics = {
-        n: 90,
+        n: 100,
+        trainN: 90,
+        heldoutN: 10,
         k: 5,
         distortion: 4 + index,
         w2Weighted: 2 + index,

@@ -32,7 +32,11 @@ export class Dataset extends Node {
   }
 }
 
-@ObjectType({ implements: Node, description: 'An immutable list of the images of a dataset, named by its digest.' })
+@ObjectType({
+  implements: Node,
+  description:
+    'A list of the images of a dataset, named by its digest. Which images never changes once READY; where they are read from may.',
+})
 export class DatasetVersion extends Node {
   declare datasetId: string;
   declare artifactId: string | null;
@@ -54,7 +58,10 @@ export class DatasetVersion extends Node {
   })
   reused!: boolean;
 
-  @Field(() => DatasetSource, { description: 'What its import was asked to read.' })
+  @Field(() => DatasetSource, {
+    description:
+      'What the newest import of its images was asked to read: where they are read from. Follows an import that finds the same images elsewhere.',
+  })
   source!: ImportSource;
 
   @Field(() => DatasetImportProgress, { description: 'What its import has read so far.' })
@@ -75,7 +82,10 @@ export class DatasetVersion extends Node {
   @Field(() => Problem, { nullable: true, description: 'Why its import failed.' })
   error!: DatasetVersionView['error'];
 
-  @Field(() => Artifact, { nullable: true, description: 'Its manifest; null until READY.' })
+  @Field(() => Artifact, {
+    nullable: true,
+    description: 'Its manifest; null until READY. Follows `source`: it says where the images lie.',
+  })
   artifact(@Ctx() { loaders }: ApiContext): Promise<unknown> | null {
     return this.artifactId === null ? null : loaders.artifact.load(this.artifactId);
   }

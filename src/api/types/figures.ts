@@ -49,13 +49,16 @@ export class ClassFigures extends Figures {
   @Field(() => String, { description: 'The class.' })
   className!: string;
 
-  @Field(() => Int, { nullable: true, description: 'Images that the quantizer saw.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Images of the class that were encoded; `heldoutN` of them were held out.',
+  })
   n!: number | null;
 
   @Field(() => Int, { nullable: true, description: 'Points.' })
   k!: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Images held out.' })
+  @Field(() => Int, { nullable: true, description: 'Images of `n` that were held out: the quantizer never saw them.' })
   heldoutN!: number | null;
 }
 
@@ -64,12 +67,15 @@ export class OverallFigures extends Figures {
   @Field(() => Int, { description: 'Classes with figures so far.' })
   classes!: number;
 
-  @Field(() => Float, { nullable: true, description: 'Images per class that the quantizer saw.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Images per class that were encoded; `heldoutN` of them were held out.',
+  })
   n!: number | null;
 
   @Field(() => Float, { nullable: true, description: 'Points per class.' })
   k!: number | null;
 
-  @Field(() => Float, { nullable: true, description: 'Images per class held out.' })
+  @Field(() => Float, { nullable: true, description: 'Images per class of `n` that were held out.' })
   heldoutN!: number | null;
 }

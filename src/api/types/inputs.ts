@@ -1,5 +1,6 @@
 import { Field, Float, ID, InputType, Int } from 'type-graphql';
 import { ClassShares, DecoderMode, LabelMode, Provider, QuantizerAlgorithm, RunState } from '../enums.ts';
+import { Long } from '../scalars.ts';
 
 /** The recipe as clients write it. Defaults are those of the pipeline's recipe; a test holds the two together. */
 
@@ -52,7 +53,7 @@ export class LabelsInput {
   description: 'The weights w = N p m^a / sum m^a of the points, mean 1; m is the share of samples in the cell.',
 })
 export class WeightsInput {
-  @Field(() => Float, { defaultValue: 1, description: 'The exponent a, 0 to 10: 0 is uniform, 1 the theory.' })
+  @Field(() => Float, { defaultValue: 1, description: 'The exponent a, 0 to 1: 0 is uniform, 1 the theory.' })
   exponent!: number;
 
   @Field(() => ClassShares, { defaultValue: 'DATA', description: 'The share p of a class.' })
@@ -97,7 +98,7 @@ export class RecipeInput {
   })
   holdout!: number;
 
-  @Field(() => Int, { defaultValue: 0, description: 'Seed of all randomness, 0 or more.' })
+  @Field(() => Long, { defaultValue: 0, description: 'Seed of all randomness: a whole number from 0 to 2^32 - 1.' })
   seed!: number;
 
   @Field(() => QuantizerInput, { nullable: true, description: 'How the points of a class are found.' })

@@ -16,7 +16,7 @@ export class Usage {
   @Field(() => Long, { description: 'Peak resident memory in bytes.' })
   peakMemoryBytes!: number;
 
-  @Field(() => Long, { description: 'Bytes read from the store and from sources.' })
+  @Field(() => Long, { description: 'Bytes read from the store; images read where they lie are not counted.' })
   bytesRead!: number;
 
   @Field(() => Long, { description: 'Bytes written to the store.' })
