@@ -20,10 +20,10 @@ def read_settings(path, network, smoke):
 
 
 def read_images(path, smoke):
-    """The arrays of an .npz of images; a smoke run takes every twentieth image."""
+    """The arrays of an .npz of images; a smoke run takes every 17th image, which keeps all classes."""
     data = dict(np.load(path))
     thin = lambda name: smoke and name.startswith(("train_", "test_"))
-    return {name: value[::20] if thin(name) else value for name, value in data.items()}
+    return {name: value[::17] if thin(name) else value for name, value in data.items()}
 
 
 def batch_indices(n, batch, step, seed):
