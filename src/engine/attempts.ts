@@ -55,7 +55,7 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
   const id = newId('attempt');
   return core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
-    if (!task || core.stopping.aborted) return null;
+    if (!task || !core.holds()) return null;
     const counts = await change.countAttempts(task.id);
     const number = Object.values(counts).reduce((sum, count) => sum + count, 0) + 1;
     const epoch = task.epoch + 1;

@@ -14,6 +14,8 @@ export interface Core {
   live: Map<string, LiveAttempt>;
   /** Look at this run again, and at what may be started. */
   wake(runId: string): void;
+  /** Whether this engine is the one that moves runs, and is not stopping. Asked before anything is begun. */
+  holds(): boolean;
   /** Aborts when the engine stops. */
   stopping: AbortSignal;
   /** Aborts when nothing is recorded any more: the stop took too long. */

@@ -23,13 +23,13 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
 
   const filling = coalesce(async () => {
     try {
-      while (!core.stopping.aborted && busy.size < core.executor.slots) {
+      while (core.holds() && busy.size < core.executor.slots) {
         const limit = core.executor.slots - busy.size;
         const ready = await runs.readyTasks({ limit, exceptArtifacts: [...busy.keys()] });
         const fresh = ready.filter(
           (task, i) => i === ready.findIndex((other) => other.spec.artifactId === task.spec.artifactId),
         );
-        if (core.stopping.aborted || fresh.length === 0) break;
+        if (!core.holds() || fresh.length === 0) break;
         for (const task of fresh) busy.set(task.spec.artifactId, work(task));
       }
       await wakeForRetries();
@@ -53,13 +53,13 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
 
   let alarm: AbortController | null = null;
   async function wakeForRetries(): Promise<void> {
-    const ms = core.stopping.aborted ? null : await runs.nextReadyInMs();
+    const ms = core.holds() ? await runs.nextReadyInMs() : null;
     alarm?.abort();
     alarm = null;
     if (ms === null) return;
     const mine = (alarm = new AbortController());
     void clock.sleep(ms, AbortSignal.any([mine.signal, core.stopping])).then(() => {
-      if (!mine.signal.aborted && !core.stopping.aborted) filling.trigger();
+      if (!mine.signal.aborted) filling.trigger();
     });
   }
 

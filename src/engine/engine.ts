@@ -28,6 +28,7 @@ export function createEngine(given: EngineOptions): Engine {
     telemetry,
     live: new Map(),
     wake,
+    holds: () => !stopping.signal.aborted && (claim?.held() ?? false),
     stopping: stopping.signal,
     closed: closed.signal,
   };
@@ -105,7 +106,7 @@ export function createEngine(given: EngineOptions): Engine {
   };
 
   function wake(runId: string): void {
-    if (stopping.signal.aborted || !claim?.held()) return;
+    if (!core.holds()) return;
     let loop = loops.get(runId);
     if (!loop) {
       loop = coalesce(async () => {
@@ -122,7 +123,11 @@ export function createEngine(given: EngineOptions): Engine {
     if (!claim?.held()) {
       const lost = claim !== null;
       claim = await runs.claim();
-      if (!claim) return log.debug('another service moves the runs; standing by');
+      if (!claim) {
+        // It gives up what this one began, and begins it anew.
+        for (const live of core.live.values()) cancelAttempt(live);
+        return log.debug('another service moves the runs; standing by');
+      }
       log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });
       sweeping.trigger();
     }
@@ -133,9 +138,8 @@ export function createEngine(given: EngineOptions): Engine {
   }
 
   async function renew(): Promise<void> {
-    if (!claim?.held()) return;
     await leases.renew();
-    sweeping.trigger();
+    if (core.holds()) sweeping.trigger();
   }
 
   async function repeat(everyMs: number, work: () => Promise<void>): Promise<void> {

@@ -49,10 +49,11 @@ export function createLeases(core: Core): Leases {
   }
 
   async function give(attempt: AttemptRecord): Promise<void> {
+    if (!core.holds()) return;
     const live = core.live.get(attempt.id);
     if (live?.settling || (live && (live.handle?.alive() ?? true))) return;
     if (live) cancelAttempt(live);
-    else if (!(await release(attempt))) return;
+    else if (!(await release(attempt)) || !core.holds()) return;
     await settleLost(core, attempt);
     core.wake(attempt.runId);
   }

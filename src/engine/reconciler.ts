@@ -21,7 +21,7 @@ export function createReconciler(core: Core): Reconciler {
   async function reconcile(runId: string): Promise<void> {
     try {
       for (;;) {
-        if (core.stopping.aborted) return;
+        if (!core.holds()) return;
         const snapshot = await runs.snapshot(runId);
         if (!snapshot) return;
         const step = decide(snapshot);

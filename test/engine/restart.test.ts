@@ -1,5 +1,7 @@
 import { CompiledQuery } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRunStore } from '../../src/adapters/database/runs.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { type Engine } from '../../src/engine/index.ts';
 import { ended, engineOver, eventsOf, launch, stateOf, type KillPoint } from '../support/engine.ts';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
@@ -176,6 +178,64 @@ describe('two engines over one database', () => {
     await first.engine.stop();
     expect(await ended(db, runId)).toBe('SUCCEEDED');
     expect((await owners()).size).toBe(2);
+  });
+});
+
+describe('an engine that loses its claim', () => {
+  const endClaim = CompiledQuery.raw(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pushforward claim' and datname = current_database()",
+  );
+
+  it('begins nothing more, and stops what the next has given up', async () => {
+    // It does not look by itself, so that the other one takes over.
+    const first = await over(undefined, { tuning: { pollMs: 3_600_000, backoffMs: 1, progressMs: 20 } });
+    const second = await over();
+    engines.push(first.engine, second.engine);
+    first.executor.hold = () => true;
+    await first.engine.start();
+    await second.engine.start();
+    const runIds = [];
+    for (const seed of [1, 2]) runIds.push(await launch(first.engine, first.db, { recipe: { seed } }));
+    await until(() => first.executor.held.length === 2);
+    second.executor.hold = () => true;
+    await first.db.executeQuery(endClaim);
+    await until(() => second.executor.held.length === 2);
+    await until(() => first.executor.held.every((held) => held.cancelled));
+    await until(() => first.executor.running.size === 0);
+    second.executor.hold = () => false;
+    for (const held of second.executor.held) await held.succeed();
+    for (const runId of runIds) expect(await ended(first.db, runId)).toBe('SUCCEEDED');
+    expect(first.executor.starts).toHaveLength(2);
+  });
+
+  it('stops what it runs as soon as it finds another in its place', async () => {
+    const looks = Promise.withResolvers<void>();
+    const { engine, db, executor } = await over(undefined, {
+      tuning: { pollMs: 77, backoffMs: 1, progressMs: 20 },
+      lease: { durationMs: 3_600_000, renewEveryMs: 3_600_000 },
+      clock: {
+        ...systemClock,
+        sleep: async (ms, signal) => {
+          if (ms === 77 && !signal?.aborted) {
+            await Promise.race([looks.promise, new Promise((stop) => signal?.addEventListener('abort', stop))]);
+          }
+          await systemClock.sleep(ms, signal);
+        },
+      },
+    });
+    engines.push(engine);
+    executor.hold = () => true;
+    await engine.start();
+    await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    await db.executeQuery(endClaim);
+    const claim = await until(() => createRunStore(database).claim(), 'the claim');
+    looks.resolve();
+    await until(() => executor.running.size === 0);
+    const pending = async () => (await db.selectFrom('tasks').select('state').execute()).map((task) => task.state);
+    await until(async () => (await pending()).every((state) => state === 'PENDING'));
+    expect(executor.starts).toHaveLength(2);
+    await claim.release();
   });
 });
 
