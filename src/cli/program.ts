@@ -44,7 +44,7 @@ export function createProgram(host: Host): Command {
       distill(
         client,
         {
-          path: join(host.priorsDir, 'glyphs', 'dataset'),
+          path: join(host.priorsDir, 'glyphs', 'dataset', 'train.parquet'),
           name: 'glyphs',
           priorPath: join(host.priorsDir, 'glyphs'),
           classes: options.classes ?? null,

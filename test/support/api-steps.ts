@@ -4,7 +4,10 @@ import { type ApiClient } from '../../src/cli/client.ts';
 import { ROOT } from './service-process.ts';
 
 /** The steps that any client takes, with the operations under schema/operations. */
-export const GLYPHS = { dataset: join(ROOT, 'priors/glyphs/dataset'), prior: join(ROOT, 'priors/glyphs') };
+export const GLYPHS = {
+  dataset: join(ROOT, 'priors/glyphs/dataset/train.parquet'),
+  prior: join(ROOT, 'priors/glyphs'),
+};
 
 export interface RunEventRow {
   sequence: number;

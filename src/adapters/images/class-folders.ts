@@ -2,7 +2,18 @@ import { invalid, PushforwardError } from '../../base/errors.ts';
 import { kindOfName } from './format.ts';
 
 const EXAMPLES = 5;
-const SPLITS = new Set(['train', 'training', 'test', 'testing', 'val', 'valid', 'validation', 'dev', 'eval']);
+/** Names by which parts of a dataset go. */
+export const SPLITS: ReadonlySet<string> = new Set([
+  'train',
+  'training',
+  'test',
+  'testing',
+  'val',
+  'valid',
+  'validation',
+  'dev',
+  'eval',
+]);
 
 /** What a scan passed over. */
 export interface Ignored {

@@ -1,7 +1,8 @@
 import { opendir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type ScanRequest, type SourceScan, type SourceScanner } from '../../pipeline/ports.ts';
+import { SPLITS } from './class-folders.ts';
 import { DEFAULT_LIMITS, type ScanLimits } from './limits.ts';
 import { byName } from './order.ts';
 import { scanFolder } from './scan-folder.ts';
@@ -103,7 +104,7 @@ async function tablesIn(folder: string): Promise<string[]> {
       if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(`data/${entry.name}`);
     }
   }
-  const splits = new Set(names.flatMap((name) => /([^/]+)-\d{5}-of-\d{5}\.parquet$/.exec(name)?.[1] ?? []));
+  const splits = new Set(names.flatMap((name) => splitOf(name) ?? []));
   if (splits.size > 1) {
     throw invalid(
       `expected the files of one split in ${folder}, got ${[...splits].sort(byName).join(', ')}: ` +
@@ -112,4 +113,12 @@ async function tablesIn(folder: string): Promise<string[]> {
     );
   }
   return names.sort(byName).map((name) => join(folder, name));
+}
+
+/** `data/train-00000-of-00002.parquet` and `train.parquet` are of train; other names tell no split. */
+function splitOf(name: string): string | null {
+  const sharded = /([^/]+)-\d{5}-of-\d{5}\.parquet$/.exec(name)?.[1];
+  if (sharded !== undefined) return sharded;
+  const plain = basename(name, '.parquet');
+  return SPLITS.has(plain.toLowerCase()) ? plain : null;
 }

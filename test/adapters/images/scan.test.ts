@@ -275,6 +275,17 @@ describe('Parquet', () => {
     });
   });
 
+  it('of two splits side by side is refused, by the names that splits go by', async () => {
+    await withFolder(async (root) => {
+      const files = await pictures({ dog: 2 });
+      await writeParquet(join(root, 'train.parquet'), files, null);
+      await writeParquet(join(root, 'more.parquet'), files, null);
+      expect((await scan(root)).images).toHaveLength(4);
+      await writeParquet(join(root, 'test.parquet'), files, null);
+      await expect(scan(root)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: /test, train/ as never });
+    });
+  });
+
   it('that was cut, lacks labels or has none for a row is refused', async () => {
     await withFolder(async (root) => {
       const files = await pictures({ dog: 5, cat: 4 });
