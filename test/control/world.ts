@@ -179,17 +179,22 @@ export async function readyVersion(
   { control, importer, folder }: World,
   name: string,
   classes: ClassCount[],
+  principal = LOCAL,
 ): Promise<DatasetVersionView> {
   importer.contents.set(folder, classes);
-  const { version } = await control.importDataset(LOCAL, { name, path: folder, idempotencyKey: newId('key') });
+  const { version } = await control.importDataset(principal, { name, path: folder, idempotencyKey: newId('key') });
   await control.importsIdle();
-  const [found] = await control.read(LOCAL).datasetVersionsById([version.id]);
+  const [found] = await control.read(principal).datasetVersionsById([version.id]);
   return found!.version;
 }
 
-export async function anyPrior({ control, registrar, folder }: World, description = PRIOR): Promise<PriorView> {
+export async function anyPrior(
+  { control, registrar, folder }: World,
+  description = PRIOR,
+  principal = LOCAL,
+): Promise<PriorView> {
   registrar.scripted.describe = () => description;
-  return (await control.registerPrior(LOCAL, { path: folder })).prior;
+  return (await control.registerPrior(principal, { path: folder })).prior;
 }
 
 /** Carries a run's quantize stage out: two classes, with figures, an artifact and a blob each. */
@@ -197,12 +202,13 @@ export async function quantized(
   { engine, store }: World,
   runId: string,
   classes: readonly string[],
+  { projectId }: Principal = LOCAL,
 ): Promise<ArtifactManifest[]> {
   const manifests: ArtifactManifest[] = [];
   for (const [index, name] of classes.entries()) {
     const blob = await putBlob(
       store,
-      'default',
+      projectId,
       new TextEncoder().encode(`points of ${name}`),
       'application/octet-stream',
     );
