@@ -9,13 +9,18 @@ import { type AttemptEnd } from './telemetry.ts';
 
 /**
  * Carries a ready task as far as it goes: finds it published, or begins an attempt, has it carried out and records how it
- * ended. Throws only what hindered it before anything was begun.
+ * ended, or leaves it once its task goes on without it. Throws only what hindered it before anything was begun.
  */
 export async function carryOut(core: Core, progress: Progress, ready: ReadyTask): Promise<void> {
   if (await recordIfPublished(core, ready)) return core.wake(ready.runId);
   const live = await begin(core, ready);
   if (!live) return;
   core.live.set(live.id, live);
+  const handedOn = new Promise((resolve) => live.handedOn.signal.addEventListener('abort', resolve, { once: true }));
+  await Promise.race([toItsEnd(core, progress, ready, live), handedOn]);
+}
+
+async function toItsEnd(core: Core, progress: Progress, ready: ReadyTask, live: LiveAttempt): Promise<void> {
   try {
     const scope = { id: ready.runId, projectId: ready.projectId, traceparent: ready.runTraceparent };
     const span = core.telemetry.attempt(scope, ready.spec, live.number);
@@ -71,7 +76,11 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
     });
     change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
     const { runId, projectId, taskId, spec } = ready;
-    return { id, runId, projectId, taskId, spec, epoch, number, handle: null, cancelAsked: false, settling: false };
+    return {
+      ...{ id, runId, projectId, taskId, spec, epoch, number },
+      ...{ handle: null, cancelAsked: false, settling: false, silent: false },
+      handedOn: new AbortController(),
+    };
   });
 }
 

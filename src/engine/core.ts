@@ -36,6 +36,10 @@ export interface LiveAttempt {
   cancelAsked: boolean;
   /** Its outcome is known and being recorded. */
   settling: boolean;
+  /** Its lease ran out for want of evidence: it was asked to stop and counts as lost if that is how it ends. */
+  silent: boolean;
+  /** Aborts when its task goes on without it. */
+  handedOn: AbortController;
 }
 
 export function cancelAttempt(live: LiveAttempt): void {

@@ -1,24 +1,26 @@
 import { PushforwardError, toErrorRecord } from '../base/errors.ts';
-import { cancelAttempt, type Core } from './core.ts';
+import { cancelAttempt, type Core, type LiveAttempt } from './core.ts';
 import { type AttemptRecord } from './ports.ts';
-import { settleLost } from './settle.ts';
+import { handOn, settleLost } from './settle.ts';
 
 /**
- * Leases are renewed from evidence. An attempt without any is given up once its lease has run out, one of a dead service at
- * once: this engine holds the claim, so no other lives.
+ * Leases are renewed from evidence. An attempt without any is asked to go once its lease has run out, one of a dead service
+ * at once: this engine holds the claim, so no other lives. It is LOST when it is seen gone, not before; past the release
+ * deadline a RUNNING run goes on without it, and it is asked on.
  */
 export interface Leases {
   renew(): Promise<void>;
-  /** Gives up what nobody holds; attempts that cannot be seen gone are asked for again at the next call. */
+  /** Gives up what nobody holds; attempts that cannot be seen gone are asked again at the next call. */
   sweep(): Promise<void>;
 }
 
 export function createLeases(core: Core): Leases {
   const { runs, ownerId, lease, executors, clock, log, releaseDeadlineMs } = core.options;
-  const releasing = new Map<string, { since: number; under: boolean }>();
+  /** Attempts that were asked to go and are not seen gone, since when in the clock's milliseconds. */
+  const asked = new Map<string, { since: number; handedOn: boolean }>();
 
   async function renew(): Promise<void> {
-    const alive = [...core.live.values()].filter((live) => live.handle?.alive() ?? true);
+    const alive = [...core.live.values()].filter((live) => !live.silent && isAlive(live));
     const renewed = new Set(
       await runs.renewLeases(
         ownerId,
@@ -35,6 +37,8 @@ export function createLeases(core: Core): Leases {
 
   async function sweep(): Promise<void> {
     const abandoned = await runs.abandonedAttempts({ ownerId, othersToo: true });
+    const ids = new Set(abandoned.map((attempt) => attempt.id));
+    for (const id of asked.keys()) if (!ids.has(id)) asked.delete(id);
     await Promise.all(
       abandoned.map((attempt) =>
         give(attempt).catch((error: unknown) =>
@@ -51,46 +55,48 @@ export function createLeases(core: Core): Leases {
   async function give(attempt: AttemptRecord): Promise<void> {
     if (!core.holds()) return;
     const live = core.live.get(attempt.id);
-    if (live?.settling || (live && (live.handle?.alive() ?? true))) return;
-    if (live) cancelAttempt(live);
-    else if (!(await release(attempt)) || !core.holds()) return;
-    await settleLost(core, attempt);
+    if (live?.settling || (live && !live.silent && isAlive(live))) return;
+    if (live) {
+      live.silent = true;
+      cancelAttempt(live);
+    } else if (await seenGone(attempt)) {
+      if (!core.holds()) return;
+      await settleLost(core, attempt);
+      return core.wake(attempt.runId);
+    }
+    const now = clock.now().getTime();
+    const since = asked.get(attempt.id) ?? { since: now, handedOn: false };
+    asked.set(attempt.id, since);
+    if (since.handedOn || now - since.since < releaseDeadlineMs || !core.holds()) return;
+    log.error('an attempt was not seen gone in time', { run: attempt.runId, attempt: attempt.id });
+    await handOn(core, attempt);
+    since.handedOn = true;
+    live?.handedOn.abort();
     core.wake(attempt.runId);
   }
 
-  /** True once it is seen gone, or the deadline has passed: its publication, should there be one, counts once anyway. */
-  async function release(attempt: AttemptRecord): Promise<boolean> {
-    const state = releasing.get(attempt.id) ?? { since: clock.now().getTime(), under: false };
-    if (state.under) return false;
-    releasing.set(attempt.id, { ...state, under: true });
-    let gone = false;
+  async function seenGone(attempt: AttemptRecord): Promise<boolean> {
+    // Of this service and no longer under way: its end was seen, or it was never started.
+    if (attempt.owner === ownerId) return true;
     try {
       const executor = executors.find((one) => one.name === attempt.executor);
       if (!executor) throw unknownExecutor(attempt);
-      gone = await executor.release({ ...attempt.reference, attemptId: attempt.id });
+      return await executor.release({ ...attempt.reference, attemptId: attempt.id });
     } catch (error) {
       log.error('an attempt of an earlier service could not be released', {
         run: attempt.runId,
         attempt: attempt.id,
         error: toErrorRecord(error),
       });
+      return false;
     }
-    if (gone) {
-      releasing.delete(attempt.id);
-      return true;
-    }
-    releasing.set(attempt.id, { ...state, under: false });
-    if (clock.now().getTime() - state.since < releaseDeadlineMs) return false;
-    await core.change(attempt.runId, async (change) => {
-      if (change.run.resourcesUnconfirmed) return;
-      await change.setRun({ resourcesUnconfirmed: true });
-      change.emit({ type: 'run.resourcesUnconfirmed', payload: { attempts: [attempt.id] } });
-    });
-    releasing.delete(attempt.id);
-    return true;
   }
 
   return { renew, sweep };
+}
+
+function isAlive({ handle }: LiveAttempt): boolean {
+  return handle?.alive() ?? true;
 }
 
 function unknownExecutor(attempt: AttemptRecord): PushforwardError {

@@ -12,7 +12,7 @@ import {
   type Usage,
 } from './ports.ts';
 import { failureOf, retryAfterLoss, retryAfterMs } from './retry.ts';
-import { beginStop, confirmRelease } from './stop.ts';
+import { beginStop, confirmRelease, isCurrent } from './stop.ts';
 import { type AttemptEnd } from './telemetry.ts';
 
 /**
@@ -32,6 +32,7 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
     const end = { change, attempt, task, usage, costUsd };
     if (seen.kind === 'succeeded') await succeeded(end, seen.result, seen.manifest);
     else if (seen.kind === 'failed') await failed(core, end, seen.failure);
+    else if (live.silent) await lost(core, end);
     else await cancelled(end);
     await confirmRelease(change);
   });
@@ -48,29 +49,35 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
  * An attempt whose service died or whose lease ran out, seen gone. It is charged for the time it was leased. Its task goes
  * on at once: should it have published, the next attempt finds that before it starts anything.
  */
-export async function settleLost(core: Core, lost: AttemptRecord): Promise<void> {
-  const failure = failureOf(
-    new PushforwardError(
-      'WORKER_LOST',
-      `expected attempt ${lost.id} to report, got nothing after its service stopped or lost sight of it: it is tried again`,
-      { attempt: lost.id, owner: lost.owner },
-    ),
-  );
-  await core.change(lost.runId, async (change) => {
-    const attempt = await change.attempt(lost.id);
-    const task = await change.task(lost.taskId);
+export async function settleLost(core: Core, given: AttemptRecord): Promise<void> {
+  await core.change(given.runId, async (change) => {
+    const attempt = await change.attempt(given.id);
+    const task = await change.task(given.taskId);
     if (!attempt || !task || attempt.state !== 'RUNNING') return;
     const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
     const costUsd = usage.allocatedSeconds * priceOf(core, attempt.executor);
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
-    await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
-    const willRetry = retryAfterLoss(await change.countAttempts(task.id), retryPolicy(core));
-    change.emit({
-      type: 'attempt.lost',
-      payload: { ...attemptName(task, attempt), failure, willRetry: willRetry && change.state() === 'RUNNING' },
-    });
-    await afterFailure(change, task, attempt, failure, willRetry ? 0 : null);
+    await lost(core, { change, attempt, task, usage, costUsd });
     await confirmRelease(change);
+  });
+}
+
+/**
+ * An attempt that could not be seen gone in time. A run that is RUNNING goes on without it: its task is tried again under
+ * another epoch. One that is stopping or has ended has no need of that.
+ */
+export async function handOn(core: Core, given: AttemptRecord): Promise<void> {
+  await core.change(given.runId, async (change) => {
+    const attempt = await change.attempt(given.id);
+    const task = await change.task(given.taskId);
+    if (!attempt || !task || attempt.state !== 'RUNNING' || !isCurrent(task, attempt)) return;
+    if (change.state() !== 'RUNNING') return;
+    await change.setRun({ resourcesUnconfirmed: true });
+    change.emit({ type: 'run.resourcesUnconfirmed', payload: { attempts: [attempt.id] } });
+    const counts = await change.countAttempts(task.id);
+    // This one and those handed on before it, which are RUNNING still, are losses too.
+    const willRetry = retryAfterLoss({ LOST: counts.LOST + counts.RUNNING }, retryPolicy(core));
+    await afterFailure(change, task, attempt, failureOfLoss(attempt), willRetry ? 0 : null);
   });
 }
 
@@ -132,13 +139,34 @@ async function failed(core: Core, end: End, failure: Failure): Promise<void> {
   const { change, attempt, task, usage, costUsd } = end;
   await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
   const wait = retryAfterMs(failure, await change.countAttempts(task.id), retryPolicy(core));
-  const willRetry = wait !== null && change.state() === 'RUNNING';
+  // Where its task went on without it, that is tried again already.
+  const willRetry = change.state() === 'RUNNING' && (wait !== null || !isCurrent(task, attempt));
   change.emit({
     type: 'attempt.failed',
-    payload: { ...attemptName(task, attempt), failure, willRetry, retryAfterMs: willRetry ? wait : 0 },
+    payload: { ...attemptName(task, attempt), failure, willRetry, retryAfterMs: (willRetry && wait) || 0 },
   });
   if (willRetry) core.telemetry.retried(task.stage, failure);
   await afterFailure(change, task, attempt, failure, wait);
+}
+
+async function lost(core: Core, { change, attempt, task, usage, costUsd }: End): Promise<void> {
+  const failure = failureOfLoss(attempt);
+  await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
+  const willRetry = retryAfterLoss(await change.countAttempts(task.id), retryPolicy(core));
+  change.emit({
+    type: 'attempt.lost',
+    payload: {
+      ...attemptName(task, attempt),
+      failure,
+      willRetry: change.state() === 'RUNNING' && (willRetry || !isCurrent(task, attempt)),
+    },
+  });
+  await afterFailure(change, task, attempt, failure, willRetry ? 0 : null);
+}
+
+function failureOfLoss({ id, owner }: AttemptRecord): Failure {
+  const what = `expected attempt ${id} to report, got nothing after its service stopped or lost sight of it: it is tried again`;
+  return failureOf(new PushforwardError('WORKER_LOST', what, { attempt: id, owner }));
 }
 
 async function cancelled({ change, attempt, task, usage, costUsd }: End): Promise<void> {
@@ -163,11 +191,6 @@ async function afterFailure(
   await change.moveTask(task, 'FAILED', { ended: true });
   change.emit({ type: 'task.failed', payload: { ...taskName(task), failure } });
   await beginStop(change, failure);
-}
-
-/** False once the stop of its run gave the task up without waiting for the attempt. */
-function isCurrent(task: TaskRecord, attempt: AttemptRecord): boolean {
-  return task.state === 'RUNNING' && task.epoch === attempt.epoch;
 }
 
 function retryPolicy({ options }: Core) {

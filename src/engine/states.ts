@@ -52,13 +52,15 @@
  * # Attempt
  *
  * ## RUNNING
- * An executor was or is about to be asked to carry it out; its owner renews the lease from evidence.
+ * An executor was or is about to be asked to carry it out; its owner renews the lease from evidence. One that nobody can
+ * see gone stays RUNNING: after the release deadline its task goes on without it, under another epoch, and its run is
+ * marked `resources_unconfirmed` until it was seen gone.
  *
  * ## SUCCEEDED, FAILED
  * Its outcome was seen.
  *
  * ## LOST
- * Its service died or its lease ran out, and the executor has seen to it that it is gone.
+ * Its service died or its lease ran out, and it was seen gone.
  *
  * ## CANCELLED
  * Stopped on purpose and seen gone.

@@ -1,7 +1,7 @@
 import { type Clock } from '../base/clock.ts';
 import { type Change } from './changes.ts';
 import { firstUnfinished } from './decide.ts';
-import { type Failure, type RunRecord, type StageRecord } from './ports.ts';
+import { type AttemptRecord, type Failure, type RunRecord, type StageRecord, type TaskRecord } from './ports.ts';
 import { isFinal } from './states.ts';
 
 /** QUEUED or RUNNING to STOPPING: for a failure, or, with none, because someone cancelled. */
@@ -43,12 +43,20 @@ export async function endStop(change: Change, clock: Clock, unconfirmed: string[
   return current;
 }
 
-/** The last attempt of an ended run was seen gone after all. */
+/** Takes the mark away once every attempt that the run went on or ended without was seen gone. */
 export async function confirmRelease(change: Change): Promise<void> {
-  if (!isFinal('run', change.state()) || !change.run.resourcesUnconfirmed) return;
-  if ((await change.runningAttempts()).length > 0) return;
+  if (!change.run.resourcesUnconfirmed) return;
+  for (const attempt of await change.runningAttempts()) {
+    const task = await change.task(attempt.taskId);
+    if (!task || !isCurrent(task, attempt)) return;
+  }
   await change.setRun({ resourcesUnconfirmed: false });
   change.emit({ type: 'run.resourcesReleased', payload: {} });
+}
+
+/** False once its task went on, or ended, without waiting for the attempt. */
+export function isCurrent(task: TaskRecord, attempt: AttemptRecord): boolean {
+  return task.state === 'RUNNING' && task.epoch === attempt.epoch;
 }
 
 export function secondsSince(clock: Clock, start: RunRecord['startedAt']): number {

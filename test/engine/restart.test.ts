@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Engine } from '../../src/engine/index.ts';
-import { ended, engineOver, eventsOf, launch, stateOf, type KillPoint } from '../support/engine.ts';
+import { ended, engineOver, eventsOf, launch, stateOf, USAGE, type KillPoint } from '../support/engine.ts';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -240,7 +240,7 @@ describe('an engine that loses its claim', () => {
 });
 
 describe('a lease', () => {
-  it('that runs out for want of evidence gives the attempt up, and its late outcome is refused', async () => {
+  it('that runs out for want of evidence asks the attempt to go, which is lost when it is gone', async () => {
     const { engine, db, executor } = await over(undefined, { lease: { durationMs: 200, renewEveryMs: 40 } });
     engines.push(engine);
     executor.hold = () => true;
@@ -250,10 +250,12 @@ describe('a lease', () => {
     await until(() => executor.held.length === 2);
     const [silent, other] = executor.held as [(typeof executor.held)[0], (typeof executor.held)[0]];
     silent.silent = true;
-    await until(async () => (await eventsOf(db, runId)).some((event) => event.type === 'attempt.lost'));
-    expect(silent.cancelled).toBe(true);
+    await until(() => silent.cancelled);
+    const lost = async () => (await eventsOf(db, runId)).some((event) => event.type === 'attempt.lost');
+    expect(await lost()).toBe(false);
     executor.hold = () => false;
-    silent.fail('INTERNAL');
+    silent.settle({ kind: 'cancelled', usage: USAGE });
+    await until(lost);
     await other.succeed();
     expect(await ended(db, runId)).toBe('SUCCEEDED');
     const attempts = await db
@@ -263,6 +265,103 @@ describe('a lease', () => {
       .execute();
     expect(attempts).toEqual([{ state: 'LOST', epoch: 1 }]);
     await expectLegalHistory(runId);
+  });
+});
+
+describe('an attempt that cannot be seen gone', () => {
+  const attemptsOf = async (runId: string) =>
+    database.db.selectFrom('attempts').selectAll().where('run_id', '=', runId).orderBy('started_at').execute();
+  const unconfirmed = async (runId: string) => {
+    const run = database.db.selectFrom('runs').select('resources_unconfirmed').where('id', '=', runId);
+    return (await run.executeTakeFirstOrThrow()).resources_unconfirmed;
+  };
+  const types = async (runId: string) => (await eventsOf(database.db, runId)).map((event) => event.type);
+
+  /** Two attempts of a service that was killed, and the next, which is told in vain to make them go. */
+  async function left(cancel: boolean) {
+    let now = Date.now();
+    const first = await over();
+    const { db, executor } = first;
+    Object.assign(executor, { hold: () => true, obedient: false, releases: false });
+    await first.engine.start();
+    const runId = await launch(first.engine, db);
+    await until(async () => (await attemptsOf(runId)).filter((of) => of.reference).length === 2);
+    if (cancel) await first.engine.cancel('project_1', runId);
+    first.kill();
+    let asked = 0;
+    const { release } = executor;
+    executor.release = async (reference) => (asked++, release(reference));
+    const second = await over(first.fakes, { clock: { ...systemClock, now: () => new Date(now) } });
+    engines.push(second.engine);
+    await second.engine.start();
+    await until(() => asked > 4);
+    return { ...second, runId, wait: (ms: number) => void (now += ms) };
+  }
+
+  it('is handed on after the deadline where its run is running, and lost once it is gone', async () => {
+    const { executor, runId, db, wait } = await left(false);
+    expect(executor.starts).toHaveLength(2);
+    expect((await attemptsOf(runId)).map((of) => of.state)).toEqual(['RUNNING', 'RUNNING']);
+    expect(await unconfirmed(runId)).toBe(false);
+    executor.hold = () => false;
+    wait(10_001);
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    await expectLegalHistory(runId);
+    const before = await attemptsOf(runId);
+    expect(before.map((of) => [of.state, of.epoch]).slice(0, 4)).toEqual([
+      ['RUNNING', 1],
+      ['RUNNING', 1],
+      ['SUCCEEDED', 2],
+      ['SUCCEEDED', 2],
+    ]);
+    expect(await unconfirmed(runId)).toBe(true);
+    expect(await types(runId)).toContain('run.resourcesUnconfirmed');
+    expect(await types(runId)).not.toContain('attempt.lost');
+
+    executor.releases = true;
+    await until(async () => !(await unconfirmed(runId)));
+    expect((await attemptsOf(runId)).map((of) => of.state).slice(0, 2)).toEqual(['LOST', 'LOST']);
+    expect((await types(runId)).slice(-3)).toEqual(['attempt.lost', 'attempt.lost', 'run.resourcesReleased']);
+    expect(executor.running.size).toBe(0);
+    const encode = db.selectFrom('stages').selectAll().where('name', '=', 'encode');
+    const { tasks_done, cost_usd } = await encode.executeTakeFirstOrThrow();
+    expect(tasks_done).toBe(2);
+    expect(cost_usd).toBeGreaterThan(0.2);
+  });
+
+  it('stays running where its run is stopping, which ends without it after the deadline', async () => {
+    const { executor, runId, db, wait } = await left(true);
+    expect(await stateOf(db, runId)).toBe('STOPPING');
+    wait(10_001);
+    expect(await ended(db, runId)).toBe('CANCELLED');
+    expect((await attemptsOf(runId)).map((of) => of.state)).toEqual(['RUNNING', 'RUNNING']);
+    expect(await unconfirmed(runId)).toBe(true);
+    executor.releases = true;
+    await until(async () => !(await unconfirmed(runId)));
+    expect((await attemptsOf(runId)).map((of) => of.state)).toEqual(['LOST', 'LOST']);
+    expect((await types(runId)).at(-1)).toBe('run.resourcesReleased');
+    expect(executor.starts).toHaveLength(2);
+  });
+
+  it('is handed on by its own service too', async () => {
+    let now = Date.now();
+    const clock = { ...systemClock, now: () => new Date(now) };
+    const { engine, db, executor } = await over(undefined, { clock, lease: { durationMs: 100, renewEveryMs: 30 } });
+    engines.push(engine);
+    Object.assign(executor, { hold: () => true, obedient: false });
+    await engine.start();
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    for (const held of executor.held) held.silent = true;
+    await until(() => executor.held.every((held) => held.cancelled));
+    expect(executor.starts).toHaveLength(2);
+    executor.hold = () => false;
+    now += 10_001;
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    expect(await unconfirmed(runId)).toBe(true);
+    for (const held of executor.held) held.settle({ kind: 'cancelled', usage: USAGE });
+    await until(async () => !(await unconfirmed(runId)));
+    expect((await attemptsOf(runId)).map((of) => of.state).slice(0, 2)).toEqual(['LOST', 'LOST']);
   });
 });
 

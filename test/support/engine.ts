@@ -77,7 +77,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
   const starts: AttemptOrder[] = [];
   const held: Held[] = [];
   const running = new Map<string, Held>();
-  const port: Executor & { hold: (order: AttemptOrder) => boolean; obedient: boolean; mostAtOnce: number } = {
+  const port: Executor & { hold: (order: AttemptOrder) => boolean; obedient: boolean; releases: boolean; mostAtOnce: number } = {
     name: 'fake',
     priceUsdPerSecond: 0.01,
     slots,
@@ -85,6 +85,8 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     hold: () => false,
     /** Whether cancelled attempts end at once. */
     obedient: true,
+    /** Whether attempts of earlier services are seen gone when asked. */
+    releases: true,
     mostAtOnce: 0,
     async start(order, onProgress) {
       starts.push(order);
@@ -125,6 +127,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
       return handle;
     },
     async release(reference) {
+      if (!port.releases) return false;
       running.delete(String(reference['process'] ?? reference['attemptId']));
       return true;
     },
