@@ -63,7 +63,8 @@ export async function appendEvents(
 }
 
 export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonly NewArtifact[]): Promise<void> {
-  for (const some of chunks(artifacts)) {
+  // One statement may not meet a row twice.
+  for (const some of chunks([...new Map(artifacts.map((one) => [one.manifest.id, one])).values()])) {
     await tx
       .insertInto('artifacts')
       .values(
@@ -81,7 +82,19 @@ export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonl
           cost_usd: made?.costUsd ?? 0,
         })),
       )
-      .onConflict((conflict) => conflict.columns(['project_id', 'id']).doNothing())
+      // Found by one run before the attempt that made it was recorded: its maker is told later.
+      .onConflict((conflict) =>
+        conflict
+          .columns(['project_id', 'id'])
+          .doUpdateSet((of) => ({
+            run_id: of.ref('excluded.run_id'),
+            task_id: of.ref('excluded.task_id'),
+            usage: of.ref('excluded.usage'),
+            cost_usd: of.ref('excluded.cost_usd'),
+          }))
+          .where('artifacts.run_id', 'is', null)
+          .where('excluded.run_id', 'is not', null),
+      )
       .execute();
     const inputs = some.flatMap(({ manifest }) =>
       [...new Set(manifest.inputs)].map((input_id) => ({

@@ -155,6 +155,21 @@ describe('the run store', () => {
     expect(outputs.map((row) => row.run_id).sort()).toEqual(['run_1', 'run_2']);
   });
 
+  it('tells who made an artifact and at what cost, also where another run found it before', async () => {
+    const spec = taskOf({ stage: 'encode' });
+    const found = { manifest: manifestOf(spec), title: 'one', taskId: null, made: null };
+    const usage = { allocatedSeconds: 2, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+    for (const id of ['run_1', 'run_2', 'run_3']) await runs.insertRun(newRun({ id }));
+    await runs.change('run_2', (change) => change.recordArtifacts([found, found]));
+    await runs.change('run_1', async (change) => {
+      await withTask(change);
+      await change.recordArtifacts([{ ...found, taskId: 'task_1', made: { usage, costUsd: 3 } }]);
+    });
+    await runs.change('run_3', (change) => change.recordArtifacts([{ ...found, made: { usage: null, costUsd: 9 } }]));
+    const rows = await database.db.selectFrom('artifacts').select(['run_id', 'task_id', 'usage', 'cost_usd']).execute();
+    expect(rows).toEqual([{ run_id: 'run_1', task_id: 'task_1', usage, cost_usd: 3 }]);
+  });
+
   it('takes what Postgres refuses, NUL and lone surrogates, with U+FFFD in its place', async () => {
     await runs.insertRun(newRun());
     const title = 'nul \0, half \ud83d, whole \u{1f600}, escaped \\u0000';
