@@ -61,8 +61,7 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
   return core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
     if (!task || !core.holds()) return null;
-    const counts = await change.countAttempts(task.id);
-    const number = Object.values(counts).reduce((sum, count) => sum + count, 0) + 1;
+    const number = (await change.pastAttempts(task.id)).length + 1;
     const epoch = task.epoch + 1;
     await change.moveTask(task, 'RUNNING', { epoch, itemsDone: 0, ...(task.startedAt === null && { started: true }) });
     await change.insertAttempt({

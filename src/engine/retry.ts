@@ -1,13 +1,16 @@
-import { PushforwardError, toErrorRecord } from '../base/errors.ts';
-import { failureClassOf, type AttemptState, type Failure, type FailureClass } from './ports.ts';
+import { toErrorRecord } from '../base/errors.ts';
+import { failureClassOf, type Failure, type FailureClass, type PastAttempt } from './ports.ts';
 
 /**
- * What a failure of a class costs a task.
+ * What a failure costs a task.
  * - never: the same order would fail the same way.
- * - failure: counts against `maxAttempts`.
- * - loss: the task is not at fault, so it has a larger budget; it has one at all because a task may be what kills the service.
+ * - failure: the task may be at fault.
+ * - loss: it is not, so the budget is larger; there is one at all because a task may be what kills the service.
+ * - outage: what a worker needs was away. It is waited out, for about an hour at the default of `maxAttempts`.
  */
-const RETRIES: Record<FailureClass, 'never' | 'failure' | 'loss'> = {
+type Rule = 'never' | 'failure' | 'loss' | 'outage';
+
+const RULES: Record<FailureClass, Rule> = {
   userError: 'never',
   outOfMemory: 'failure',
   preempted: 'loss',
@@ -18,7 +21,8 @@ const RETRIES: Record<FailureClass, 'never' | 'failure' | 'loss'> = {
   internal: 'failure',
 };
 
-const LOSSES_PER_ATTEMPT = 5;
+/** How many attempts may end by a rule, in `maxAttempts`. Each rule has a budget of its own. */
+const BUDGETS: Record<Rule, number> = { never: 0, failure: 1, loss: 5, outage: 20 };
 const LONGEST_BACKOFF_MS = 60_000;
 
 export interface RetryPolicy {
@@ -27,22 +31,30 @@ export interface RetryPolicy {
   backoffMs: number;
 }
 
-/** Milliseconds to wait before the next attempt, or null if there is none. `counts` has the attempt that just failed. */
-export function retryAfterMs(
-  failure: Failure,
-  counts: Pick<Record<AttemptState, number>, 'FAILED' | 'LOST'>,
-  policy: RetryPolicy,
-): number | null {
-  const rule = RETRIES[failure.class];
-  if (rule === 'never') return null;
-  if (rule === 'failure' && counts.FAILED >= policy.maxAttempts) return null;
-  if (rule === 'loss' && counts.FAILED + counts.LOST >= policy.maxAttempts * LOSSES_PER_ATTEMPT) return null;
-  return Math.min(LONGEST_BACKOFF_MS, policy.backoffMs * 2 ** Math.max(0, counts.FAILED + counts.LOST - 1));
+/** Milliseconds to wait before the next attempt, or null if there is none. `past` has the attempt that just failed. */
+export function retryAfterMs(failure: Failure, past: readonly PastAttempt[], policy: RetryPolicy): number | null {
+  if (!hasBudget(ruleOf(failure), past, policy)) return null;
+  const failures = past.filter(({ state }) => state === 'FAILED' || state === 'LOST').length;
+  return Math.min(LONGEST_BACKOFF_MS, policy.backoffMs * 2 ** Math.max(0, failures - 1));
 }
 
 /** Whether an attempt that its service lost is followed by another; at once, since nothing went wrong with it. */
-export function retryAfterLoss(counts: Pick<Record<AttemptState, number>, 'LOST'>, policy: RetryPolicy): boolean {
-  return counts.LOST < policy.maxAttempts * LOSSES_PER_ATTEMPT;
+export function retryAfterLoss(past: readonly PastAttempt[], policy: RetryPolicy): boolean {
+  return hasBudget('loss', past, policy);
+}
+
+function hasBudget(rule: Rule, past: readonly PastAttempt[], { maxAttempts }: RetryPolicy): boolean {
+  return past.filter((attempt) => ruleOfPast(attempt) === rule).length < maxAttempts * BUDGETS[rule];
+}
+
+function ruleOfPast({ state, failure }: PastAttempt): Rule | null {
+  // RUNNING beside the one that ended: its task went on without it.
+  if (state === 'LOST' || state === 'RUNNING') return 'loss';
+  return state === 'FAILED' && failure ? ruleOf(failure) : null;
+}
+
+function ruleOf(failure: Failure): Rule {
+  return isOutage(failure.error) ? 'outage' : RULES[failure.class];
 }
 
 /** Anything thrown on this side of the executor, as a failure. */
@@ -57,9 +69,8 @@ export function withoutDetails(failure: Failure): Failure {
   return { ...failure, error: { code, message }, lastLogLines: [] };
 }
 
-/** An outage of what the engine depends on: it is waited out, and no run fails of it. */
+/** An outage of what the engine and its workers depend on: no run fails of it before long. */
 export function isOutage(error: unknown): boolean {
-  return (
-    error instanceof PushforwardError && (error.code === 'STORE_UNAVAILABLE' || error.code === 'DATABASE_UNAVAILABLE')
-  );
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === 'STORE_UNAVAILABLE' || code === 'DATABASE_UNAVAILABLE';
 }

@@ -53,7 +53,8 @@ export interface RunChange {
   task(taskId: string): Promise<TaskRecord | null>;
   attempt(attemptId: string): Promise<AttemptRecord | null>;
   runningAttempts(): Promise<AttemptRecord[]>;
-  countAttempts(taskId: string): Promise<Record<AttemptState, number>>;
+  /** All attempts at a task so far. */
+  pastAttempts(taskId: string): Promise<PastAttempt[]>;
   /** What the newest attempt of a task used, as far as it is known. */
   lastAttempt(taskId: string): Promise<{ usage: Usage | null; costUsd: number } | null>;
 
@@ -155,6 +156,12 @@ export interface AttemptRecord {
   owner: string;
   /** From its start until now, or until its lease ran out if that is earlier. */
   leasedSeconds: number;
+}
+
+/** What a decision about another attempt is made from. */
+export interface PastAttempt {
+  state: AttemptState;
+  failure: Failure | null;
 }
 
 /** What a decision about a run is made from. */

@@ -74,9 +74,7 @@ export async function handOn(core: Core, given: AttemptRecord): Promise<void> {
     if (change.state() !== 'RUNNING') return;
     await change.setRun({ resourcesUnconfirmed: true });
     change.emit({ type: 'run.resourcesUnconfirmed', payload: { attempts: [attempt.id] } });
-    const counts = await change.countAttempts(task.id);
-    // This one and those handed on before it, which are RUNNING still, are losses too.
-    const willRetry = retryAfterLoss({ LOST: counts.LOST + counts.RUNNING }, retryPolicy(core));
+    const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
     await afterFailure(change, task, attempt, failureOfLoss(attempt), willRetry ? 0 : null);
   });
 }
@@ -138,7 +136,7 @@ export async function recordSuccess(
 async function failed(core: Core, end: End, failure: Failure): Promise<void> {
   const { change, attempt, task, usage, costUsd } = end;
   await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
-  const wait = retryAfterMs(failure, await change.countAttempts(task.id), retryPolicy(core));
+  const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core));
   // Where its task went on without it, that is tried again already.
   const willRetry = change.state() === 'RUNNING' && (wait !== null || !isCurrent(task, attempt));
   change.emit({
@@ -152,7 +150,7 @@ async function failed(core: Core, end: End, failure: Failure): Promise<void> {
 async function lost(core: Core, { change, attempt, task, usage, costUsd }: End): Promise<void> {
   const failure = failureOfLoss(attempt);
   await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
-  const willRetry = retryAfterLoss(await change.countAttempts(task.id), retryPolicy(core));
+  const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
   change.emit({
     type: 'attempt.lost',
     payload: {

@@ -88,6 +88,7 @@ const USER_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'PRIOR_INVALID',
   'PROVIDER_UNAVAILABLE',
   'NON_FINITE',
+  'LIMIT_EXCEEDED',
 ]);
 
 export function failureClassOf(code: ErrorCode): FailureClass {

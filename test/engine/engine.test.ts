@@ -161,6 +161,15 @@ describe('a failure', () => {
     ]);
   });
 
+  it('for want of the store is no failure of the task, and waited out', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = (order) => order.task.stage === 'report';
+    const runId = await launch(engine, db);
+    for (let i = 0; i < 5; i++) (await until(() => executor.held[i])).fail('STORE_UNAVAILABLE');
+    await (await until(() => executor.held[5])).succeed();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+  });
+
   it('ends the run when it comes too often', async () => {
     const { engine, db, executor } = await started();
     executor.hold = (order) => order.task.stage === 'report';

@@ -1,6 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import { PushforwardError } from '../../base/errors.ts';
-import { type AttemptState, type RunChange, type RunRecord } from '../../engine/ports.ts';
+import { type RunChange, type RunRecord } from '../../engine/ports.ts';
 import { leasedSeconds, toAttempt, toStage, toTask } from './run-rows.ts';
 import { appendEvents, insertTasks, now, recordArtifacts } from './run-writes.ts';
 import { json, text, type Database } from './schema.ts';
@@ -44,17 +44,8 @@ export function createRunChange(tx: Tx, run: RunRecord): { change: RunChange; se
       return (await attemptRows().where('attempts.state', '=', 'RUNNING').execute()).map(toAttempt);
     },
 
-    async countAttempts(taskId) {
-      const counts: Record<AttemptState, number> = { RUNNING: 0, SUCCEEDED: 0, FAILED: 0, LOST: 0, CANCELLED: 0 };
-      const rows = await tx
-        .selectFrom('attempts')
-        .select(['state', (of) => of.fn.countAll<number>().as('count')])
-        .where('task_id', '=', taskId)
-        .groupBy('state')
-        .execute();
-      for (const row of rows) counts[row.state] = row.count;
-      return counts;
-    },
+    pastAttempts: (taskId) =>
+      tx.selectFrom('attempts').select(['state', 'failure']).where('task_id', '=', taskId).execute(),
 
     async lastAttempt(taskId) {
       const row = await tx
