@@ -1,0 +1,112 @@
+/** However many rows a request shows, it takes the same number of statements. */
+import { type GraphQLField } from 'graphql';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { buildApiSchema } from '../../src/api/schema.ts';
+import { newId } from '../../src/base/ids.ts';
+import { anyPrior, manifestOf, PRIOR, quantized, readyVersion } from '../control/world.ts';
+import { type Answer, startTestApi, type TestApi } from './client.ts';
+import { documentFor } from './everything.ts';
+
+const [FEW, MANY] = [2, 20];
+const schema = buildApiSchema();
+
+let api: TestApi;
+/** Runs with as many tasks, attempts and outputs each. */
+let small: string;
+let large: string;
+beforeAll(async () => {
+  api = await startTestApi();
+  for (let i = 0; i < MANY; i++) {
+    const version = await readyVersion(api, `letters ${i}`, [{ name: `A${i}`, images: 10 }]);
+    const prior = await anyPrior(api, { ...PRIOR, name: `prior ${i}` });
+    const recipe = { datasetVersionId: version.id, priorId: prior.id, imagesPerClass: 2 };
+    const { run } = await api.control.launchRun(
+      { projectId: 'default', actor: 'local' },
+      { recipe, idempotencyKey: newId('key') },
+    );
+    await withTasks(run.id, i === 0 ? FEW : i === 1 ? MANY : 3);
+    if (i === 0) small = run.id;
+    if (i === 1) large = run.id;
+  }
+}, 60_000);
+afterAll(() => api?.close());
+
+/** Tasks with an attempt and a codebook each, and as many outputs of the kinds that are shown. */
+async function withTasks(runId: string, count: number): Promise<void> {
+  const numbers = Array.from({ length: count }, (_, index) => index);
+  const codebooks = await quantized(
+    api,
+    runId,
+    numbers.map((index) => `${runId} ${index}`),
+  );
+  await api.engine.change(runId, (tx) =>
+    tx.recordArtifacts(
+      numbers.map((index) => ({
+        manifest: {
+          ...manifestOf(
+            index % 2 ? 'report' : 'syntheticDataset',
+            { runId, index },
+            codebooks.map((one) => one.id),
+          ),
+          blobs: codebooks[index]!.blobs,
+        },
+        title: `output ${index}`,
+        taskId: null,
+        made: { usage: null, costUsd: 0 },
+      })),
+    ),
+  );
+}
+
+async function statements(ask: () => Promise<Answer>): Promise<{ count: number; answer: Answer }> {
+  const spy = vi.spyOn(pg.Client.prototype, 'query');
+  const answer = await ask();
+  const count = spy.mock.calls.length;
+  spy.mockRestore();
+  expect(answer.errors).toBeUndefined();
+  return { count, answer };
+}
+
+describe('as many statements for 2 rows as for 20', () => {
+  it('of Runs', async () => {
+    const few = await statements(() => api.operation('Runs', { first: FEW }));
+    const many = await statements(() => api.operation('Runs', { first: MANY }));
+    expect([few, many].map(({ answer }) => answer.data.runs.nodes.length)).toEqual([FEW, MANY]);
+    expect(few.count).toBeGreaterThan(1);
+    expect(many.count).toBe(few.count);
+  });
+
+  it('of Run', async () => {
+    const few = await statements(() => api.operation('Run', { id: small }));
+    const many = await statements(() => api.operation('Run', { id: large }));
+    const rows = ({ answer }: typeof few) => [answer.data.run.classFigures.length, answer.data.run.outputs.length];
+    expect([rows(few), rows(many)]).toEqual([
+      [FEW, FEW],
+      [MANY, MANY],
+    ]);
+    expect(few.count).toBeGreaterThan(1);
+    expect(many.count).toBe(few.count);
+  });
+
+  it('of RunTasks', async () => {
+    const few = await statements(() => api.operation('RunTasks', { id: small }));
+    const many = await statements(() => api.operation('RunTasks', { id: large }));
+    const rows = ({ answer }: typeof few) => answer.data.run.stages[1].tasks.nodes.length as number;
+    expect([rows(few), rows(many)]).toEqual([FEW, MANY]);
+    expect(many.count).toBe(few.count);
+  });
+
+  const lists = Object.values(schema.getQueryType()!.getFields()).filter((field) =>
+    field.args.some((argument) => argument.name === 'first'),
+  ) as GraphQLField<unknown, unknown>[];
+
+  it.each(lists)('of everything below $name', async (field) => {
+    const ask = (first: number) =>
+      statements(() => api.query(documentFor(schema, 'query', field, { first }, 5), { first }));
+    const [few, many] = [await ask(FEW), await ask(MANY)];
+    expect([few, many].map(({ answer }) => answer.data.answer.nodes.length)).toEqual([FEW, MANY]);
+    // What reaches artifacts by several ways may share a statement or not, as the database happens to answer.
+    expect(many.count - few.count).toBeLessThan(5);
+  });
+});
