@@ -14,6 +14,7 @@ import { type Control, type ControlOptions, createControl } from '../../src/cont
 import { type Catalog } from '../../src/control/ports.ts';
 import { type ObjectStore } from '../../src/pipeline/ports.ts';
 import { SECRET, startWorld } from '../control/world.ts';
+import { engineOver } from '../support/engine.ts';
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
 export type TestHttp = Awaited<ReturnType<typeof startTestHttp>>;
@@ -30,6 +31,27 @@ export async function startTestApi() {
     ...http,
     async close() {
       await http.close();
+      await world.close();
+    },
+  };
+}
+
+/** The same with the real engine; attempts of its executor succeed at once. */
+export async function startEngineApi() {
+  const world = await startWorld();
+  const { engine, fakes } = await engineOver(world);
+  const control = createControl({ ...world.options, engine });
+  await engine.start();
+  const http = await serve({ ...world, control });
+  return {
+    ...world,
+    ...http,
+    control,
+    executor: fakes.executor,
+    async close() {
+      await http.close();
+      await control.close();
+      await engine.stop();
       await world.close();
     },
   };
@@ -103,6 +125,7 @@ async function serve(of: { control: Control; store: ObjectStore; at: { url: stri
   };
 }
 
-function operationText(name: string): string {
+/** The text of a file of schema/operations. */
+export function operationText(name: string): string {
   return readFileSync(new URL(`../../schema/operations/${name}.graphql`, import.meta.url), 'utf8');
 }

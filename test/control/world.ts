@@ -52,6 +52,7 @@ export async function startWorld() {
   return {
     folder,
     db,
+    url,
     catalog,
     runs,
     store,
