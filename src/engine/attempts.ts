@@ -40,9 +40,9 @@ async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean>
   const manifest = await core.options.publications.find(ready.projectId, ready.spec.artifactId);
   if (!manifest) return false;
   const cache = ready.epoch === 0 ? 'HIT' : 'MISS';
-  return core.change(ready.runId, async (change) => {
+  const recorded = await core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
-    if (!task) return true;
+    if (!task) return null;
     const made = cache === 'MISS' ? await change.lastAttempt(task.id) : null;
     await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
     await recordSuccess(change, task, {
@@ -51,9 +51,10 @@ async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean>
       seconds: made?.usage?.allocatedSeconds ?? 0,
       costUsd: made?.costUsd ?? 0,
     });
-    if (cache === 'HIT') core.telemetry.cached(change.run, task.spec, manifest.metrics);
-    return true;
+    return { run: change.run };
   });
+  if (recorded && cache === 'HIT') core.telemetry.cached(recorded.run, ready.spec, manifest.metrics);
+  return true;
 }
 
 async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> {

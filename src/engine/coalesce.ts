@@ -4,6 +4,8 @@
  */
 export interface Coalesced {
   trigger(): void;
+  /** Whether something is running or due. */
+  busy(): boolean;
   /** Resolves when nothing is running or due. */
   idle(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function coalesce(work: () => Promise<void>): Coalesced {
       due = true;
       running ??= Promise.resolve().then(run);
     },
+    busy: () => running !== null,
     idle: async () => {
       while (running) await running;
     },

@@ -73,7 +73,12 @@ export function createEngine(given: EngineOptions): Engine {
 
     async start() {
       if (beats) return;
-      await look();
+      try {
+        await look();
+      } catch (error) {
+        await release();
+        throw error;
+      }
       beats = Promise.all([repeat(tuning.pollMs, look), repeat(lease.renewEveryMs, renew)]);
     },
 
@@ -92,8 +97,7 @@ export function createEngine(given: EngineOptions): Engine {
       patience.abort();
       closed.abort();
       telemetry.close();
-      await claim?.release();
-      claim = null;
+      await release();
     },
 
     wake,
@@ -133,8 +137,13 @@ export function createEngine(given: EngineOptions): Engine {
     }
     const active = new Set([...(await runs.activeRuns()), ...[...core.live.values()].map((live) => live.runId)]);
     for (const runId of active) wake(runId);
-    for (const runId of loops.keys()) if (!active.has(runId)) loops.delete(runId);
+    for (const [runId, loop] of loops) if (!active.has(runId) && !loop.busy()) loops.delete(runId);
     dispatcher.trigger();
+  }
+
+  async function release(): Promise<void> {
+    await claim?.release();
+    claim = null;
   }
 
   async function renew(): Promise<void> {

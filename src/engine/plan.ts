@@ -26,8 +26,8 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
 
   const found = await findPublished(plan.tasks, (task) => publications.find(run.projectId, task.artifactId));
   const tasks = plan.tasks.map((spec) => ({ id: newId('task'), spec, manifest: found.get(spec.artifactId) ?? null }));
-  await core.change(run.id, async (change) => {
-    if (change.state() !== 'RUNNING') return;
+  const planned = await core.change(run.id, async (change) => {
+    if (change.state() !== 'RUNNING') return false;
     await change.moveStage(stage, 'RUNNING', { started: true });
     await change.insertTasks(
       tasks.map(({ id, spec, manifest }) => ({
@@ -60,7 +60,9 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
         },
       })),
     );
+    return true;
   });
+  if (!planned) return;
   for (const { spec, manifest } of tasks) if (manifest) core.telemetry.cached(run, spec, manifest.metrics);
 }
 

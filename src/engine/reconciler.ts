@@ -2,7 +2,7 @@ import { toErrorRecord } from '../base/errors.ts';
 import { cancelAttempt, type Core } from './core.ts';
 import { decide, type Step } from './decide.ts';
 import { planStage } from './plan.ts';
-import { type RunSnapshot } from './ports.ts';
+import { type RunRecord, type RunSnapshot } from './ports.ts';
 import { publishStage } from './publish.ts';
 import { endStop, secondsSince } from './stop.ts';
 import { createTroubles } from './troubles.ts';
@@ -49,14 +49,7 @@ export function createReconciler(core: Core): Reconciler {
       case 'publish':
         return guarded(run.id, () => publishStage(core, run, step.stage));
       case 'succeed':
-        await core.change(run.id, async (change) => {
-          if (change.state() !== 'RUNNING') return;
-          await change.moveRun('SUCCEEDED', { ended: true });
-          const payload = { seconds: secondsSince(clock, run.startedAt), costUsd: change.run.costUsd };
-          change.emit({ type: 'run.succeeded', payload });
-        });
-        core.telemetry.runEnded(run, 'SUCCEEDED', null);
-        return false;
+        return !(await succeed(run));
       case 'release':
         return release(snapshot);
       case 'end':
@@ -93,11 +86,26 @@ export function createReconciler(core: Core): Reconciler {
     return false;
   }
 
+  /** False if it was stopped meanwhile. */
+  async function succeed(run: RunRecord): Promise<boolean> {
+    const ended = await core.change(run.id, async (change) => {
+      if (change.state() !== 'RUNNING') return null;
+      await change.moveRun('SUCCEEDED', { ended: true });
+      const payload = { seconds: secondsSince(clock, run.startedAt), costUsd: change.run.costUsd };
+      change.emit({ type: 'run.succeeded', payload });
+      return change.run;
+    });
+    if (ended) core.telemetry.runEnded(ended, 'SUCCEEDED', null);
+    return ended !== null;
+  }
+
   async function end({ run }: RunSnapshot, unconfirmed: string[]): Promise<void> {
-    const current = await core.change(run.id, async (change) =>
-      change.state() === 'STOPPING' ? ((await endStop(change, clock, unconfirmed)) ?? null) : null,
+    const ended = await core.change(run.id, async (change) =>
+      change.state() === 'STOPPING' ? { current: await endStop(change, clock, unconfirmed) } : null,
     );
     stoppingSince.delete(run.id);
+    if (!ended) return;
+    const { current } = ended;
     if (current?.state === 'RUNNING') {
       core.telemetry.stageEnded(run, current.name, { 'pushforward.cost.usd': current.costUsd }, run.failure);
     }

@@ -18,24 +18,28 @@ import { type AttemptEnd } from './telemetry.ts';
 /**
  * Records how an attempt ended. One that is no longer RUNNING was given up in the meantime: then nothing is recorded, and
  * what it published is found when its task is tried again.
- * @returns what the attempt's span says
+ * @returns what the attempt's span says; null if nothing was recorded
  */
-export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd> {
+export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
   const seen = await verified(core, live, outcome);
   const usage = seen.kind === 'succeeded' ? seen.result.usage : seen.usage;
   const costUsd = usage.allocatedSeconds * core.executor.priceUsdPerSecond;
-  await core.change(live.runId, async (change) => {
+  const recorded = await core.change(live.runId, async (change) => {
     const attempt = await change.attempt(live.id);
     const task = await change.task(live.taskId);
-    if (!attempt || !task || attempt.state !== 'RUNNING') return;
+    if (!attempt || !task || attempt.state !== 'RUNNING') return null;
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
     const end = { change, attempt, task, usage, costUsd };
+    let willRetry = false;
     if (seen.kind === 'succeeded') await succeeded(end, seen.result, seen.manifest);
-    else if (seen.kind === 'failed') await failed(core, end, seen.failure);
+    else if (seen.kind === 'failed') willRetry = await failed(core, end, seen.failure);
     else if (live.silent) await lost(core, end);
     else await cancelled(end);
     await confirmRelease(change);
+    return { willRetry };
   });
+  if (!recorded) return null;
+  if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
   return {
     outcome: seen.kind,
     allocatedSeconds: usage.allocatedSeconds,
@@ -133,7 +137,8 @@ export async function recordSuccess(
   change.emit({ type: 'task.succeeded', payload: { ...taskName(task), artifactId: task.artifactId, ...with_ } });
 }
 
-async function failed(core: Core, end: End, failure: Failure): Promise<void> {
+/** @returns whether the task is tried again */
+async function failed(core: Core, end: End, failure: Failure): Promise<boolean> {
   const { change, attempt, task, usage, costUsd } = end;
   await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
   const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core));
@@ -143,8 +148,8 @@ async function failed(core: Core, end: End, failure: Failure): Promise<void> {
     type: 'attempt.failed',
     payload: { ...attemptName(task, attempt), failure, willRetry, retryAfterMs: (willRetry && wait) || 0 },
   });
-  if (willRetry) core.telemetry.retried(task.stage, failure);
   await afterFailure(change, task, attempt, failure, wait);
+  return willRetry;
 }
 
 async function lost(core: Core, { change, attempt, task, usage, costUsd }: End): Promise<void> {

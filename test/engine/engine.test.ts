@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { type Engine } from '../../src/engine/index.ts';
@@ -21,6 +22,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+  await database.db.destroy();
 });
 
 async function started(...more: Parameters<typeof engineOver> extends [unknown, ...infer Rest] ? Rest : never) {
@@ -104,6 +106,36 @@ describe('a run', () => {
     const otherRecipe = await launch(engine, db, { recipe: { seed: 2 } });
     await ended(db, otherRecipe);
     expect(executor.starts).toHaveLength(10);
+  });
+
+  it('is looked at by one at a time, though it was launched while the others were listed', async () => {
+    const listed = Promise.withResolvers<void>();
+    const planning = Promise.withResolvers<void>();
+    const runs = createRunStore(database);
+    const { activeRuns } = runs;
+    let lists = 0;
+    runs.activeRuns = async () => {
+      const ids = await activeRuns();
+      if (lists++ === 1) await listed.promise;
+      return ids;
+    };
+    let plans = 0;
+    const planner = fakePlanner();
+    const { plan } = planner;
+    planner.plan = async (request) => {
+      plans++;
+      await planning.promise;
+      return plan(request);
+    };
+    const { engine, db } = await started(undefined, { runs, planner });
+    await until(() => lists === 2);
+    const runId = await launch(engine, db);
+    await until(() => plans === 1);
+    listed.resolve();
+    await until(() => lists > 4);
+    expect(plans).toBe(1);
+    planning.resolve();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
   });
 
   it('skips a stage that the planner has no need of', async () => {
@@ -337,6 +369,17 @@ describe('a cancellation', () => {
     await until(async () => !(await unconfirmed()));
     expect((await types(runId)).at(-1)).toBe('run.resourcesReleased');
   });
+});
+
+it('a start that fails leaves the claim to others', async () => {
+  const runs = createRunStore(database);
+  runs.activeRuns = async () => {
+    throw new PushforwardError('DATABASE_UNAVAILABLE', 'away');
+  };
+  const { engine } = await engineOver(database, undefined, { runs });
+  await expect(engine.start()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  const claim = await until(() => createRunStore(database).claim(), 'the claim', 2_000);
+  await claim.release();
 });
 
 describe('a launch', () => {

@@ -20,6 +20,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+  await database.db.destroy();
 });
 
 async function over(...more: Parameters<typeof engineOver> extends [unknown, ...infer Rest] ? Rest : never) {

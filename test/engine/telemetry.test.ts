@@ -7,7 +7,8 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ended, engineOver, launch } from '../support/engine.ts';
+import { createRunStore } from '../../src/adapters/database/runs.ts';
+import { ended, engineOver, fakePlanner, fakesOf, launch } from '../support/engine.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -101,4 +102,47 @@ it('makes one trace of a run, its figures on the spans, and counts', async () =>
   const cost = valuesOf('pushforward.cost').reduce((sum, point) => sum + (point.value as number), 0);
   expect(cost).toBeCloseTo(0.7);
   expect(valuesOf('pushforward.task.duration').length).toBeGreaterThan(0);
+});
+
+it('tells nothing of moves that did not come about', async () => {
+  const database = await postgres.database();
+  const fakes = fakesOf();
+  const first = await engineOver(database, fakes);
+  await first.engine.start();
+  await ended(database.db, await launch(first.engine, database.db));
+  await first.engine.stop();
+
+  // Cancelled between what the engine sees and what it does: once while it plans, once when all is done.
+  for (const when of ['plan', 'succeed']) {
+    let runId = '';
+    const runs = createRunStore(database);
+    const { snapshot } = runs;
+    const planner = fakePlanner();
+    const { plan } = planner;
+    if (when === 'plan') {
+      planner.plan = async (request) => {
+        await engine.cancel('project_1', request.runId);
+        return plan(request);
+      };
+    } else {
+      runs.snapshot = async (id) => {
+        const seen = await snapshot(id);
+        if (seen?.run.state === 'RUNNING' && seen.stages.every((stage) => stage.state === 'SUCCEEDED')) {
+          await engine.cancel('project_1', id);
+        }
+        return seen;
+      };
+    }
+    const { engine } = await engineOver(database, fakes, { runs, planner });
+    await engine.start();
+    runId = await launch(engine, database.db);
+    expect(await ended(database.db, runId)).toBe('CANCELLED');
+    await engine.stop();
+    const told = spans.getFinishedSpans().filter((span) => span.attributes['pushforward.run.id'] === runId);
+    expect(told.filter((span) => span.name === 'run').map((span) => span.attributes['pushforward.run.state'])).toEqual([
+      'CANCELLED',
+    ]);
+    const cached = told.filter((span) => span.attributes['pushforward.cache'] === 'HIT');
+    expect(cached).toHaveLength(when === 'plan' ? 0 : 5);
+  }
 });

@@ -138,7 +138,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
 
 export type Fakes = ReturnType<typeof fakesOf>;
 
-function fakesOf() {
+export function fakesOf() {
   const publications = fakePublications();
   return { publications, executor: fakeExecutor(publications) };
 }
