@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { startApi } from '../../src/api/http/server.ts';
+import { WELCOME } from '../../src/api/http/explorer.ts';
 import { parseRange } from '../../src/api/http/objects.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -46,6 +47,7 @@ describe('GraphiQL', () => {
   it('comes wholly from here', async () => {
     const page = await get('/graphiql');
     const html = await page.text();
+    expect(html).toContain(JSON.stringify(WELCOME));
     expect(html).not.toMatch(/https?:\/\/|\/\/unpkg|cdn/);
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
     const files = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((match) => match[1]!);

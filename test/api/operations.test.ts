@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { WELCOME } from '../../src/api/http/explorer.ts';
 import { ended } from '../support/engine.ts';
 import { until } from '../support/until.ts';
 import { type Answer, startEngineApi } from './client.ts';
@@ -95,6 +96,16 @@ it('stops a run', async () => {
   });
   expect(await ended(api.db, run.id)).toBe('CANCELLED');
   expect(await send('Run', { id: run.id })).toMatchObject({ state: 'CANCELLED', cancelRequested: true });
+});
+
+it('the queries that GraphiQL opens with answer as they stand', async () => {
+  const names = [...WELCOME.matchAll(/^query (\w+)/gm)].map((match) => match[1]!);
+  expect(names).toEqual(['Datasets', 'Runs']);
+  for (const operationName of names) {
+    const answer = (await (await api.post({ query: WELCOME, operationName })).json()) as Answer;
+    expect(answer.errors).toBeUndefined();
+    expect(answer.data[operationName.toLowerCase()].nodes.length).toBeGreaterThan(0);
+  }
 });
 
 it('all of them were sent', () => {

@@ -4,18 +4,47 @@ import { serveStatic } from 'ruru/static';
 
 const STATIC_PATH = '/graphiql/static/';
 
-const WELCOME = `# The newest runs. Ctrl-Enter sends; the book on the left has the schema.
+/** What someone who comes for the first time finds: each of them answers as it stands. */
+export const WELCOME = `# Ctrl-Enter sends the query you are in.
+# No headers are needed.
+# schema/operations has more to paste.
+
+# What there is to distil.
+query Datasets {
+  datasets(first: 5) {
+    nodes {
+      id
+      name
+      latestVersion {
+        id
+        images
+        classes { name images }
+      }
+    }
+  }
+}
+
+# The newest runs, and what they found.
 query Runs {
   runs(first: 5) {
     nodes {
       id
       state
       costUsd
-      overall { w2Weighted w2Uniform reduction }
+      stages { name state }
+      overall { w2Weighted reduction }
     }
   }
 }
 `;
+
+/** Opens the documentation beside the query, once: whoever closes it has it closed. */
+const OPEN_DOCUMENTATION = `<script>
+  if (!localStorage.getItem('pushforward:welcomed')) {
+    localStorage.setItem('pushforward:welcomed', 'true');
+    localStorage.setItem('graphiql:visiblePlugin', 'Documentation Explorer');
+  }
+</script>`;
 
 /** Only what this service sends itself: the explorer works without any other network. */
 const POLICY = [
@@ -37,7 +66,10 @@ export function explorer(graphqlPath: string): Router {
     endpoint: graphqlPath,
     subscriptionEndpoint: graphqlPath,
     clientConfig: { defaultQuery: WELCOME } as RuruClientConfig,
-    htmlParts: { titleTag: '<title>Pushforward GraphQL</title>' },
+    htmlParts: {
+      titleTag: '<title>Pushforward GraphQL</title>',
+      bodyScripts: (scripts) => `${OPEN_DOCUMENTATION}\n${scripts}`,
+    },
   });
   const router = Router();
   router.get('/graphiql', (_request, response) => {
