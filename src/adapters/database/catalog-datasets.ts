@@ -1,6 +1,6 @@
 import { type Kysely, type Transaction } from 'kysely';
 import { canonicalJson } from '../../base/json.ts';
-import { type ImportOrder, type ProjectCatalog } from '../../control/ports.ts';
+import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
 import { insertArtifact } from './catalog-artifacts.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
@@ -92,17 +92,17 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
     },
 
     async datasetVersionByKey(idempotencyKey) {
-      const row = await versions()
-        .where('idempotency_key', '=', idempotencyKey)
-        .select(['id', 'dataset_id', 'source'])
+      const row = await db
+        .selectFrom('import_keys as k')
+        .innerJoin('dataset_versions as v', 'v.id', 'k.dataset_version_id')
+        .innerJoin('datasets as d', 'd.id', 'v.dataset_id')
+        .where('k.project_id', '=', projectId)
+        .where('k.key', '=', idempotencyKey)
+        .select(['v.id', 'k.source', 'd.name'])
         .executeTakeFirst();
       if (!row) return null;
-      const [[found], [dataset]] = await Promise.all([
-        datasetVersionsById([row.id]),
-        datasets().where('id', '=', row.dataset_id).select('name').execute(),
-      ]);
-      if (!found || !dataset) return null;
-      return { version: found.version, source: toImportSource(row.source), datasetName: dataset.name };
+      const [found] = await datasetVersionsById([row.id]);
+      return found ? { version: found.version, source: toImportSource(row.source), datasetName: row.name } : null;
     },
 
     createImport: (order) => db.transaction().execute((tx) => createImport(tx, projectId, order)),
@@ -173,12 +173,31 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
   };
 }
 
-/** The dataset's row is the lock that numbers its versions one after another. */
+/**
+ * Takes the key first: whoever comes second with it waits here, then finds what the first one got. The dataset's row is the
+ * lock that numbers its versions one after another.
+ */
 async function createImport(
   tx: Transaction<Database>,
   projectId: string,
   order: ImportOrder,
 ): Promise<{ datasetVersionId: string; created: boolean }> {
+  const keys = () => ({ project_id: projectId, key: order.idempotencyKey });
+  const taken = await tx
+    .insertInto('import_keys')
+    .values({ ...keys(), dataset_version_id: order.datasetVersionId, source: json(order.source) })
+    .onConflict((conflict) => conflict.columns(['project_id', 'key']).doNothing())
+    .returning('key')
+    .executeTakeFirst();
+  if (!taken) {
+    const earlier = await tx
+      .selectFrom('import_keys')
+      .where((where) => where.and(keys()))
+      .select('dataset_version_id')
+      .executeTakeFirstOrThrow();
+    return { datasetVersionId: earlier.dataset_version_id, created: false };
+  }
+
   const dataset = await tx
     .insertInto('datasets')
     .values({ id: order.newDatasetId, project_id: projectId, name: order.datasetName })
@@ -186,25 +205,22 @@ async function createImport(
     .onConflict((conflict) => conflict.columns(['project_id', 'name']).doUpdateSet({ name: order.datasetName }))
     .returning('id')
     .executeTakeFirstOrThrow();
-  const earlier = await tx
+  const underWay = await tx
     .selectFrom('dataset_versions')
-    .where('project_id', '=', projectId)
-    .where((where) =>
-      where.or([
-        where('idempotency_key', '=', order.idempotencyKey),
-        where.and([where('dataset_id', '=', dataset.id), where('state', '=', 'IMPORTING')]),
-      ]),
-    )
-    .select(['id', 'idempotency_key', 'source'])
+    .where('dataset_id', '=', dataset.id)
+    .where('state', '=', 'IMPORTING')
+    .select(['id', 'source'])
     .execute();
-  const asked = canonicalJson({ path: order.source.path, classes: order.source.classes });
-  const same =
-    earlier.find((row) => row.idempotency_key === order.idempotencyKey) ??
-    earlier.find((row) => {
-      const source = toImportSource(row.source);
-      return canonicalJson({ path: source.path, classes: source.classes }) === asked;
-    });
-  if (same) return { datasetVersionId: same.id, created: false };
+  const read = (source: ImportSource) => canonicalJson({ path: source.path, classes: source.classes });
+  const joined = underWay.find((row) => read(toImportSource(row.source)) === read(order.source));
+  if (joined) {
+    await tx
+      .updateTable('import_keys')
+      .set({ dataset_version_id: joined.id })
+      .where((where) => where.and(keys()))
+      .execute();
+    return { datasetVersionId: joined.id, created: false };
+  }
 
   const { last } = await tx
     .selectFrom('dataset_versions')
@@ -212,7 +228,7 @@ async function createImport(
     .where('number', '>', 0)
     .select(({ fn }) => fn.max('number').as('last'))
     .executeTakeFirstOrThrow();
-  const inserted = await tx
+  await tx
     .insertInto('dataset_versions')
     .values({
       id: order.datasetVersionId,
@@ -221,20 +237,9 @@ async function createImport(
       number: (last ?? 0) + 1,
       state: 'IMPORTING',
       source: json(order.source),
-      idempotency_key: order.idempotencyKey,
     })
-    .onConflict((conflict) => conflict.columns(['project_id', 'idempotency_key']).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  if (inserted) return { datasetVersionId: inserted.id, created: true };
-  // Another dataset's import took the key meanwhile.
-  const winner = await tx
-    .selectFrom('dataset_versions')
-    .where('project_id', '=', projectId)
-    .where('idempotency_key', '=', order.idempotencyKey)
-    .select('id')
-    .executeTakeFirstOrThrow();
-  return { datasetVersionId: winner.id, created: false };
+    .execute();
+  return { datasetVersionId: order.datasetVersionId, created: true };
 }
 
 async function nextStandIn(tx: Transaction<Database>, datasetId: string): Promise<number> {

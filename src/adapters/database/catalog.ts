@@ -6,10 +6,15 @@ import { priorQueries } from './catalog-priors.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
 import { ping } from './connection.ts';
+import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
 
-/** What the API reads, and the rows of datasets and priors. Runs are written by runs.ts alone. */
+/** What the API reads, and the rows of datasets and priors. Runs are written by runs.ts alone. An outage is DATABASE_UNAVAILABLE. */
 export function createCatalog(db: Kysely<Database>): Catalog {
+  return { ...namingOutages(rowsOfAll(db)), project: (projectId) => namingOutages(rowsOf(db, projectId)) };
+}
+
+function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
   return {
     ping: () => ping(db),
 
@@ -38,14 +43,14 @@ export function createCatalog(db: Kysely<Database>): Catalog {
         source: toImportSource(row.source),
       }));
     },
+  };
+}
 
-    project(projectId): ProjectCatalog {
-      return {
-        ...datasetQueries(db, projectId),
-        ...priorQueries(db, projectId),
-        ...runQueries(db, projectId),
-        ...artifactQueries(db, projectId),
-      };
-    },
+function rowsOf(db: Kysely<Database>, projectId: string): ProjectCatalog {
+  return {
+    ...datasetQueries(db, projectId),
+    ...priorQueries(db, projectId),
+    ...runQueries(db, projectId),
+    ...artifactQueries(db, projectId),
   };
 }

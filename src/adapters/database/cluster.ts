@@ -29,8 +29,9 @@ export interface Cluster {
  */
 export async function openCluster(home: string, log: Log, durable = true): Promise<Cluster> {
   const { postgres, initdb } = await findBinaries();
-  const runAs = await unprivileged({ program: postgres, folder: resolve(home) }, log);
-  const cluster = { home: resolve(home), directory: resolve(home, 'cluster'), user: 'pushforward', postgres, runAs };
+  const directory = resolve(home, 'cluster');
+  const runAs = await unprivileged({ program: postgres, folder: resolve(home) }, directory, log);
+  const cluster = { home: resolve(home), directory, user: 'pushforward', postgres, runAs };
   const installed = /(\d+)/.exec((await run(postgres, ['--version'])).stdout)?.[1] ?? 'unknown';
   const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));
   if (onDisk === null) {
@@ -105,7 +106,7 @@ async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string, du
     throw new PushforwardError(
       'NOT_READY',
       `expected initdb to make a cluster in ${cluster.home}, got: ${said}: choose a state directory that ` +
-        `${owner ? 'the user postgres' : 'this user'} can reach and write, or set DATABASE_URL`,
+        `${owner ? 'the user postgres' : 'this user'} can write, or set DATABASE_URL`,
       {},
       { cause },
     );

@@ -17,6 +17,7 @@ export interface Database {
   projects: Projects;
   datasets: Datasets;
   dataset_versions: DatasetVersions;
+  import_keys: ImportKeys;
   priors: Priors;
   runs: Runs;
   stages: Stages;
@@ -76,9 +77,15 @@ export interface DatasetVersions {
   classes: Json<{ name: string; images: number }[]> | null;
   artifact_id: string | null;
   error: Json<ErrorRecord> | null;
-  idempotency_key: string | null;
   created_at: Time;
   ended_at: OptionalTime;
+}
+
+export interface ImportKeys {
+  project_id: string;
+  key: string;
+  dataset_version_id: string;
+  source: Json<JsonObject>;
 }
 
 export interface Priors {

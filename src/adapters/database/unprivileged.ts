@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { PushforwardError } from '../../base/errors.ts';
 import { type Log } from '../../base/log.ts';
@@ -7,57 +8,67 @@ const run = promisify(execFile);
 
 /** How to start a program as a user that PostgreSQL accepts: it refuses to run as root. */
 export interface RunAs {
-  /** Absent: the user of this process. */
+  /** Who has to own the cluster's files. Absent: the user of this process. */
   owner?: { uid: number; gid: number };
   /** What to execute for `program` with `args`, and the spawn options that go with it. */
-  command(
-    program: string,
-    args: readonly string[],
-  ): { file: string; args: string[]; options: { uid?: number; gid?: number } };
+  command(program: string, args: readonly string[]): Command;
 }
 
-/** @param reaches program that the user has to execute, and folder that it has to pass through */
-export async function unprivileged(reaches: { program: string; folder: string }, log: Log): Promise<RunAs> {
-  if (process.getuid?.() !== 0) {
-    return { command: (file, args) => ({ file, args: [...args], options: {} }) };
-  }
-  const owner = await postgresUser(log);
-  if ((await canReach(owner, reaches)) || !(await hasSetpriv())) {
-    return { owner, command: (file, args) => ({ file, args: [...args], options: owner }) };
-  }
-  return { owner, command: (program, args) => withSearch(owner, program, args) };
+interface Command {
+  file: string;
+  args: string[];
+  options: { uid?: number; gid?: number };
+}
+
+/** What the user has to reach: a program to execute and a folder to pass through. */
+interface Reaches {
+  program: string;
+  folder: string;
 }
 
 /**
- * A root's folders are often its own (`/root`, `mktemp -d`), and both the programs and the cluster may lie below one. So the
- * user keeps one capability of root's: to pass through and read folders whatever their mode.
+ * For root it is the user `postgres` where that user can reach what it needs. A root's folders are often its own (`/root`,
+ * `mktemp -d`), with the programs and the cluster below them; there it is root itself under another name, in a user namespace of
+ * its own. A cluster that is there already is served by whoever made it.
+ *
+ * @throws NOT_READY if neither is possible
  */
-function withSearch({ uid, gid }: { uid: number; gid: number }, program: string, args: readonly string[]) {
-  const keep = '+dac_read_search';
-  const drop = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', `--inh-caps=${keep}`, `--ambient-caps=${keep}`];
-  return { file: 'setpriv', args: [...drop, program, ...args], options: {} };
+export async function unprivileged(reaches: Reaches, cluster: string, log: Log): Promise<RunAs> {
+  const asMyself = { command: (file: string, args: readonly string[]) => ({ file, args: [...args], options: {} }) };
+  if (process.getuid?.() !== 0) return asMyself;
+  const madeBy = await stat(cluster).then(
+    (found) => found.uid,
+    () => null,
+  );
+  if (madeBy !== 0) {
+    const owner = await postgresUser(log);
+    if (await succeeds(reaches, (file, args) => ({ file, args, options: owner }))) {
+      return { owner, command: (file, args) => ({ file, args: [...args], options: owner }) };
+    }
+  }
+  if (madeBy !== null && madeBy !== 0) throw unreachable(reaches);
+  if (await succeeds(reaches, inNamespace)) return { command: (program, args) => inNamespace(program, [...args]) };
+  throw unreachable(reaches);
 }
 
-async function canReach(owner: { uid: number; gid: number }, { program, folder }: { program: string; folder: string }) {
-  const tries = [run(program, ['--version'], owner), run('test', ['-x', folder], owner)];
-  return Promise.all(tries).then(
+function inNamespace(program: string, args: string[]): Command {
+  return { file: 'unshare', args: ['--user', '--map-user=1000', '--map-group=1000', program, ...args], options: {} };
+}
+
+async function succeeds(reaches: Reaches, command: (file: string, args: string[]) => Command): Promise<boolean> {
+  const tries = [command(reaches.program, ['--version']), command('test', ['-x', reaches.folder])];
+  return Promise.all(tries.map(({ file, args, options }) => run(file, args, options))).then(
     () => true,
     () => false,
   );
 }
 
-/** Of util-linux; containers may lack it, or the capability itself. */
-async function hasSetpriv(): Promise<boolean> {
-  const keep = '+dac_read_search';
-  return run('setpriv', [
-    '--reuid=65534',
-    '--clear-groups',
-    `--inh-caps=${keep}`,
-    `--ambient-caps=${keep}`,
-    'true',
-  ]).then(
-    () => true,
-    () => false,
+function unreachable({ program, folder }: Reaches): PushforwardError {
+  return new PushforwardError(
+    'NOT_READY',
+    `expected the user postgres to reach ${program} and ${folder}, since PostgreSQL refuses to run as root, got a folder on the way ` +
+      'that is closed to it: open it (chmod o+x), run as another user than root, or set DATABASE_URL',
+    { program, folder },
   );
 }
 

@@ -23,7 +23,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       dataset_id text not null references datasets,
       number integer not null,
       state text not null check (state in ('IMPORTING', 'READY', 'FAILED')),
-      -- what the import was asked to read: { uri, format, classes? }
+      -- what it reads: { path, asked, classes }, the path with links followed and as it was asked for; classes null: all
       source jsonb not null,
       -- { images, bytes } so far
       progress jsonb not null default '{}',
@@ -33,14 +33,23 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       classes jsonb,
       artifact_id text,
       error jsonb,
-      idempotency_key text,
       created_at timestamptz not null default now(),
       ended_at timestamptz,
-      unique (dataset_id, number),
-      unique (project_id, idempotency_key)
+      unique (dataset_id, number)
     );
     create index dataset_versions_by_state on dataset_versions (state) where state = 'IMPORTING';
     create index dataset_versions_by_digest on dataset_versions (project_id, digest);
+
+    -- every key that asked for an import, also those that joined one under way
+    create table import_keys (
+      project_id text not null references projects,
+      key text not null,
+      -- checked at commit: the key is taken before the version is inserted
+      dataset_version_id text not null references dataset_versions deferrable initially deferred,
+      -- what was asked for under this key, as in dataset_versions
+      source jsonb not null,
+      primary key (project_id, key)
+    );
 
     create table priors (
       id text primary key,
@@ -69,7 +78,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       -- digest of the whole launch request: the same key with another fingerprint is refused
       fingerprint text not null,
       traceparent text,
-      -- why it is STOPPING, FAILED or CANCELLED
+      -- why it is STOPPING or FAILED; null where it was cancelled
       failure jsonb,
       cancel_requested boolean not null default false,
       resources_unconfirmed boolean not null default false,
