@@ -41,10 +41,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     stateDir: resolve(env['PUSHFORWARD_STATE_DIR'] ?? '.pushforward'),
     host: env['HOST'] ?? '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65535),
-    databaseUrl: env['DATABASE_URL'] || null,
+    databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     importRoots: paths(env['PUSHFORWARD_IMPORT_ROOTS']),
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
-    otlpEndpoint: env['OTEL_EXPORTER_OTLP_ENDPOINT'] || null,
+    otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     local: {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
@@ -60,11 +60,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 }
 
 function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, min: number, max: number): number {
-  const value = number(env, name, fallback);
+  const text = env[name];
+  const value = text === undefined || text === '' ? fallback : Number(text);
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw invalid(
-      `expected ${name} to be a whole number from ${min} to ${max}, got ${env[name]}: correct the environment`,
-    );
+    throw invalid(`expected ${name} to be a whole number from ${min} to ${max}, got ${text}: correct the environment`);
   }
   return value;
 }
@@ -77,6 +76,16 @@ function number(env: NodeJS.ProcessEnv, name: string, fallback: number): number 
     throw invalid(`expected ${name} to be a number of 0 or more, got ${text}: correct the environment`);
   }
   return value;
+}
+
+/** The value itself is not repeated in the error: it may hold a password. */
+function url(env: NodeJS.ProcessEnv, name: string, protocols: readonly string[]): string | null {
+  const text = env[name];
+  if (text === undefined || text === '') return null;
+  if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
+  throw invalid(
+    `expected ${name} to be a URL that begins with ${protocols.join('// or ')}//, got another: correct the environment`,
+  );
 }
 
 function paths(text: string | undefined): string[] | null {

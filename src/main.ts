@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The first root: parses the command line and hands the commands what they need. */
 import { fileURLToPath } from 'node:url';
-import { toErrorRecord } from './base/errors.ts';
+import { PushforwardError, toErrorRecord } from './base/errors.ts';
 import { createProgram } from './cli/program.ts';
 import { readConfig } from './config.ts';
 
@@ -17,6 +17,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 
 let debug = false;
 try {
+  requireNode(24);
   const config = readConfig();
   debug = config.logLevel === 'debug';
   const program = createProgram({
@@ -45,4 +46,13 @@ try {
   if (Array.isArray(lines) && lines.length > 0) console.error(lines.map((line) => `  ${String(line)}`).join('\n'));
   if (debug) console.error(error);
   process.exitCode = code === 'CANCELLED' ? 130 : 1;
+}
+
+/** An older one would fail in the middle of a run. */
+function requireNode(major: number): void {
+  if (Number(process.versions.node.split('.')[0]) >= major) return;
+  throw new PushforwardError(
+    'NOT_READY',
+    `expected Node ${major} or newer, got ${process.version}: start it with \`npx pushforward\` or npm, which use the Node that the project brings`,
+  );
 }

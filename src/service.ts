@@ -1,10 +1,10 @@
 /** Wires the service: what implements which port. `main.ts` has the commands; nothing else knows this much. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCatalog } from './adapters/database/catalog.ts';
-import { migrate, openDatabase } from './adapters/database/connection.ts';
+import { migrate, openDatabase, ping } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
@@ -12,6 +12,7 @@ import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createDirectoryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
+import { requireLoopbackHost } from './api/http/guard.ts';
 import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
 import { PushforwardError } from './base/errors.ts';
@@ -47,7 +48,8 @@ export async function startService(config: Config): Promise<Service> {
     if (failures.length > 0) throw failures[0];
   };
   try {
-    await mkdir(config.stateDir, { recursive: true });
+    requireLoopbackHost(config.host);
+    await makeStateDir(config.stateDir);
     stops.push(await takeStateDir(config.stateDir));
     const telemetry = startTelemetry({
       serviceName: 'pushforward',
@@ -65,6 +67,7 @@ export async function startService(config: Config): Promise<Service> {
       onError: (error) => log.warn('a database connection broke', { error }),
     });
     stops.push(() => db.destroy());
+    await ping(db);
     await migrate(db);
 
     const signingSecret = await serviceSecret(config.stateDir);
@@ -213,6 +216,20 @@ interface Announcement {
 }
 
 const announcementPath = (stateDir: string): string => join(stateDir, 'service.json');
+
+async function makeStateDir(stateDir: string): Promise<void> {
+  try {
+    await mkdir(stateDir, { recursive: true });
+    await access(stateDir, constants.W_OK);
+  } catch (cause) {
+    throw new PushforwardError(
+      'STORE_UNAVAILABLE',
+      `expected a state directory that this user can write, got ${(cause as Error).message}: set PUSHFORWARD_STATE_DIR to one`,
+      {},
+      { cause },
+    );
+  }
+}
 
 /** Takes the state directory for this process. Answers with what gives it back. */
 async function takeStateDir(stateDir: string): Promise<() => Promise<void>> {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /**
  * The closed set of error codes. `api` alone maps them to GraphQL.
  * A message says what was expected, what was received and what to do.
@@ -77,7 +79,7 @@ export function cancelled(what = 'the operation'): PushforwardError {
 export function toErrorRecord(error: unknown): ErrorRecord {
   if (error instanceof PushforwardError) return error.toRecord();
   if (error instanceof Error && error.name === 'AbortError') return cancelled().toRecord();
-  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : inspect(error, { depth: 2 }) };
 }
 
 export function fromErrorRecord(record: ErrorRecord): PushforwardError {

@@ -50,6 +50,8 @@ export function createApiClient(url: string): ApiClient {
       signal?.addEventListener('abort', stop, { once: true });
       try {
         for await (const answer of results) yield unwrap(answer as GraphqlAnswer<T>);
+      } catch (error) {
+        throw error instanceof PushforwardError ? error : connectionLost(url, error);
       } finally {
         signal?.removeEventListener('abort', stop);
         await client.dispose();
@@ -67,6 +69,18 @@ export function createApiClient(url: string): ApiClient {
       return new Uint8Array(await response.arrayBuffer());
     },
   };
+}
+
+/** A closed WebSocket rejects with its close event, one that could not be opened with an error event. */
+function connectionLost(url: string, cause: unknown): PushforwardError {
+  const { code, reason, message } = (cause ?? {}) as { code?: number; reason?: string; message?: string };
+  const why = reason || message || (code === undefined ? 'it does not answer' : `close code ${code}`);
+  return new PushforwardError(
+    'NOT_READY',
+    `expected the service at ${url} to stay, got disconnected (${why}): what was launched goes on when the service is started again`,
+    {},
+    { cause },
+  );
 }
 
 async function reach<T>(url: string, request: () => Promise<T>): Promise<T> {

@@ -42,7 +42,15 @@ export async function distill(client: ApiClient, request: DistillRequest, interr
     const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
     const runId = await launch(client, recipe);
     progress.say(`\nRun ${runId}`);
-    await follow(client, runId, progress, interrupt);
+    await follow(client, runId, progress, interrupt).catch((error: unknown) => {
+      if (!(error instanceof PushforwardError) || error.code !== 'NOT_READY') throw error;
+      throw new PushforwardError(
+        error.code,
+        `${error.message}; see \`pushforward runs show ${runId}\``,
+        {},
+        { cause: error },
+      );
+    });
     progress.end();
     const { run } = await client.send<{ run: RunReport }>('Run', { id: runId });
     if (run.state !== 'SUCCEEDED') throw failureOf(run);
@@ -157,10 +165,10 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
     case 'stage.skipped':
       return progress.update(stage, { done: 0, total: 0, unit: '', ended: `skipped: ${String(payload['reason'])}` });
     case 'attempt.failed': {
+      // The failure that ends the run is told in the end.
+      if (!payload['willRetry']) return;
       const failure = payload['failure'] as { error: { message: string } };
-      return progress.say(
-        `  ${String(payload['title'])}: ${failure.error.message}${payload['willRetry'] ? ' (tried again)' : ''}`,
-      );
+      return progress.say(`  ${String(payload['title'])}: ${failure.error.message} (it is tried again)`);
     }
   }
 }

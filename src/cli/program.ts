@@ -85,8 +85,8 @@ export function createProgram(host: Host): Command {
   prior
     .command('validate')
     .description('Check a bundle: digests, shapes, and one tiny batch through every model.')
-    .argument('<folder>')
-    .action(async (folder: string) => console.log(await host.validatePrior(folder)));
+    .argument('<name|folder>')
+    .action(async (prior: string) => console.log(await host.validatePrior(priorPath(host.priorsDir, prior))));
 
   const runs = program.command('runs').description('See and stop runs.');
   withUrl(runs.command('list').description('The newest runs.')).action((options: { url?: string }) =>
@@ -169,7 +169,7 @@ function priorPath(priorsDir: string, prior: string): string {
   const shipped = readdirSync(priorsDir).filter((name) => existsSync(join(priorsDir, name, 'prior.json')));
   if (shipped.includes(prior)) return join(priorsDir, prior);
   throw invalid(
-    `expected --prior to be ${shipped.join(', ')} or the folder of a bundle, got ${prior}: choose one of them, or write ./${prior}`,
+    `expected a prior to be ${shipped.join(', ')} or the folder of a bundle, got ${prior}: choose one of them, or write ./${prior}`,
   );
 }
 

@@ -38,7 +38,7 @@ interface ClassFigures {
 /** Tables per class and per stage. */
 export function runSummary(run: RunReport): string {
   const classes = run.classFigures.map((row) => [
-    row.className,
+    row.className.length > 40 ? `${row.className.slice(0, 39)}\u2026` : row.className,
     count(row.n),
     String(row.k),
     row.w2Weighted.toFixed(4),

@@ -22,7 +22,10 @@ export function createImageCodec(): ImageCodec {
 async function decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels> {
   checkTarget(target);
   if (!imageFormat(bytes)) {
-    throw corrupt('expected a JPEG, PNG, WebP, GIF, TIFF or AVIF image', `${bytes.length} bytes that begin otherwise`);
+    throw corrupt(
+      'expected a JPEG, PNG, WebP, GIF, TIFF or AVIF image',
+      bytes.length === 0 ? 'an empty file' : `${bytes.length} bytes that begin otherwise`,
+    );
   }
   try {
     const { data, info } = await (isReady(bytes, target) ? open(bytes, target) : pipeline(bytes, target))
