@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
@@ -13,23 +14,35 @@ export function artifactId(of: { stage: string; stageVersion: number; options: J
 export const artifactKey = (projectId: string, id: string): string => `projects/${projectId}/artifacts/${id}.json`;
 export const blobKey = (projectId: string, digest: string): string => `projects/${projectId}/blobs/${digest}`;
 
-/**
- * Writes a blob under its digest. One that is there already is left as it is, unless its size says that it was damaged: then it
- * is written anew, which changes nothing that was ever right.
- */
+/** Writes a blob under its digest, see `putNamed`. */
 export async function putBlob(
   store: ObjectStore,
   projectId: string,
   bytes: Uint8Array,
   mediaType: string,
 ): Promise<BlobReference> {
-  const digest = sha256(bytes);
+  const blob = { sha256: sha256(bytes), bytes: bytes.length, mediaType };
+  await putNamed(store, projectId, blob, () => bytes);
+  return blob;
+}
+
+/**
+ * Writes a blob whose digest is known. Whoever comes second checks the bytes that are there and leaves them, unless they were
+ * damaged: then they are written anew, which changes nothing that was ever right.
+ * @param body is asked for the bytes once, or twice where they were damaged
+ */
+export async function putNamed(
+  store: ObjectStore,
+  projectId: string,
+  { sha256: digest, mediaType }: BlobReference,
+  body: () => Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const key = blobKey(projectId, digest);
-  const { written } = await store.put(key, bytes, { ifAbsent: true, sha256: digest, mediaType });
-  if (!written && (await store.head(key))?.bytes !== bytes.length) {
-    await store.put(key, bytes, { sha256: digest, mediaType });
-  }
-  return { sha256: digest, bytes: bytes.length, mediaType };
+  const { written } = await store.put(key, body(), { ifAbsent: true, sha256: digest, mediaType });
+  if (written) return;
+  const hash = createHash('sha256');
+  for await (const part of store.stream(key)) hash.update(part);
+  if (hash.digest('hex') !== digest) await store.put(key, body(), { sha256: digest, mediaType });
 }
 
 /** Reads a blob and checks its digest. */

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { throwIfAborted } from '../../base/abort.ts';
 import { type BlobReference } from '../../engine/ports.ts';
-import { blobKey } from '../artifacts.ts';
+import { putNamed } from '../artifacts.ts';
 import { type ObjectStore } from '../ports.ts';
 import { type ChunkSizes, createChunkCutter } from './chunks.ts';
 import { parseLine } from './lines.ts';
@@ -48,7 +48,7 @@ export async function writeEntries(
     await file.close();
   }
   const sha256 = hash.digest('hex');
-  const body = createReadStream(to.path, { highWaterMark: 256 * 1024 });
-  await to.store.put(blobKey(to.projectId, sha256), body, { ifAbsent: true, sha256, mediaType: MEDIA_TYPE });
-  return { entries: { sha256, bytes: total, mediaType: MEDIA_TYPE }, chunks: cutter.end() };
+  const entries = { sha256, bytes: total, mediaType: MEDIA_TYPE };
+  await putNamed(to.store, to.projectId, entries, () => createReadStream(to.path, { highWaterMark: 256 * 1024 }));
+  return { entries, chunks: cutter.end() };
 }

@@ -58,8 +58,7 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
     const images = sorter('images');
     const { summary, bytes, packs } = await scan(request, images);
     const { previous, store, projectId, signal, chunkSizes: sizes = CHUNK_SIZES } = request;
-    const before = previous ? sorter('previous') : null;
-    if (previous && before) await sortPrevious(store, projectId, previous, before);
+    const before = previous ? await sortedBefore(store, projectId, previous, sorter('previous')) : null;
 
     const facts = await takeFacts(images, before, sorter('digests'), signal);
     checkClasses(request, facts.classes, summary);
@@ -82,6 +81,23 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
     return { digest: content.digest, images: content.images, classes: content.classes, manifest };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Without the entries of the version before, every image is as good as new: it costs encoding, and mends what was lost. */
+async function sortedBefore(
+  store: ObjectStore,
+  projectId: string,
+  previous: ArtifactManifest,
+  into: LineSorter,
+): Promise<LineSorter | null> {
+  try {
+    await sortPrevious(store, projectId, previous, into);
+    return into;
+  } catch (error) {
+    const lost = error instanceof PushforwardError && ['NOT_FOUND', 'CORRUPT_ARTIFACT'].includes(error.code);
+    if (lost) return null;
+    throw error;
   }
 }
 

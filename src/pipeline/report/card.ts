@@ -29,7 +29,7 @@ ${made.prior.name} ${made.prior.version}, quantized with ${made.imagesPerClass} 
 | column | meaning |
 |---|---|
 | \`image\` | PNG |
-| \`label\` | ${names.length} classes: ${names.join(', ')} |
+| \`label\` | ${names.length} classes: ${names.map(plain).join(', ')} |
 | \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of the cell's mass, class shares: ${weights.classShares.toLowerCase()} |
 ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order of the classes |\n` : ''}| \`point\` | index of the point in the class's codebook |
 | \`cell_count\` | real images in the point's Voronoi cell |
@@ -44,6 +44,11 @@ dataset = load_dataset("parquet", data_files="train.parquet", split="train")
 Made from dataset version \`${made.datasetVersion.digest}\` with prior \`${made.prior.id}\` (licence of the prior: ${made.prior.license}).
 The images inherit the terms of the dataset that they were distilled from.
 `;
+}
+
+/** Nothing of a class name is markup. */
+function plain(name: string): string {
+  return name.replace(/[&<>|`*_[\]\\]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function sizeCategory(rows: number): string {

@@ -110,7 +110,7 @@ function refuseCorrupt({ className, corruptImages }: EncodeLocators, skipped: re
   throw new PushforwardError(
     'CORRUPT_IMAGE',
     `expected at most ${corruptImages} corrupt images in class ${className}, got ${skipped.length} or more ` +
-      `(${named.join('; ')}): mend or remove them and import again, or raise tolerances.corruptImages`,
+      `(${named.join('; ')}): mend or remove them and import again, or raise tolerances.corruptImages (--tolerate-corrupt)`,
     { className, skipped: skipped.slice(0, 20).map((image) => ({ ...image })) },
   );
 }

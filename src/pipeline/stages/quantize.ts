@@ -176,7 +176,7 @@ function checkedSamples(className: string, chunks: readonly Published[], recipe:
         `(${named
           .slice(0, 3)
           .map((image) => image.path)
-          .join(', ')}): mend them, or raise tolerances.corruptImages`,
+          .join(', ')}): mend them, or raise tolerances.corruptImages (--tolerate-corrupt)`,
       { className, skipped: named.slice(0, 20) },
     );
   }
