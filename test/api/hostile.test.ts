@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { blobKey, putBlob } from '../../src/pipeline/artifacts.ts';
 import { startTestHttp, type TestHttp } from './client.ts';
 
 let api: TestHttp;
@@ -89,6 +90,41 @@ describe('a hostile target', () => {
 
   it.each(TARGETS)('%s of an upgrade is refused', async (_name, target) => {
     expect(await answerTo(request(target, UPGRADE))).toMatch(/^HTTP\/1\.1 4\d\d /);
+    await lives();
+  });
+});
+
+describe('a connection', () => {
+  it.each([
+    ['no request', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['a version that is none', 'GET / HTTP/9.9\r\n\r\n'],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['two lengths', 'POST /graphql HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    ['headers that are too large', `GET / HTTP/1.1\r\nX: ${'x'.repeat(50_000)}\r\n\r\n`],
+  ])('with %s is refused', async (_what, bytes) => {
+    expect(await answerTo(bytes)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    await lives();
+  });
+
+  it('can be reset within a body and within a download', async () => {
+    const blob = await putBlob(api.store, 'default', new Uint8Array(8 << 20), 'application/octet-stream');
+    const signed = await api.store.signedUrl(blobKey('default', blob.sha256), {
+      expiresSeconds: 60,
+      filename: 'points.bin',
+      mediaType: 'application/octet-stream',
+    });
+    const { pathname, search } = new URL(signed);
+    const body = request('/graphql', { 'Content-Type': 'application/json', 'Content-Length': '1000' }, 'POST');
+    for (const bytes of [`${body}{"query":`, request(`${pathname}${search}`)]) {
+      for (let i = 0; i < 20; i++) {
+        const socket = await open();
+        socket.on('error', () => {});
+        socket.write(bytes);
+        // Not read on: the service is in the middle of it.
+        await new Promise((turn) => setTimeout(turn, i % 5));
+        socket.resetAndDestroy();
+      }
+    }
     await lives();
   });
 });
