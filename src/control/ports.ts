@@ -1,7 +1,6 @@
 /** What the use cases need from outside: a catalog of rows, the engine, and the two ways in for data and priors. */
 import { type ErrorRecord } from '../base/errors.ts';
-import { type JsonObject } from '../base/json.ts';
-import { type ArtifactManifest, type RunState } from '../engine/ports.ts';
+import { type ArtifactManifest, type LaunchRequest, type RunState } from '../engine/ports.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import {
   type ArtifactView,
@@ -142,25 +141,13 @@ export interface EngineControl {
    * Creates the run in one transaction: once this resolves, the run survives the death of any process.
    * A key that is there already gives its run with `created: false`; with another fingerprint IDEMPOTENCY_CONFLICT.
    */
-  launch(order: LaunchOrder): Promise<{ run: { id: string }; created: boolean }>;
+  launch(request: LaunchRequest): Promise<{ run: { id: string }; created: boolean }>;
   /** Asks the run to stop. A run that has ended stays as it is. */
   cancel(projectId: string, runId: string): Promise<unknown>;
   readonly events: {
     /** Calls back whenever a run may have new events; calls too many do no harm. Returns how to unsubscribe. */
     subscribe(listener: (runId: string) => void): () => void;
   };
-}
-
-export interface LaunchOrder {
-  projectId: string;
-  recipe: JsonObject;
-  recipeDigest: string;
-  datasetVersionId: string;
-  priorId: string;
-  /** Artifact ids by role: `datasetVersion`, `prior`. */
-  inputs: Record<string, string>;
-  idempotencyKey: string;
-  fingerprint: string;
 }
 
 /** Reads a dataset where it lies and publishes its manifest. Implemented by `pipeline`. */

@@ -8,8 +8,8 @@ import {
   type ArtifactManifest,
   type AttemptState,
   type Failure,
-  type RunState,
-  type StageState,
+  type RunRecord,
+  type StageRecord,
   type TaskState,
   type Usage,
 } from '../engine/ports.ts';
@@ -74,45 +74,12 @@ export interface PriorView {
   createdAt: Date;
 }
 
-export interface RunView {
-  id: string;
-  state: RunState;
-  recipe: JsonObject;
-  recipeDigest: string;
-  datasetVersionId: string;
-  priorId: string;
-  fingerprint: string;
-  traceparent: string | null;
-  /** Why it is STOPPING or FAILED; null where it was cancelled. */
-  failure: Failure | null;
-  cancelRequested: boolean;
-  resourcesUnconfirmed: boolean;
-  /** Sequence number of its newest event. */
-  eventSequence: number;
-  costUsd: number;
-  createdAt: Date;
-  startedAt: Date | null;
-  endedAt: Date | null;
-}
+/** What the engine keeps for itself is left out. */
+export type RunView = Omit<RunRecord, 'projectId' | 'inputs' | 'idempotencyKey'>;
 
-export interface StageView {
-  runId: string;
-  name: string;
-  position: number;
-  state: StageState;
-  skipReason: string | null;
-  artifactId: string | null;
-  tasksTotal: number;
-  tasksDone: number;
-  tasksCached: number;
-  itemsTotal: number;
-  itemsDone: number;
+export interface StageView extends StageRecord {
   /** Items that this run handled itself, cached tasks left out. */
   itemsMade: number;
-  costUsd: number;
-  allocatedSeconds: number;
-  startedAt: Date | null;
-  endedAt: Date | null;
 }
 
 export interface TaskView {

@@ -99,7 +99,7 @@ async function outcomeOf(
   const { runId, projectId, spec, recipe } = ready;
   try {
     live.handle = await core.executor.start(
-      { attemptId: live.id, projectId, runId, task: spec, execution: executionOf(recipe), traceparent },
+      { attemptId: live.id, projectId, task: spec, execution: executionOf(recipe), traceparent },
       (itemsDone) => progress.report(live, itemsDone),
     );
   } catch (error) {

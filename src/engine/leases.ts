@@ -36,7 +36,7 @@ export function createLeases(core: Core): Leases {
   }
 
   async function sweep(): Promise<void> {
-    const abandoned = await runs.abandonedAttempts({ ownerId, othersToo: true });
+    const abandoned = await runs.abandonedAttempts(ownerId);
     const ids = new Set(abandoned.map((attempt) => attempt.id));
     for (const id of asked.keys()) if (!ids.has(id)) asked.delete(id);
     await Promise.all(

@@ -1,7 +1,13 @@
 import { type Clock } from '../base/clock.ts';
-import { type JsonObject } from '../base/json.ts';
 import { type Log } from '../base/log.ts';
-import { type Executor, type Planner, type Publications, type RunRecord, type RunStore } from './ports.ts';
+import {
+  type Executor,
+  type LaunchRequest,
+  type Planner,
+  type Publications,
+  type RunRecord,
+  type RunStore,
+} from './ports.ts';
 
 export interface EngineOptions {
   runs: RunStore;
@@ -27,21 +33,6 @@ export interface EngineOptions {
     /** Progress is written at most this often per stage; default 250. */
     progressMs?: number;
   };
-}
-
-/** What a launch is. The engine treats the recipe as opaque and does not check that the rows it names exist. */
-export interface LaunchRequest {
-  projectId: string;
-  recipe: JsonObject;
-  recipeDigest: string;
-  /** Artifact ids by role: `datasetVersion`, `prior`. */
-  inputs: Readonly<Record<string, string>>;
-  datasetVersionId: string;
-  priorId: string;
-  /** Null: every call is a new run. */
-  idempotencyKey: string | null;
-  /** Digest of the whole launch request. */
-  fingerprint: string;
 }
 
 export interface Engine {

@@ -5,8 +5,8 @@
  * - stage: one step of the chain; it publishes one artifact that lists those of its tasks.
  * - task: one idempotent piece of a stage. It is named by the artifact it publishes.
  * - attempt: one try at a task, by an executor.
- * - lease: the service's claim on a run or an attempt, renewed from evidence (process alive, pod running).
- * - epoch: counts the leases of an attempt's task; a transition that carries an old epoch is refused.
+ * - lease: the service's claim on an attempt, renewed from evidence (process alive, pod running).
+ * - epoch: counts how often a task was given to an attempt; a transition that carries an old epoch is refused.
  * - artifact: a manifest that points at blobs, written once. Its id is a digest of what it was made from.
  *
  * The engine knows nothing of images, models, SQL or GraphQL: everything it touches comes through these ports.
@@ -63,7 +63,6 @@ export type AttemptOutcome =
 export interface AttemptOrder {
   attemptId: string;
   projectId: string;
-  runId: string;
   task: TaskSpec;
   /** The recipe's `execution` section: provider, threads, batch. Never part of an artifact's identity. */
   execution: JsonObject;

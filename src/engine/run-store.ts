@@ -29,8 +29,8 @@ export interface RunStore {
   readyTasks(query: { limit: number; exceptArtifacts: readonly string[] }): Promise<ReadyTask[]>;
   /** Milliseconds until the next PENDING task that waits for a retry may start, or null. */
   nextReadyInMs(): Promise<number | null>;
-  /** RUNNING attempts whose lease ran out, and, with `othersToo`, all of other owners. */
-  abandonedAttempts(query: { ownerId: string; othersToo: boolean }): Promise<AttemptRecord[]>;
+  /** RUNNING attempts whose lease ran out, and all of other owners. */
+  abandonedAttempts(ownerId: string): Promise<AttemptRecord[]>;
   /** Extends the leases of those of the attempts that are still RUNNING and this owner's; returns their ids. */
   renewLeases(ownerId: string, attemptIds: readonly string[], leaseMs: number): Promise<string[]>;
 
@@ -77,35 +77,36 @@ export interface RunChange {
   appendEvents(events: readonly { type: string; payload: JsonObject }[]): Promise<void>;
 }
 
-export interface NewRun {
-  id: string;
+/** What a launch is. The engine treats the recipe as opaque and does not check that the rows it names exist. */
+export interface LaunchRequest {
   projectId: string;
   recipe: JsonObject;
   recipeDigest: string;
+  /** Artifact ids by role: `datasetVersion`, `prior`. */
   inputs: Readonly<Record<string, string>>;
   datasetVersionId: string;
   priorId: string;
+  /** Null: every call is a new run. */
   idempotencyKey: string | null;
+  /** Digest of the whole launch request. */
   fingerprint: string;
+}
+
+export interface NewRun extends LaunchRequest {
+  id: string;
   traceparent: string | null;
   stages: readonly string[];
 }
 
-export interface RunRecord {
+export interface RunRecord extends LaunchRequest {
   id: string;
-  projectId: string;
   state: RunState;
-  recipe: JsonObject;
-  recipeDigest: string;
-  inputs: Record<string, string>;
-  datasetVersionId: string;
-  priorId: string;
-  idempotencyKey: string | null;
-  fingerprint: string;
   traceparent: string | null;
+  /** Why it is STOPPING or FAILED; null where it was cancelled. */
   failure: Failure | null;
   cancelRequested: boolean;
   resourcesUnconfirmed: boolean;
+  /** Sequence number of its newest event. */
   eventSequence: number;
   costUsd: number;
   createdAt: Date;

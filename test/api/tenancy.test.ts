@@ -73,15 +73,16 @@ async function populate(principal: Principal, name: string) {
 /** Ids, names and digests of a project, as the database has them, and the cursors of its lists. */
 async function textsOf(projectId: string): Promise<Record<string, string[]>> {
   const { db } = api;
-  const of = <T extends 'datasets' | 'dataset_versions' | 'priors' | 'runs' | 'artifacts'>(table: T) =>
+  const of = <T extends 'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts'>(table: T) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, priors, runs, artifacts] = await Promise.all([
+  const [datasets, versions, keys, priors, runs, artifacts] = await Promise.all([
     of('datasets'),
     of('dataset_versions'),
+    of('import_keys'),
     of('priors'),
     of('runs'),
     of('artifacts'),
@@ -104,7 +105,7 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     attempt: texts(attempts, 'id'),
     name: [...texts(datasets, 'name'), ...texts(priors, 'name'), ...texts(tasks, 'title')],
     digest: [...texts(versions, 'digest'), ...texts(priors, 'digest'), ...texts(runs, 'recipe_digest')],
-    key: [...texts(versions, 'idempotency_key'), ...texts(runs, 'idempotency_key')],
+    key: [...texts(keys, 'key'), ...texts(runs, 'idempotency_key')],
     blob: artifacts.flatMap((row) =>
       Object.values((row['manifest'] as { blobs: Record<string, { sha256: string }> }).blobs).map((one) => one.sha256),
     ),

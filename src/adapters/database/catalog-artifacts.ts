@@ -1,8 +1,8 @@
-import { type Kysely, type Transaction } from 'kysely';
+import { type Kysely } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
-import { type ArtifactManifest } from '../../engine/ports.ts';
-import { toArtifact, toRun } from './catalog-rows.ts';
-import { type Database, json, text } from './schema.ts';
+import { toArtifact } from './catalog-rows.ts';
+import { toRunView } from './run-rows.ts';
+import { type Database } from './schema.ts';
 
 type ArtifactQueries = Pick<
   ProjectCatalog,
@@ -88,35 +88,7 @@ export function artifactQueries(db: Kysely<Database>, projectId: string): Artifa
         .orderBy('runs.created_at', 'desc')
         .orderBy('runs.id', 'desc')
         .execute();
-      return rows.map((row) => ({ artifactId: row.used, run: toRun(row) }));
+      return rows.map((row) => ({ artifactId: row.used, run: toRunView(row) }));
     },
   };
-}
-
-/** The row of something imported: no run made it. A manifest that is there already stays as it is. */
-export async function insertArtifact(
-  tx: Transaction<Database>,
-  projectId: string,
-  manifest: ArtifactManifest,
-  title: string,
-): Promise<void> {
-  await tx
-    .insertInto('artifacts')
-    .values({
-      project_id: projectId,
-      id: manifest.id,
-      kind: manifest.kind,
-      stage: manifest.stage,
-      title: text(title),
-      bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
-      manifest: json(manifest),
-    })
-    .onConflict((conflict) => conflict.columns(['project_id', 'id']).doNothing())
-    .execute();
-  if (manifest.inputs.length === 0) return;
-  await tx
-    .insertInto('artifact_inputs')
-    .values(manifest.inputs.map((input_id) => ({ project_id: projectId, artifact_id: manifest.id, input_id })))
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
 }

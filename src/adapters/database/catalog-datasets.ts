@@ -1,9 +1,9 @@
 import { type Kysely, type Transaction } from 'kysely';
 import { canonicalJson } from '../../base/json.ts';
 import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
-import { insertArtifact } from './catalog-artifacts.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
+import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
 
 type DatasetQueries = Pick<
@@ -137,7 +137,7 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
           .where('number', '>', 0)
           .select('id')
           .executeTakeFirst();
-        await insertArtifact(tx, projectId, imported.manifest, row.name);
+        await insertArtifacts(tx, { projectId }, [{ manifest: imported.manifest, title: row.name }]);
         // The same images may lie elsewhere now: the version reads them from where they were seen last.
         if (same) {
           await tx

@@ -1,8 +1,8 @@
 import { type Kysely } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
-import { insertArtifact } from './catalog-artifacts.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toPrior } from './catalog-rows.ts';
+import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
 
 type PriorQueries = Pick<ProjectCatalog, 'priorsById' | 'priors' | 'savePrior'>;
@@ -30,7 +30,8 @@ export function priorQueries(db: Kysely<Database>, projectId: string): PriorQuer
 
     savePrior: (id, prior) =>
       db.transaction().execute(async (tx) => {
-        await insertArtifact(tx, projectId, prior.manifest, `${prior.name} ${prior.version}`);
+        const title = `${prior.name} ${prior.version}`;
+        await insertArtifacts(tx, { projectId }, [{ manifest: prior.manifest, title }]);
         const inserted = await tx
           .insertInto('priors')
           .values({

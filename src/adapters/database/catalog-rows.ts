@@ -9,8 +9,6 @@ import {
   type ImportSource,
   type PriorView,
   type RunEventView,
-  type RunView,
-  type StageView,
   type TaskView,
 } from '../../control/ports.ts';
 import {
@@ -20,8 +18,6 @@ import {
   type Datasets,
   type Priors,
   type RunEvents,
-  type Runs,
-  type Stages,
   type Tasks,
 } from './schema.ts';
 
@@ -60,44 +56,6 @@ export const toPrior = (row: Selectable<Priors>): PriorView => ({
   artifactId: row.artifact_id,
   description: row.description as unknown as PriorView['description'],
   createdAt: row.created_at,
-});
-
-export const toRun = (row: Selectable<Runs>): RunView => ({
-  id: row.id,
-  state: row.state,
-  recipe: row.recipe,
-  recipeDigest: row.recipe_digest,
-  datasetVersionId: row.dataset_version_id,
-  priorId: row.prior_id,
-  fingerprint: row.fingerprint,
-  traceparent: row.traceparent,
-  failure: row.failure,
-  cancelRequested: row.cancel_requested,
-  resourcesUnconfirmed: row.resources_unconfirmed,
-  eventSequence: row.event_sequence,
-  costUsd: row.cost_usd,
-  createdAt: row.created_at,
-  startedAt: row.started_at,
-  endedAt: row.ended_at,
-});
-
-export const toStage = (row: Selectable<Stages> & { items_made: number }): StageView => ({
-  runId: row.run_id,
-  name: row.name,
-  position: row.position,
-  state: row.state,
-  skipReason: row.skip_reason,
-  artifactId: row.artifact_id,
-  tasksTotal: row.tasks_total,
-  tasksDone: row.tasks_done,
-  tasksCached: row.tasks_cached,
-  itemsTotal: Number(row.items_total),
-  itemsDone: Number(row.items_done),
-  itemsMade: Number(row.items_made),
-  costUsd: row.cost_usd,
-  allocatedSeconds: row.allocated_seconds,
-  startedAt: row.started_at,
-  endedAt: row.ended_at,
 });
 
 export const TASK_COLUMNS = [

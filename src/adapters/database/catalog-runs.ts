@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
-import { TASK_COLUMNS, toAttempt, toRun, toRunEvent, toStage, toTask } from './catalog-rows.ts';
+import { TASK_COLUMNS, toAttempt, toRunEvent, toTask } from './catalog-rows.ts';
+import { toRunView, toStage } from './run-rows.ts';
 import { type Database } from './schema.ts';
 
 type RunQueries = Pick<
@@ -31,12 +32,12 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
         await runs()
           .where('id', 'in', [...ids])
           .execute()
-      ).map(toRun);
+      ).map(toRunView);
     },
 
     async runByKey(idempotencyKey) {
       const row = await runs().where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
-      return row ? toRun(row) : null;
+      return row ? toRunView(row) : null;
     },
 
     async runs({ first, after }, filter) {
@@ -48,7 +49,7 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
       if (filter.states) query = query.where('state', 'in', filter.states.length ? [...filter.states] : [null]);
       if (filter.datasetVersionId) query = query.where('dataset_version_id', '=', filter.datasetVersionId);
       if (filter.priorId) query = query.where('prior_id', '=', filter.priorId);
-      return toPage(await query.execute(), first, toRun);
+      return toPage(await query.execute(), first, toRunView);
     },
 
     async stagesByRun(runIds) {
@@ -68,7 +69,7 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
         )
         .orderBy('s.position')
         .execute();
-      return rows.map((row) => toStage({ ...row, items_made: row.items_made ?? 0 }));
+      return rows.map((row) => ({ ...toStage(row), itemsMade: Number(row.items_made ?? 0) }));
     },
 
     async tasksById(ids) {
@@ -177,7 +178,7 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
         .orderBy('sequence')
         .limit(first)
         .execute();
-      return { run: toRun(run), events: events.map(toRunEvent) };
+      return { run: toRunView(run), events: events.map(toRunEvent) };
     },
   };
 }

@@ -1,18 +1,25 @@
 import { sql, type Selectable } from 'kysely';
+import { type RunView } from '../../control/ports.ts';
 import { type AttemptRecord, type RunRecord, type StageRecord, type TaskRecord } from '../../engine/ports.ts';
 import { type Attempts, type Runs, type Stages, type Tasks } from './schema.ts';
 
 export function toRun(row: Selectable<Runs>): RunRecord {
   return {
-    id: row.id,
+    ...toRunView(row),
     projectId: row.project_id,
+    inputs: row.inputs,
+    idempotencyKey: row.idempotency_key,
+  };
+}
+
+export function toRunView(row: Selectable<Runs>): RunView {
+  return {
+    id: row.id,
     state: row.state,
     recipe: row.recipe,
     recipeDigest: row.recipe_digest,
-    inputs: row.inputs,
     datasetVersionId: row.dataset_version_id,
     priorId: row.prior_id,
-    idempotencyKey: row.idempotency_key,
     fingerprint: row.fingerprint,
     traceparent: row.traceparent,
     failure: row.failure,

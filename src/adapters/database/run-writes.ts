@@ -62,21 +62,26 @@ export async function appendEvents(
   return sequence;
 }
 
-export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonly NewArtifact[]): Promise<void> {
+/** Rows of what was published, and what it was made from. One that is there stays as it is, but for who made it. */
+export async function insertArtifacts(
+  tx: Tx,
+  by: { projectId: string; id?: string },
+  artifacts: readonly (Pick<NewArtifact, 'manifest' | 'title'> & Partial<NewArtifact>)[],
+): Promise<void> {
   // One statement may not meet a row twice.
   for (const some of chunks([...new Map(artifacts.map((one) => [one.manifest.id, one])).values()])) {
     await tx
       .insertInto('artifacts')
       .values(
         some.map(({ manifest, title, taskId, made }) => ({
-          project_id: run.projectId,
+          project_id: by.projectId,
           id: manifest.id,
           kind: manifest.kind,
           stage: manifest.stage,
           title: text(title),
           bytes: Object.values(manifest.blobs).reduce((sum, blob) => sum + blob.bytes, 0),
           manifest: json(manifest),
-          run_id: made ? run.id : null,
+          run_id: made ? by.id : null,
           task_id: made ? taskId : null,
           usage: made?.usage ? json(made.usage) : null,
           cost_usd: made?.costUsd ?? 0,
@@ -98,7 +103,7 @@ export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonl
       .execute();
     const inputs = some.flatMap(({ manifest }) =>
       [...new Set(manifest.inputs)].map((input_id) => ({
-        project_id: run.projectId,
+        project_id: by.projectId,
         artifact_id: manifest.id,
         input_id,
       })),
@@ -110,6 +115,12 @@ export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonl
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     }
+  }
+}
+
+export async function recordArtifacts(tx: Tx, run: RunRecord, artifacts: readonly NewArtifact[]): Promise<void> {
+  await insertArtifacts(tx, run, artifacts);
+  for (const some of chunks(artifacts)) {
     await tx
       .insertInto('run_artifacts')
       .values(

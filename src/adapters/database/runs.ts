@@ -144,13 +144,12 @@ function plainRunStore({ db, url }: RunStoreOptions): RunStore {
       return typeof row?.ms === 'number' ? Math.max(0, Math.ceil(row.ms)) : null;
     },
 
-    async abandonedAttempts({ ownerId, othersToo }) {
+    async abandonedAttempts(ownerId) {
       const rows = await attemptRows(db)
         .where('attempts.state', '=', 'RUNNING')
-        .where((where) => {
-          const expired = where('lease_expires_at', '<', sql<Date>`clock_timestamp()`);
-          return othersToo ? where.or([expired, where('owner', '!=', ownerId)]) : expired;
-        })
+        .where((where) =>
+          where.or([where('lease_expires_at', '<', sql<Date>`clock_timestamp()`), where('owner', '!=', ownerId)]),
+        )
         .orderBy('attempts.started_at')
         .execute();
       return rows.map(toAttempt);

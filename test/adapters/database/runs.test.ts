@@ -109,15 +109,10 @@ describe('the run store', () => {
       await change.insertAttempt(attempt);
     });
     expect(await runs.renewLeases('other', ['attempt_1'], 1000)).toEqual([]);
-    expect(await runs.abandonedAttempts({ ownerId: 'me', othersToo: true })).toEqual([]);
-    expect(await runs.abandonedAttempts({ ownerId: 'other', othersToo: true })).toMatchObject([
-      { id: 'attempt_1', owner: 'me' },
-    ]);
-    expect(await runs.abandonedAttempts({ ownerId: 'other', othersToo: false })).toEqual([]);
+    expect(await runs.abandonedAttempts('me')).toEqual([]);
+    expect(await runs.abandonedAttempts('other')).toMatchObject([{ id: 'attempt_1', owner: 'me' }]);
     expect(await runs.renewLeases('me', ['attempt_1', 'none'], -1)).toEqual(['attempt_1']);
-    expect(await runs.abandonedAttempts({ ownerId: 'me', othersToo: false })).toMatchObject([
-      { projectId: 'project_1' },
-    ]);
+    expect(await runs.abandonedAttempts('me')).toMatchObject([{ projectId: 'project_1' }]);
   });
 
   it('gives out tasks when their time has come, and except those being made', async () => {
