@@ -33,22 +33,26 @@ const vaeConfig = z.looseObject({
 
 const denoiserConfig = z.looseObject({ num_classes: z.int().min(1).nullish() });
 
-/** Defaults are those of diffusers' DDIMScheduler; what the sampler does not do is refused here. */
-const schedulerConfig = z.looseObject({
+/** What the sampler does not do is refused, not passed over. */
+const samplerLimits = z.looseObject({
   _class_name: z.enum(['DDIMScheduler', 'DDPMScheduler']),
+  trained_betas: z.null().default(null),
+  rescale_betas_zero_snr: z.literal(false).default(false),
+  clip_sample_range: z.literal(1).default(1),
+  thresholding: z.literal(false).default(false),
+});
+
+/** Defaults are those of diffusers' DDIMScheduler. */
+const noiseSchedule = z.object({
   num_train_timesteps: z.int().min(1).max(100_000).default(1000),
-  beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']).default('linear'),
   beta_start: z.number().min(0).max(1).default(0.0001),
   beta_end: z.number().min(0).max(1).default(0.02),
-  trained_betas: z.null().default(null),
+  beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']).default('linear'),
   prediction_type: z.enum(['epsilon', 'v_prediction', 'sample']).default('epsilon'),
   timestep_spacing: z.enum(['leading', 'trailing', 'linspace']).default('leading'),
   steps_offset: z.int().min(0).default(0),
   set_alpha_to_one: z.boolean().default(true),
-  rescale_betas_zero_snr: z.literal(false).default(false),
   clip_sample: z.boolean().default(true),
-  clip_sample_range: z.literal(1).default(1),
-  thresholding: z.literal(false).default(false),
 });
 
 const teacherConfig = z.looseObject({ id2label: z.record(z.string().regex(/^\d+$/), z.string().min(1)) });
@@ -128,28 +132,9 @@ async function readDenoiser(file: PriorFile, readJson: ReadJson): Promise<Denois
 }
 
 function readScheduler(json: unknown): ScheduleConfig {
-  const {
-    num_train_timesteps,
-    beta_start,
-    beta_end,
-    beta_schedule,
-    prediction_type,
-    timestep_spacing,
-    steps_offset,
-    set_alpha_to_one,
-    clip_sample,
-  } = checked('scheduler/scheduler_config.json', schedulerConfig, json);
-  return {
-    num_train_timesteps,
-    beta_start,
-    beta_end,
-    beta_schedule,
-    prediction_type,
-    timestep_spacing,
-    steps_offset,
-    set_alpha_to_one,
-    clip_sample,
-  };
+  const path = 'scheduler/scheduler_config.json';
+  checked(path, samplerLimits, json);
+  return checked(path, noiseSchedule, json);
 }
 
 async function readTeacher(file: PriorFile, readJson: ReadJson) {
