@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { PushforwardError } from '../../base/errors.ts';
 import { type Log } from '../../base/log.ts';
-import { type RunAs, unprivileged } from './unprivileged.ts';
+import { type Environment, type RunAs, unprivileged } from './unprivileged.ts';
 
 const run = promisify(execFile);
 
@@ -27,10 +27,13 @@ export interface Cluster {
  * Opens the cluster in `home`, initialising it on first use (about 1.3 s).
  * @throws NOT_READY if the cluster is of another major version than the installed server
  */
-export async function openCluster(home: string, log: Log, durable = true): Promise<Cluster> {
+export async function openCluster(
+  home: string,
+  { log, env, durable }: { log: Log; env: Environment; durable: boolean },
+): Promise<Cluster> {
   const { postgres, initdb } = await findBinaries();
   const directory = resolve(home, 'cluster');
-  const runAs = await unprivileged({ program: postgres, folder: resolve(home) }, directory, log);
+  const runAs = await unprivileged({ program: postgres, folder: resolve(home) }, directory, env, log);
   const cluster = { home: resolve(home), directory, user: 'pushforward', postgres, runAs };
   const installed = /(\d+)/.exec((await run(postgres, ['--version'])).stdout)?.[1] ?? 'unknown';
   const onDisk = await readText(join(cluster.directory, 'PG_VERSION'));
@@ -100,7 +103,7 @@ async function initialise(cluster: Omit<Cluster, 'password'>, initdb: string, du
     ...(durable ? [] : ['--no-sync']),
   ]);
   try {
-    await run(file, args, { ...options, cwd: '/', env: { PATH: process.env['PATH'] ?? '' } });
+    await run(file, args, { ...options, cwd: '/' });
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim() || String(cause);
     throw new PushforwardError(

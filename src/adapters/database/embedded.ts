@@ -10,6 +10,8 @@ export interface EmbeddedPostgresOptions {
   /** Holds the cluster, its password (readable by this user alone) and its log. Made if it is not there. */
   dataDir: string;
   log: Log;
+  /** `PATH` of the programs it starts: of `id`, `useradd` and `unshare` for root. Default: where systems have them. */
+  path?: string;
   /** False: a power cut may lose or damage data. For tests. */
   durable?: boolean;
 }
@@ -32,22 +34,20 @@ export interface EmbeddedPostgres {
  * @throws NOT_READY if the directory holds a cluster of another major version, or the server does not come up
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  await mkdir(options.dataDir, { recursive: true });
-  const cluster = await openCluster(options.dataDir, options.log, options.durable);
+  const { dataDir, log, path = USUAL_PATH, durable = true } = options;
+  await mkdir(dataDir, { recursive: true });
+  const cluster = await openCluster(dataDir, { log, env: { PATH: path }, durable });
   const ours = await claimCluster(cluster);
   const adoptee = await findPostmaster(cluster, (port) => answers(cluster, port));
   if (adoptee) {
-    options.log.info('adopted the running PostgreSQL', { pid: adoptee.process.pid, port: adoptee.port });
+    log.info('adopted the running PostgreSQL', { pid: adoptee.process.pid, port: adoptee.port });
   }
   const postmaster =
     adoptee ??
     (await startPostmaster(cluster, {
       freePort,
       answers: (port) => answers(cluster, port),
-      flags:
-        options.durable === false
-          ? ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
-          : [],
+      flags: durable ? [] : ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off'],
     }));
   await createDatabase(cluster, postmaster.port);
 
@@ -63,6 +63,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const DATABASE = 'pushforward';
 /** Owns its databases and nothing else: what the service sends cannot read the server's files. */
 const SERVICE_ROLE = 'service';

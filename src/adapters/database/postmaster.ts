@@ -63,7 +63,6 @@ export async function startPostmaster(
       // A session of its own, and a file for its log: signals for the service and its death do not concern the server.
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
-      env: { PATH: process.env['PATH'] ?? '' },
     });
     await log.close();
     child.unref();

@@ -17,7 +17,12 @@ export interface RunAs {
 interface Command {
   file: string;
   args: string[];
-  options: { uid?: number; gid?: number };
+  options: { uid?: number; gid?: number; env: Environment };
+}
+
+/** The whole environment of what is started: where to find programs. */
+export interface Environment extends NodeJS.ProcessEnv {
+  PATH: string;
 }
 
 /** What the user has to reach: a program to execute and a folder to pass through. */
@@ -33,26 +38,29 @@ interface Reaches {
  *
  * @throws NOT_READY if neither is possible
  */
-export async function unprivileged(reaches: Reaches, cluster: string, log: Log): Promise<RunAs> {
-  const asMyself = { command: (file: string, args: readonly string[]) => ({ file, args: [...args], options: {} }) };
-  if (process.getuid?.() !== 0) return asMyself;
+export async function unprivileged(reaches: Reaches, cluster: string, env: Environment, log: Log): Promise<RunAs> {
+  if (process.getuid?.() !== 0) {
+    return { command: (file, args) => ({ file, args: [...args], options: { env } }) };
+  }
   const madeBy = await stat(cluster).then(
     (found) => found.uid,
     () => null,
   );
   if (madeBy !== 0) {
-    const owner = await postgresUser(log);
-    if (await succeeds(reaches, (file, args) => ({ file, args, options: owner }))) {
-      return { owner, command: (file, args) => ({ file, args: [...args], options: owner }) };
+    const owner = await postgresUser(env, log);
+    const options = { ...owner, env };
+    if (await succeeds(reaches, (file, args) => ({ file, args, options }))) {
+      return { owner, command: (file, args) => ({ file, args: [...args], options }) };
     }
   }
   if (madeBy !== null && madeBy !== 0) throw unreachable(reaches);
-  if (await succeeds(reaches, inNamespace)) return { command: (program, args) => inNamespace(program, [...args]) };
+  const inNamespace = (program: string, args: readonly string[]): Command => ({
+    file: 'unshare',
+    args: ['--user', '--map-user=1000', '--map-group=1000', program, ...args],
+    options: { env },
+  });
+  if (await succeeds(reaches, inNamespace)) return { command: inNamespace };
   throw unreachable(reaches);
-}
-
-function inNamespace(program: string, args: string[]): Command {
-  return { file: 'unshare', args: ['--user', '--map-user=1000', '--map-group=1000', program, ...args], options: {} };
 }
 
 async function succeeds(reaches: Reaches, command: (file: string, args: string[]) => Command): Promise<boolean> {
@@ -73,10 +81,10 @@ function unreachable({ program, folder }: Reaches): PushforwardError {
 }
 
 /** The user `postgres`, made if the system has none. */
-async function postgresUser(log: Log): Promise<{ uid: number; gid: number }> {
+async function postgresUser(env: Environment, log: Log): Promise<{ uid: number; gid: number }> {
   const find = async () => ({
-    uid: Number((await run('id', ['-u', 'postgres'])).stdout),
-    gid: Number((await run('id', ['-g', 'postgres'])).stdout),
+    uid: Number((await run('id', ['-u', 'postgres'], { env })).stdout),
+    gid: Number((await run('id', ['-g', 'postgres'], { env })).stdout),
   });
   try {
     return await find();
@@ -84,7 +92,7 @@ async function postgresUser(log: Log): Promise<{ uid: number; gid: number }> {
     log.info('creating the system user postgres, since PostgreSQL refuses to run as root');
   }
   try {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
+    await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres'], { env });
     return await find();
   } catch (cause) {
     throw new PushforwardError(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openDatabase } from '../../../src/adapters/database/connection.ts';
 import { startEmbeddedPostgres } from '../../../src/adapters/database/embedded.ts';
 import { silentLog } from '../../../src/base/log.ts';
@@ -84,6 +84,16 @@ it('starts over a pid file whose process id was given to another', async () => {
   await writeFile(path, `${process.pid}\n${join(dataDir, 'cluster')}\n0\n1\n\n127.0.0.1\n`);
   const server = await startEmbeddedPostgres({ dataDir, log: silentLog });
   expect(server.adopted).toBe(false);
+  await server.stop();
+});
+
+it('starts without an environment, and shows the server none', async () => {
+  vi.stubEnv('PATH', '/nowhere');
+  vi.stubEnv('A_SECRET', 'of the service');
+  const server = await startEmbeddedPostgres({ dataDir, log: silentLog }).finally(() => vi.unstubAllEnvs());
+  const environ = await readFile(`/proc/${(await postmaster()).pid}/environ`, 'utf8').catch(() => '');
+  expect(environ).not.toContain('A_SECRET');
+  expect(environ).not.toContain('/nowhere');
   await server.stop();
 });
 
