@@ -12,6 +12,7 @@ serveOrders(async (order, { signal, onProgress }) => {
   if (what === 'sigkill') process.kill(process.pid, 'SIGKILL');
   if (what === 'userError')
     throw new PushforwardError('EMPTY_CLASS', 'expected images, got none: add some', { class: 'a' });
+  if (what === 'trace') throw new PushforwardError('INVALID_INPUT', order.traceparent ?? 'none');
   if (what === 'throw') throw new TypeError('not ours');
   if (what === 'hang') await delay(3_600_000, undefined, { signal });
   if (what === 'deaf') await delay(3_600_000);

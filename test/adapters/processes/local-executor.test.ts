@@ -84,6 +84,13 @@ describe('an order', () => {
     expect(second.handle.reference).toEqual(first.handle.reference);
   });
 
+  it('comes with the trace context of its attempt', async () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const order = orderOf(taskOf({ stage: 'encode', options: { do: 'trace' } }));
+    const handle = await executorOf().start({ ...order, traceparent }, () => {});
+    expect(failureOf(await handle.outcome).error.message).toBe(traceparent);
+  });
+
   it('fails with exit code and log lines when the worker exits', async () => {
     const { handle } = await start(executorOf(), 'crash');
     const failure = failureOf(await handle.outcome);
