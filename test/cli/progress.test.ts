@@ -36,7 +36,6 @@ describe('progress', () => {
     progress.update('quantize', { done: 1, total: 10, unit: 'images' });
     progress.end();
     expect(text()).toContain('\x1b[2A');
-    // eslint-disable-next-line no-control-regex
     for (const line of text()
       .replace(/\x1b\[\d*[A-K]/g, '')
       .split('\n'))
