@@ -52,7 +52,27 @@ describe('the chain of stages', () => {
         expect(metrics['w2Weighted']).toBeLessThanOrEqual(metrics['w2Uniform']! + 1e-9);
       });
       const [dataset, page] = published.get('report')!;
-      expect(Object.keys(dataset!.manifest.blobs)).toEqual(['train.parquet', 'contact-sheet.png', 'README.md']);
+      expect(Object.keys(dataset!.manifest.blobs)).toEqual([
+        'train.parquet',
+        'imagefolder.tar',
+        'webdataset-000000.tar',
+        'contact-sheet.png',
+        'README.md',
+        'manifest.json',
+      ]);
+      const manifest = JSON.parse(
+        new TextDecoder().decode(await getBlob(chain.store, 'p', dataset!.manifest.blobs['manifest.json']!)),
+      ) as { files: { name: string; sha256: string }[]; datasetVersion: object; recipe: object };
+      expect(manifest.files.map(({ name, sha256 }) => [name, sha256])).toEqual(
+        Object.entries(dataset!.manifest.blobs)
+          .slice(0, -1)
+          .map(([name, blob]) => [name, blob.sha256]),
+      );
+      expect(manifest).toMatchObject({
+        datasetVersion: { digest: prepared.version.content['digest'] },
+        prior: { id: prepared.prior.id },
+        recipe: { imagesPerClass: RECIPE.imagesPerClass, seed: 0, weights: { exponent: 1 } },
+      });
       const html = new TextDecoder().decode(await getBlob(chain.store, 'p', page!.manifest.blobs['report.html']!));
       // 2 seconds a task, as the chain of the test says: three chunks, three classes, twice three more
       expect(html).toContain('<th scope="row">encode</th><td>3</td><td>41</td><td>6.0</td>');
