@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invalid } from '../../base/errors.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
+import { limitExceeded, messageOf, unreadable } from './source-file.ts';
 
 /** Names of the classes by label, a line each; null if there is no such file. Empty lines at the end count for nothing. */
 export async function readNames(path: string): Promise<string[] | null> {
@@ -36,9 +38,23 @@ function classesOf(text: string): unknown {
   }
 }
 
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** Null if it is not there. A link is refused: it could lead out of the folders that imports may read. */
 async function textOf(path: string): Promise<string | null> {
-  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
-    throw error;
+    if (error.code !== 'ELOOP') throw unreadable(path, 'a readable file', messageOf(error), error);
+    throw new PushforwardError('UNSAFE_PATH', `expected ${path} to be a file, got a link: copy the file in its place`, {
+      path,
+    });
   });
+  if (!file) return null;
+  try {
+    const { size } = await file.stat();
+    if (size > MAX_BYTES) throw limitExceeded(path, `at most ${MAX_BYTES} bytes`, `${size}`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
 }

@@ -53,7 +53,7 @@ export async function idxFile(
   }
   const { bytes } = await fileState(path);
   checkPromise(images, count * height * width, bytes, limits);
-  const labels = await readLabels(labelsBeside(path, beside), count, path);
+  const labels = await readLabels(labelsBeside(path, beside), count, path, limits);
   return {
     format: 'idx',
     files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
@@ -75,7 +75,7 @@ function labelsBeside(path: string, beside: readonly string[]): string {
   );
 }
 
-async function readLabels(path: string, images: number, of: string): Promise<Uint8Array> {
+async function readLabels(path: string, images: number, of: string, limits: ScanLimits): Promise<Uint8Array> {
   const file = await openIdx(path, 1, 'labels (idx1-ubyte)');
   const count = file.sizes[0]!;
   if (count !== images) {
@@ -85,9 +85,11 @@ async function readLabels(path: string, images: number, of: string): Promise<Uin
       { path },
     );
   }
-  const labels = new Uint8Array(count);
-  let at = 0;
-  for await (const { bytes } of recordsOf(file, { headerBytes: 8, recordBytes: 1, count })) labels[at++] = bytes[0]!;
+  checkPromise(file, count, (await fileState(path)).bytes, limits);
+  let labels: Uint8Array = new Uint8Array();
+  for await (const { bytes } of recordsOf(file, { headerBytes: 8, recordBytes: count, count: 1 })) {
+    labels = Uint8Array.from(bytes);
+  }
   return labels;
 }
 

@@ -65,13 +65,13 @@ async function kindOfFile(path: string, head: Uint8Array): Promise<SourceKind> {
 
 const TAR = /\.(tar|tar\.gz|tgz)$/;
 
-/** The names of a folder's files, and how many folders it has; hidden ones count for nothing. */
+/** The names of a folder's files, and how many folders it has; hidden ones and links count for nothing. */
 async function filesIn(folder: string): Promise<{ files: string[]; folders: number }> {
   const entries: Dirent[] = (await readdir(folder, { withFileTypes: true })).filter(
     ({ name }) => !name.startsWith('.'),
   );
   return {
-    files: entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name),
+    files: entries.filter((entry) => entry.isFile()).map(({ name }) => name),
     folders: entries.filter((entry) => entry.isDirectory()).length,
   };
 }

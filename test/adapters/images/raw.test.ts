@@ -1,4 +1,4 @@
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -46,6 +46,10 @@ describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
         [0, 2].map((row) => `train-images-idx3-ubyte${gzip ? '.gz' : ''}#${row}`),
       );
       expect(await some.read()).toHaveLength(2);
+      await rm(join(root, 'classes.txt'));
+      await symlink('/etc/passwd', join(root, 'classes.txt'));
+      await expect(scanned(root)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+      await rm(join(root, 'classes.txt'));
       await writeFile(join(root, 'classes.txt'), 'a\n');
       await expect(scanned(root)).rejects.toMatchObject({
         code: 'INVALID_INPUT',
