@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
 import { type ApiClient } from './client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
+import { unpackTar } from './untar.ts';
 
 export interface DistillRequest {
-  /** Folder of class folders, tar, tar.gz or Parquet. */
+  /** Any of the formats that the service reads. */
   path: string;
   /** Name of the dataset in the project. */
   name: string;
@@ -189,6 +190,9 @@ function failureOf(run: RunReport): PushforwardError {
   });
 }
 
+/** Unpacked as it is downloaded: an image folder is of use as a folder only. */
+const IMAGE_FOLDER = 'imagefolder.tar';
+
 /** Writes the blobs of the synthetic dataset and of the report; answers with their paths. */
 async function download(client: ApiClient, run: RunReport, out: string): Promise<string[]> {
   await mkdir(out, { recursive: true });
@@ -196,9 +200,12 @@ async function download(client: ApiClient, run: RunReport, out: string): Promise
   for (const artifact of run.outputs) {
     if (artifact.kind !== 'syntheticDataset' && artifact.kind !== 'report') continue;
     for (const blob of artifact.blobs) {
-      const path = join(out, blob.name);
-      await writeFile(path, await client.download(blob.downloadUrl));
-      written.push(path);
+      const bytes = await client.download(blob.downloadUrl);
+      const packed = blob.name === IMAGE_FOLDER;
+      const path = join(out, packed ? blob.name.replace(/\.tar$/, '') : blob.name);
+      if (packed) await unpackTar(bytes, path);
+      else await writeFile(path, bytes);
+      written.push(packed ? `${path}${sep}` : path);
     }
   }
   return written.sort();

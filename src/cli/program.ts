@@ -59,7 +59,9 @@ export function createProgram(host: Host): Command {
   withRecipe(
     program
       .command('distill')
-      .description('Distil a dataset: a folder of class folders, a tar or tar.gz of one, or Hugging Face Parquet.')
+      .description(
+        'Distil a dataset: class folders (also in a tar or tar.gz), Hugging Face Parquet, WebDataset, CIFAR binary or IDX.',
+      )
       .argument('<dataset>', 'path of the dataset')
       .requiredOption('--prior <name|folder>', 'a prior that we ship (glyphs, cifar10), or the folder of a bundle')
       .option('--name <name>', 'name of the dataset; default: from its path')

@@ -1,6 +1,13 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { PushforwardError } from '../base/errors.ts';
-import { type DatasetEntry, type DecodeTarget, type ImageCodec } from './ports.ts';
+import {
+  type DatasetEntry,
+  type DecodeTarget,
+  type ImageCodec,
+  type PixelLayout,
+  type Pixels,
+  type StoredImage,
+} from './ports.ts';
 
 /** A type, so that it is a JsonObject. */
 export type SkippedImage = { path: string; sha256: string; reason: string };
@@ -20,7 +27,7 @@ export interface DecodedBatch {
  * two are in memory.
  */
 export async function* decodedBatches(
-  stored: AsyncIterable<{ entry: DatasetEntry; bytes: Uint8Array }>,
+  stored: AsyncIterable<StoredImage>,
   codec: ImageCodec,
   target: DecodeTarget,
   batch: number,
@@ -47,7 +54,7 @@ export async function* decodedBatches(
 type Decoded = { entry: DatasetEntry; pixels: Uint8Array } | { entry: DatasetEntry; reason: string };
 
 async function decodeBatch(
-  source: AsyncIterator<{ entry: DatasetEntry; bytes: Uint8Array }>,
+  source: AsyncIterator<StoredImage>,
   codec: ImageCodec,
   target: DecodeTarget,
   batch: number,
@@ -56,7 +63,7 @@ async function decodeBatch(
   while (decoding.length < batch) {
     const item = await source.next();
     if (item.done) break;
-    const one = decodeOne(item.value.entry, item.value.bytes, codec, target);
+    const one = decodeOne(item.value, codec, target);
     // It may fail while the next image is still being read; the failure is taken up below.
     one.catch(() => {});
     decoding.push(one);
@@ -78,17 +85,34 @@ async function decodeBatch(
 }
 
 async function decodeOne(
-  entry: DatasetEntry,
-  bytes: Uint8Array,
+  { entry, bytes, pixels }: StoredImage,
   codec: ImageCodec,
   target: DecodeTarget,
 ): Promise<Decoded> {
   try {
-    return { entry, pixels: (await codec.decode(bytes, target)).data };
+    const decoded = pixels ? codec.fit(interleaved(bytes, pixels), target) : codec.decode(bytes, target);
+    return { entry, pixels: (await decoded).data };
   } catch (error) {
     if (!(error instanceof PushforwardError)) throw error;
     if (error.code === 'CORRUPT_IMAGE') return { entry, reason: error.message };
     const { path } = entry.reference;
     throw new PushforwardError(error.code, `${path}: ${error.message}`, { ...error.details, path }, { cause: error });
   }
+}
+
+/** CORRUPT_IMAGE if the bytes are not as many as the layout says. */
+function interleaved(bytes: Uint8Array, { width, height, channels, order }: PixelLayout): Pixels {
+  const size = width * height;
+  if (bytes.length !== size * channels) {
+    throw new PushforwardError(
+      'CORRUPT_IMAGE',
+      `expected ${width}x${height}x${channels} bytes of pixels, got ${bytes.length}: import the dataset again`,
+    );
+  }
+  if (order === 'interleaved' || channels === 1) return { data: bytes, width, height, channels };
+  const data = new Uint8Array(bytes.length);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < size; i++) data[i * channels + c] = bytes[c * size + i]!;
+  }
+  return { data, width, height, channels };
 }

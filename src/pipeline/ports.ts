@@ -84,22 +84,22 @@ export interface BundleFiles {
   read(path: string): Promise<Uint8Array>;
 }
 
-/** Where one stored image lies: a file of a folder, a byte range of an archive or a pack, or a row of a Parquet file. */
+/** Where one stored image lies: a file of a folder, a byte range of an archive, a raw file or a pack, or a row of a Parquet file. */
 export interface ImageReference {
   /** Index into the sources of the dataset version. */
   source: number;
-  /** What a person calls it: the path inside the archive or folder, or `file.parquet#row`. */
+  /** What a person calls it: the path inside the archive or folder, or `file#row`. */
   path: string;
   /** Length of the stored image. */
   bytes: number;
-  /** Where it begins within a tar or a pack. */
+  /** Where it begins within a tar, a raw file or a pack. */
   offset?: number;
   /** Its row in a Parquet file. */
   row?: number;
 }
 
 /**
- * A file, folder or object that images lie in. `tar` and `parquet` are pinned to the state they had at import; the files
+ * A file, folder or object that images lie in. `tar`, `parquet` and `raw` are pinned to the state they had at import; the files
  * of a `folder` and the content of a `pack` by the digest of each image.
  */
 export interface ImageSource {
@@ -107,12 +107,23 @@ export interface ImageSource {
   kind: 'file' | 'object';
   /** Absolute path, or key in the project's store. */
   uri: string;
-  format: 'folder' | 'tar' | 'parquet' | 'pack';
+  format: 'folder' | 'tar' | 'parquet' | 'raw' | 'pack';
+  /** Every image of the source is such pixels, nothing around them; absent: stored images of any kind. */
+  pixels?: PixelLayout;
   /** Of the file or pack; of a folder, the sum over its images. */
   bytes: number;
   /** `size-mtimeNs` of a file, `sha256:...` of a pack, empty for a folder. */
   etag: string;
 }
+
+/** How an image that was never encoded lies in its bytes, 8 bits a sample. A type, so that it is a JsonObject. */
+export type PixelLayout = {
+  width: number;
+  height: number;
+  channels: 1 | 3;
+  /** `planar` has one channel after the other. */
+  order: 'interleaved' | 'planar';
+};
 
 export interface ScannedImage {
   className: string;
@@ -132,7 +143,7 @@ export interface ScanRequest {
 }
 
 export interface ScanSummary {
-  format: 'folder' | 'tar' | 'tar.gz' | 'parquet';
+  format: 'folder' | 'tar' | 'tar.gz' | 'parquet' | 'webdataset' | 'cifar' | 'idx';
   /** What `reference.source` counts. */
   sources: ImageSource[];
   /** Class folders, or names of a ClassLabel, without a single image. */
@@ -162,6 +173,13 @@ export interface DatasetEntry {
   reference: ImageReference;
 }
 
+/** An image as it is stored: encoded, or with `pixels` the pixels themselves. */
+export interface StoredImage {
+  entry: DatasetEntry;
+  bytes: Uint8Array;
+  pixels?: PixelLayout;
+}
+
 /** Reads stored image bytes. A source that is not what it was at import is SOURCE_CHANGED. Implemented by adapters/images. */
 export interface ImageReader {
   /** Yields the entries' bytes in the order asked for. Reads ahead, but never more than a few megabytes. */
@@ -170,7 +188,7 @@ export interface ImageReader {
     sources: readonly ImageSource[],
     entries: readonly DatasetEntry[],
     signal?: AbortSignal,
-  ): AsyncIterable<{ entry: DatasetEntry; bytes: Uint8Array }>;
+  ): AsyncIterable<StoredImage>;
 }
 
 /** Pixels, row-major, height x width x channels, 8 bits. */
@@ -198,6 +216,8 @@ export interface ImageCodec {
    * is applied; another size is resized to cover and cropped at the centre. CORRUPT_IMAGE if it cannot.
    */
   decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels>;
+  /** Brings pixels that were never encoded to the target as `decode` does; those that are there stay as they are. */
+  fit(pixels: Pixels, target: DecodeTarget): Promise<Pixels>;
   /** Lossless, and the same bytes for the same pixels. */
   encodePng(pixels: Pixels): Promise<Uint8Array>;
   /** Rasterises an SVG document; `width` in pixels. */

@@ -1,10 +1,13 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createImageCodec } from '../../src/adapters/images/codec.ts';
 import { type Published } from '../../src/engine/ports.ts';
 import { getBlob } from '../../src/pipeline/artifacts.ts';
 import { type Prior } from '../../src/pipeline/prior/model.ts';
 import { readSafetensors } from '../../src/pipeline/formats/safetensors.ts';
 import { createChain, type Chain } from '../support/chain.ts';
 import { picture, pictures, withFolder, writeFolder } from '../support/image-sources.ts';
+import { rawImage, writeIdx } from '../support/raw-sources.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { tinyPriorBundle, type TinyPriorOptions } from '../support/tiny-prior.ts';
 
@@ -52,7 +55,27 @@ describe('the chain of stages', () => {
         expect(metrics['w2Weighted']).toBeLessThanOrEqual(metrics['w2Uniform']! + 1e-9);
       });
       const [dataset, page] = published.get('report')!;
-      expect(Object.keys(dataset!.manifest.blobs)).toEqual(['train.parquet', 'contact-sheet.png', 'README.md']);
+      expect(Object.keys(dataset!.manifest.blobs)).toEqual([
+        'train.parquet',
+        'imagefolder.tar',
+        'webdataset-000000.tar',
+        'contact-sheet.png',
+        'README.md',
+        'manifest.json',
+      ]);
+      const manifest = JSON.parse(
+        new TextDecoder().decode(await getBlob(chain.store, 'p', dataset!.manifest.blobs['manifest.json']!)),
+      ) as { files: { name: string; sha256: string }[]; datasetVersion: object; recipe: object };
+      expect(manifest.files.map(({ name, sha256 }) => [name, sha256])).toEqual(
+        Object.entries(dataset!.manifest.blobs)
+          .slice(0, -1)
+          .map(([name, blob]) => [name, blob.sha256]),
+      );
+      expect(manifest).toMatchObject({
+        datasetVersion: { digest: prepared.version.content['digest'] },
+        prior: { id: prepared.prior.id },
+        recipe: { imagesPerClass: RECIPE.imagesPerClass, seed: 0, weights: { exponent: 1 } },
+      });
       const html = new TextDecoder().decode(await getBlob(chain.store, 'p', page!.manifest.blobs['report.html']!));
       // 2 seconds a task, as the chain of the test says: three chunks, three classes, twice three more
       expect(html).toContain('<th scope="row">encode</th><td>3</td><td>41</td><td>6.0</td>');
@@ -92,6 +115,33 @@ describe('the chain of stages', () => {
       },
       { prior: { denoiser: false, teacher: false } },
     ));
+
+  it('takes raw pixels as it takes the same pictures from files, but as another version', () =>
+    withFolder(async (folder) => {
+      const labels = Array.from({ length: 12 }, (_, i) => i % 2);
+      const size = { width: 8, height: 8 };
+      await writeIdx(join(folder, 'idx'), 'train', { ...size, labels });
+      for (const [i, label] of labels.entries()) {
+        const png = await createImageCodec().encodePng({ data: rawImage(i, 64), ...size, channels: 1 });
+        await writeFolder(folder, { [`files/${'ab'[label]!}/${i}.png`]: png });
+      }
+      await writeFolder(folder, { 'idx/classes.txt': Buffer.from('a\nb\n') });
+      const chain = createChain(createMemoryStore());
+      const prior = await chain.publish(tinyPriorBundle());
+      const versions = [await chain.importPath(join(folder, 'idx')), await chain.importPath(join(folder, 'files'))];
+      expect(versions[0]!.content['digest']).not.toBe(versions[1]!.content['digest']);
+      const latents = [];
+      for (const version of versions) {
+        const [encoded] = (await chain.run({ version, prior, recipe: { ...RECIPE, classes: ['a'] } })).get('encode')!;
+        const { tensors } = readSafetensors(
+          await getBlob(chain.store, 'p', encoded!.manifest.blobs['latents.safetensors']!),
+        );
+        const { data, shape } = tensors['latents']!;
+        expect(shape[0]).toBe(6);
+        latents.push([...(data as Float32Array)].sort());
+      }
+      expect(latents[0]).toEqual(latents[1]);
+    }));
 
   it('says which samples belong to which point', () =>
     withChain(async ({ chain, prepared }) => {

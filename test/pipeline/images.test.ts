@@ -17,6 +17,7 @@ function codec(decode: (value: number) => Uint8Array): ImageCodec {
   return {
     describe: () => 'fake',
     decode: async (bytes) => ({ data: decode(bytes[0]!), width: 1, height: 1, channels: 1 }),
+    fit: (pixels) => Promise.resolve(pixels),
     encodePng: () => Promise.reject(new Error('not asked for')),
     renderSvg: () => Promise.reject(new Error('not asked for')),
   };
@@ -39,6 +40,26 @@ describe('decodedBatches', () => {
     const batches = await all(decodedBatches(stored(5), codec(decode), TARGET, 2, signal));
     expect(batches.map(({ pixels }) => [...pixels])).toEqual([[0, 10], [20], [40]]);
     expect(batches.flatMap(({ skipped }) => skipped)).toEqual([{ path: 'a/3.png', sha256: '3', reason: 'broken' }]);
+  });
+
+  it('hands pixels on without decoding them, channel by channel where they lie so', async () => {
+    const target = { width: 2, height: 1, channels: 3, maxPixels: 10 } as const;
+    const never = codec(() => {
+      throw new Error('not asked for');
+    });
+    async function* raw(length: number) {
+      const entry = { sha256: '0', label: 0, reference: { source: 0, path: 'file#0', bytes: length } };
+      const bytes = Uint8Array.from({ length }, (_, i) => i);
+      yield { entry, bytes, pixels: { width: 2, height: 1, channels: 3, order: 'planar' } as const };
+      yield { entry, bytes, pixels: { width: 2, height: 1, channels: 3, order: 'interleaved' } as const };
+    }
+    const [whole] = await all(decodedBatches(raw(6), never, target, 2, signal));
+    expect([...whole!.pixels]).toEqual([0, 2, 4, 1, 3, 5, 0, 1, 2, 3, 4, 5]);
+    const [cut] = await all(decodedBatches(raw(5), never, target, 2, signal));
+    expect(cut!.skipped.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('2x1x3 bytes of pixels, got 5'),
+      expect.stringContaining('2x1x3 bytes of pixels, got 5'),
+    ]);
   });
 
   it('names the image that it refuses, also when it fails while the next is still being read', async () => {

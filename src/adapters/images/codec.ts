@@ -16,7 +16,7 @@ export function createImageCodec(): ImageCodec {
   sharp.concurrency(1);
   sharp.cache(false);
   const describe = () => `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
-  return { describe, decode, encodePng, renderSvg };
+  return { describe, decode, fit, encodePng, renderSvg };
 }
 
 async function decode(bytes: Uint8Array, target: DecodeTarget): Promise<Pixels> {
@@ -59,12 +59,24 @@ function isReady(bytes: Uint8Array, { width, height, channels }: DecodeTarget): 
 
 /** An image of the target's size is not resampled: its pixels come out as they were stored. */
 function pipeline(bytes: Uint8Array, target: DecodeTarget): Sharp {
-  const { width, height, channels } = target;
-  return open(bytes, target)
-    .autoOrient()
-    .flatten({ background: '#ffffff' })
+  return toTarget(open(bytes, target).autoOrient().flatten({ background: '#ffffff' }), target);
+}
+
+function toTarget(image: Sharp, { width, height, channels }: DecodeTarget): Sharp {
+  return image
     .resize(width, height, { fit: 'cover', position: 'centre' })
     .toColourspace(channels === 1 ? 'b-w' : 'srgb');
+}
+
+async function fit(pixels: Pixels, target: DecodeTarget): Promise<Pixels> {
+  checkTarget(target);
+  const { data, width, height, channels } = pixels;
+  if (width === target.width && height === target.height && channels === target.channels) return pixels;
+  if (width * height > target.maxPixels) throw tooLarge(target.maxPixels, { width, height });
+  const fitted = await toTarget(sharp(data, { raw: { width, height, channels } }), target)
+    .raw()
+    .toBuffer();
+  return { data: fitted, width: target.width, height: target.height, channels: target.channels };
 }
 
 async function explain(error: unknown, bytes: Uint8Array, { maxPixels }: DecodeTarget): Promise<PushforwardError> {
@@ -74,12 +86,20 @@ async function explain(error: unknown, bytes: Uint8Array, { maxPixels }: DecodeT
   const size = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch(() => null);
+  return tooLarge(maxPixels, size, error);
+}
+
+function tooLarge(
+  maxPixels: number,
+  size: { width: number; height: number } | null,
+  cause?: unknown,
+): PushforwardError {
   return new PushforwardError(
     'IMAGE_TOO_LARGE',
     `expected an image of at most ${maxPixels} pixels, got ${size ? `${size.width}x${size.height}` : 'more'}: ` +
       'scale it down or leave it out, and import again',
     { maxPixels, width: size?.width, height: size?.height },
-    { cause: error },
+    { cause },
   );
 }
 

@@ -33,7 +33,8 @@ export function openFolder(source: ImageSource): Fetch {
   return { fetch: (references) => mapLimited(references, PARALLEL, read), close: async () => {} };
 }
 
-export async function openTar(source: ImageSource): Promise<Fetch> {
+/** A file that holds its images one after another: a tar, or raw pixels. */
+export async function openRanges(source: ImageSource): Promise<Fetch> {
   const file = await openPinned(source);
   return {
     fetch: (references) =>

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
 import { type DatasetEntry, type ImageReader, type ImageSource, type ObjectStore } from '../../pipeline/ports.ts';
-import { type Fetch, openFolder, openPack, openTable, openTar } from './reader-sources.ts';
+import { type Fetch, openFolder, openPack, openRanges, openTable } from './reader-sources.ts';
 import { sourceChanged } from './source-file.ts';
 
 /** Image bytes fetched at once; while they are handed out the next window is on its way. */
@@ -39,7 +39,8 @@ export function createImageReader(store: ObjectStore): ImageReader {
           for (const [k, entry] of windows[i]!.entries()) {
             throwIfAborted(signal);
             checkDigest(entry, bytes[k]!, sources[entry.reference.source]!);
-            yield { entry, bytes: bytes[k]! };
+            const { pixels } = sources[entry.reference.source]!;
+            yield { entry, bytes: bytes[k]!, ...(pixels ? { pixels } : {}) };
           }
         }
       } finally {
@@ -59,7 +60,8 @@ async function openSource(store: ObjectStore, projectId: string, source: ImageSo
     case 'folder':
       return openFolder(source);
     case 'tar':
-      return await openTar(source);
+    case 'raw':
+      return await openRanges(source);
     case 'parquet':
       return await openTable(source);
     case 'pack':

@@ -7,10 +7,14 @@ export interface CardFacts {
   weights: { exponent: number; classShares: string };
   /** Whether the rows carry soft labels. */
   soft: boolean;
+  /** How many WebDataset shards there are. */
+  shards: number;
+  /** Classes whose folder in the image folder has another name. */
+  renamed: readonly { className: string; folder: string }[];
 }
 
 /** The dataset card: README.md beside the Parquet file, with the front matter that the Hugging Face hub reads. */
-export function datasetCard({ names, rows, made, weights, soft }: CardFacts): string {
+export function datasetCard({ names, rows, made, weights, soft, shards, renamed }: CardFacts): string {
   return `---
 license: other
 task_categories: [image-classification]
@@ -36,14 +40,33 @@ ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order 
 
 Train with \`loss = (weight * cross_entropy(model(image), ${soft ? 'soft_label' : 'label'})).mean()\`.
 
+Each of these loads it, after \`mkdir imagefolder && tar -xf imagefolder.tar -C imagefolder\` where the folder is not there yet:
+
 \`\`\`python
-from datasets import load_dataset
-dataset = load_dataset("parquet", data_files="train.parquet", split="train")
+datasets.load_dataset("parquet", data_files="train.parquet", split="train")  # Hugging Face, typed columns
+datasets.load_dataset("imagefolder", data_dir="imagefolder", split="train")  # the same with metadata.jsonl
+torchvision.datasets.ImageFolder("imagefolder")  # labels alone; the weights are in imagefolder/metadata.jsonl
+webdataset.WebDataset("${shardPattern(shards)}").decode("torchrgb").to_tuple("png", "cls", "json")
 \`\`\`
+${renamed.length > 0 ? `\n${renamedNote(renamed)}\n` : ''}
+\`manifest.json\` has the digest of every file.
 
 Made from dataset version \`${made.datasetVersion.digest}\` with prior \`${made.prior.id}\` (licence of the prior: ${made.prior.license}).
 The images inherit the terms of the dataset that they were distilled from.
 `;
+}
+
+function shardPattern(shards: number): string {
+  const number = (shard: number) => String(shard).padStart(6, '0');
+  return `webdataset-${shards === 1 ? number(0) : `{${number(0)}..${number(shards - 1)}}`}.tar`;
+}
+
+function renamedNote(renamed: CardFacts['renamed']): string {
+  const pairs = renamed.map(({ className, folder }) => `${plain(className)} in ${plain(folder)}`);
+  return (
+    `Some classes lie in folders of other names, because theirs is no folder of its own on every file system ` +
+    `(${pairs.join(', ')}); \`metadata.jsonl\` has the right ones.`
+  );
 }
 
 /** Nothing of a class name is markup. */

@@ -22,6 +22,8 @@ export const encode: Stage = {
     const version = await readManifest(store, projectId, versionId);
     const prior = await describedPrior(store, projectId, inputs['prior']!);
     const known = datasetContent(version).classes.map((entry) => entry.name);
+    // The digests are of stored bytes; of raw pixels these say less than the picture without their layout.
+    const pixels = (await readSources(store, projectId, version))[0]?.pixels;
     const wanted = new Set(recipe.classes ?? known);
     const chunks = (await readChunks(store, projectId, version)).filter((chunk) => wanted.has(chunk.className));
     const perClass = Map.groupBy(chunks, (chunk) => chunk.className);
@@ -32,6 +34,7 @@ export const encode: Stage = {
         scaling: [prior.scalingFactor, prior.shiftFactor],
         image: { ...prior.image },
         images: chunk.digest,
+        ...(pixels ? { pixels } : {}),
       };
       return taskOf(encode, {
         index,

@@ -3,19 +3,22 @@ import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
 import { datasetCard } from '../report/card.ts';
+import { imageFolder } from '../report/image-folder.ts';
 import { type Made } from '../report/made.ts';
+import { datasetManifest } from '../report/manifest.ts';
 import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
+import { webDataset } from '../report/webdataset.ts';
 import { describedPrior } from '../prior/described.ts';
 import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
- * Two tasks. `dataset` puts the synthetic dataset together: Parquet, contact sheet, card; its bytes follow from the
- * recipe alone. `page` is the report for people, which also tells seconds and cost.
+ * Two tasks. `dataset` puts the synthetic dataset together: Parquet, image folder, WebDataset, contact sheet, card,
+ * manifest; its bytes follow from the recipe alone. `page` is the report for people, which also tells seconds and cost.
  */
 export const report: Stage = {
   name: 'report',
-  version: 1,
+  version: 2,
 
   async plan(context) {
     const classes = classArtifacts(context.published);
@@ -78,6 +81,13 @@ async function provenance({ store, projectId, inputs, recipe }: PlanContext): Pr
     },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
     imagesPerClass: recipe.imagesPerClass,
+    recipe: {
+      seed: recipe.seed,
+      holdout: recipe.holdout,
+      quantizer: recipe.quantizer,
+      decoder: recipe.decoder,
+      labels: recipe.labels,
+    },
   };
   return made as unknown as JsonObject;
 }
@@ -175,19 +185,38 @@ async function datasetArtifact(
     'pushforward.weights': JSON.stringify(options.weights),
   };
   const parquet = await images.tables.writeSyntheticParquet({ classes: names, rows, metadata });
+  const folder = imageFolder(names, rows);
+  const shards = webDataset(names, rows);
   const card = datasetCard({
     names,
     rows: rows.length,
     made: options.made,
     weights: options.weights,
     soft: classes.every((entry) => entry.softLabels !== null),
+    shards: Object.keys(shards).length,
+    renamed: folder.renamed,
+  });
+  const tar = (bytes: Uint8Array) => ({ bytes, mediaType: 'application/x-tar' });
+  const files = {
+    'train.parquet': { bytes: parquet, mediaType: 'application/vnd.apache.parquet' },
+    'imagefolder.tar': tar(folder.tar),
+    ...Object.fromEntries(Object.entries(shards).map(([name, bytes]) => [name, tar(bytes)])),
+    'contact-sheet.png': { bytes: sheet, mediaType: 'image/png' },
+    'README.md': { bytes: new TextEncoder().encode(card), mediaType: 'text/markdown' },
+  };
+  const manifest = datasetManifest({
+    files,
+    classes: names,
+    images: rows.length,
+    made: options.made,
+    weights: options.weights,
+    renamed: folder.renamed,
   });
   return {
     kind: 'syntheticDataset',
     blobs: {
-      'train.parquet': { bytes: parquet, mediaType: 'application/vnd.apache.parquet' },
-      'contact-sheet.png': { bytes: sheet, mediaType: 'image/png' },
-      'README.md': { bytes: new TextEncoder().encode(card), mediaType: 'text/markdown' },
+      ...files,
+      'manifest.json': { bytes: new TextEncoder().encode(manifest), mediaType: 'application/json' },
     },
     content: { classes: names, images: rows.length, weights: options.weights },
     metrics: { images: rows.length },

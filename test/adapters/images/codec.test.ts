@@ -65,6 +65,21 @@ describe('decoding', () => {
     expect([...white.data]).toEqual(Array.from({ length: 64 }, () => 255));
   });
 
+  it('fits raw pixels as it would fit the same picture from a file', async () => {
+    const gray = noise(6, 10, 1);
+    const png = await raw(gray, 6, 10, 1).toColourspace('b-w').png().toBuffer();
+    for (const channels of [1, 3] as const) {
+      const to = { ...target, channels };
+      const fitted = await codec.fit({ data: gray, width: 6, height: 10, channels: 1 }, to);
+      expect(Buffer.from(fitted.data)).toEqual(Buffer.from((await codec.decode(png, to)).data));
+    }
+    const exact = { data: noise(8, 8, 3), width: 8, height: 8, channels: 3 } as const;
+    expect(await codec.fit(exact, target)).toBe(exact);
+    await expect(codec.fit({ ...exact, data: gray, height: 10 }, { ...target, maxPixels: 70 })).rejects.toMatchObject({
+      code: 'IMAGE_TOO_LARGE',
+    });
+  });
+
   it('lays alpha on white', async () => {
     const half = await flat({ r: 255, g: 0, b: 0, alpha: 0.5 }).png().toBuffer();
     const [r, g, b] = (await codec.decode(half, target)).data;

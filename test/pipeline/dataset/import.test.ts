@@ -53,12 +53,17 @@ describe('importDataset', () => {
       const files = await pictures({ zebra: 21, ant: 30, Bee: 9, 'émeu d’été': 5 });
       const tar = await writeTar(join(root, 'a.tar'), Object.fromEntries(Object.entries(files).reverse()));
       const nested = Object.fromEntries(Object.entries(files).map(([path, bytes]) => [`train/${path}`, bytes]));
+      const samples = Object.entries(files).flatMap(([path, body], i) => [
+        { name: `${i}.png`, body },
+        { name: `${i}.json`, body: Buffer.from(JSON.stringify({ class: path.split('/')[0] })) },
+      ]);
       const paths = [
         await writeFolder(join(root, 'folder'), files),
         tar,
         await gzipped(join(root, 'a.tar.gz'), await readFile(await writeTar(join(root, 'b.tar'), nested))),
         await writeParquet(join(root, 'a.parquet'), files, ['zebra', 'ant', 'Bee', 'émeu d’été']),
         await writeParquet(join(root, 'b.parquet'), files, null),
+        await writeTar(join(root, 'c.tar'), samples),
       ];
       const versions = [];
       for (const path of paths) versions.push(await run(store, root, path, { runLines: 11 }));
@@ -92,7 +97,7 @@ describe('importDataset', () => {
         }
         expect(count).toBe(65);
       }
-      expect(new Set(versions.map(({ manifest }) => manifest.id)).size).toBe(5);
+      expect(new Set(versions.map(({ manifest }) => manifest.id)).size).toBe(paths.length);
       expect(await readdir(join(root, 'temporary'))).toEqual([]);
     });
   });

@@ -1,0 +1,111 @@
+import { basename, dirname, join } from 'node:path';
+import { invalid } from '../../base/errors.ts';
+import { type Ignored, ignore } from './class-folders.ts';
+import { namesIn } from './class-names.ts';
+import { type ScanLimits } from './limits.ts';
+import { byName } from './order.ts';
+import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
+import { type RawDataset } from './scan-raw.ts';
+import { fileState, unreadable } from './source-file.ts';
+
+const IMAGES = /images([.-])idx3-ubyte(\.gz)?$/;
+/** As the files of MNIST go by. */
+const TRAIN = /(^|[^a-z])train(ing)?[.-]?$/i;
+
+/** What the first bytes of an IDX file say it is: unsigned bytes in so many dimensions. Null if it is none. */
+export function idxDimensions(head: Uint8Array): number | null {
+  return head.length >= 4 && head[0] === 0 && head[1] === 0 && head[2] === 8 && head[3]! > 0 ? head[3]! : null;
+}
+
+export function hasIdx(files: readonly string[]): boolean {
+  return files.some((file) => IMAGES.test(file));
+}
+
+/** The only images of the folder, or those for training; what else there is is passed over and told. */
+export async function idxIn(folder: string, files: readonly string[], limits: ScanLimits): Promise<RawDataset> {
+  const all = files.filter((file) => IMAGES.test(file)).sort(byName);
+  const byPrefix = new Map(all.map((file) => [file.replace(IMAGES, ''), file]));
+  const training = [...byPrefix.keys()].filter((prefix) => TRAIN.test(prefix));
+  const chosen = byPrefix.size === 1 ? [...byPrefix.keys()] : training;
+  if (chosen.length !== 1) {
+    throw invalid(
+      `expected the images of one split in ${folder}, got ${all.join(', ')}: name one of the files as the path`,
+      { path: folder },
+    );
+  }
+  const file = byPrefix.get(chosen[0]!)!;
+  const ignored: Ignored = { count: 0, examples: [] };
+  for (const other of byPrefix.values()) if (other !== file) ignore(ignored, `${other} (another split)`);
+  return await idxFile(join(folder, file), files, limits, ignored);
+}
+
+/** @param beside names of the files in the same folder, one of which has the labels */
+export async function idxFile(
+  path: string,
+  beside: readonly string[],
+  limits: ScanLimits,
+  ignored: Ignored = { count: 0, examples: [] },
+): Promise<RawDataset> {
+  const images = await openIdx(path, 3, 'images (idx3-ubyte)');
+  const [count, height, width] = images.sizes as [number, number, number];
+  if (count === 0 || height === 0 || width === 0) {
+    throw invalid(`expected images in ${path}, got ${count} of ${width}x${height}: name another file`, { path });
+  }
+  const { bytes } = await fileState(path);
+  checkPromise(images, count * height * width, bytes, limits);
+  const labels = await readLabels(labelsBeside(path, beside), count, path, limits);
+  return {
+    format: 'idx',
+    files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
+    pixels: { width, height, channels: 1, order: 'interleaved' },
+    classNames: await namesIn(dirname(path)),
+    ignored,
+  };
+}
+
+function labelsBeside(path: string, beside: readonly string[]): string {
+  const name = basename(path);
+  const wanted = IMAGES.test(name) ? name.replace(IMAGES, 'labels$1idx1-ubyte') : null;
+  const found = wanted && [wanted, `${wanted}.gz`].find((file) => beside.includes(file));
+  if (found) return join(dirname(path), found);
+  throw invalid(
+    `expected labels beside ${path}, ${wanted ? `in ${wanted} or ${wanted}.gz` : 'for a file whose name ends in images-idx3-ubyte'}, got none: ` +
+      'put them there under this name',
+    { path },
+  );
+}
+
+async function readLabels(path: string, images: number, of: string, limits: ScanLimits): Promise<Uint8Array> {
+  const file = await openIdx(path, 1, 'labels (idx1-ubyte)');
+  const count = file.sizes[0]!;
+  if (count !== images) {
+    throw invalid(
+      `expected ${images} labels in ${path}, as many as images in ${basename(of)}, got ${count}: ` +
+        'put the labels of the same split beside the images',
+      { path },
+    );
+  }
+  checkPromise(file, count, (await fileState(path)).bytes, limits);
+  let labels: Uint8Array = new Uint8Array();
+  for await (const { bytes } of recordsOf(file, { headerBytes: 8, recordBytes: count, count: 1 })) {
+    labels = Uint8Array.from(bytes);
+  }
+  return labels;
+}
+
+async function openIdx(path: string, dimensions: number, what: string): Promise<RawFile & { sizes: number[] }> {
+  const magic = await headOf({ path, gzip: false }, 2);
+  const file = { path, gzip: magic[0] === 0x1f && magic[1] === 0x8b };
+  const head = await headOf(file, 4 + 4 * dimensions);
+  const found = idxDimensions(head);
+  if (found !== dimensions) {
+    throw invalid(
+      `expected ${what} in ${path}, got ${found === null ? 'a file that is no IDX file of bytes' : `IDX of ${found} dimensions`}: ` +
+        'name the file with the images, and have the one with the labels beside it',
+      { path },
+    );
+  }
+  if (head.length < 4 + 4 * dimensions) throw unreadable(path, 'a whole header', `${head.length} bytes`);
+  const view = new DataView(head.buffer, head.byteOffset, head.length);
+  return { ...file, sizes: Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i)) };
+}

@@ -1,0 +1,102 @@
+import { hash } from 'node:crypto';
+import { basename } from 'node:path';
+import { invalid } from '../../base/errors.ts';
+import {
+  type ImageSource,
+  type PixelLayout,
+  type ScannedImage,
+  type ScanRequest,
+  type ScanSummary,
+  type SourceScan,
+} from '../../pipeline/ports.ts';
+import { type Ignored } from './class-folders.ts';
+import { type ScanLimits } from './limits.ts';
+import { byName } from './order.ts';
+import { createPacker } from './packs.ts';
+import { type RawFile, recordsOf } from './raw-file.ts';
+import { fileState, limitExceeded, sourceChanged } from './source-file.ts';
+
+/** A file of records of one length, each of which ends in the pixels of one image. */
+export interface RawImages extends RawFile {
+  /** Bytes before the first record. */
+  headerBytes: number;
+  /** Bytes of a record before its pixels. */
+  prefixBytes: number;
+  count: number;
+  /** The label of a record. */
+  labelOf(record: Uint8Array, index: number): number;
+}
+
+export interface RawDataset {
+  format: ScanSummary['format'];
+  files: RawImages[];
+  pixels: PixelLayout;
+  /** By label; null: labels are named by their numbers. */
+  classNames: string[] | null;
+  ignored: Ignored;
+}
+
+/** Raw pixels: in place where they can be read at random, and packed where they are compressed. */
+export async function scanRaw(request: ScanRequest, dataset: RawDataset, limits: ScanLimits): Promise<SourceScan> {
+  const { format, files, pixels, classNames, ignored } = dataset;
+  const imageBytes = pixels.width * pixels.height * pixels.channels;
+  if (imageBytes > limits.maxImageBytes) {
+    throw limitExceeded(request.path, `images of at most ${limits.maxImageBytes} bytes`, `${imageBytes}`);
+  }
+  const wanted = request.classes && new Set(request.classes);
+  const found = new Set<string>();
+  const states: Awaited<ReturnType<typeof fileState>>[] = [];
+  for (const { path } of files) states.push(await fileState(path));
+  // Sources in place come first: packs are added behind them as they fill.
+  const sources: ImageSource[] = [];
+  const sourceOf = files.map(({ path, gzip }, i): number | null => {
+    if (gzip) return null;
+    return sources.push({ kind: 'file', uri: path, format: 'raw', ...states[i]!, pixels }) - 1;
+  });
+
+  async function* images(): AsyncGenerator<ScannedImage> {
+    const writePack: ScanRequest['writePack'] = async (bytes) => ({ ...(await request.writePack(bytes)), pixels });
+    const packer = createPacker(writePack, sources, limits.packBytes);
+    for (const [i, file] of files.entries()) {
+      const { path, headerBytes, prefixBytes, count } = file;
+      const recordBytes = prefixBytes + imageBytes;
+      const source = sourceOf[i]!;
+      let row = 0;
+      for await (const record of recordsOf(file, { headerBytes, recordBytes, count }, request.signal)) {
+        const name = `${basename(path)}#${row}`;
+        const className = nameOf(file.labelOf(record.bytes, row), classNames, name);
+        row += 1;
+        found.add(className);
+        if (wanted && !wanted.has(className)) continue;
+        const bytes = record.bytes.subarray(prefixBytes);
+        const offset = record.offset + prefixBytes;
+        const reference =
+          source === null ? await packer.add(name, bytes) : { source, path: name, bytes: imageBytes, offset };
+        yield { className, sha256: hash('sha256', bytes), reference };
+      }
+      const { etag } = await fileState(path);
+      if (etag !== states[i]!.etag) throw sourceChanged(path, states[i]!.etag, etag);
+    }
+    await packer.end();
+  }
+
+  return {
+    images: images(),
+    summary: () => ({
+      format,
+      sources,
+      emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byName),
+      ignored,
+    }),
+  };
+}
+
+/** INVALID_INPUT if the names have none for the label. */
+export function nameOf(label: number, classNames: readonly string[] | null, where: string): string {
+  const name = classNames ? classNames[label] : label >= 0 ? String(label) : undefined;
+  if (name !== undefined) return name;
+  throw invalid(
+    `expected a label of 0 to ${classNames ? classNames.length - 1 : 'any number'} for ${where}, got ${label}: ` +
+      'correct the label, or name every class',
+  );
+}

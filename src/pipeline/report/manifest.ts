@@ -1,0 +1,31 @@
+import { canonicalJson, sha256 } from '../../base/json.ts';
+import { type Made } from './made.ts';
+
+/** `manifest.json`: digests of the files beside it, and everything that their bytes follow from. */
+export function datasetManifest(of: {
+  files: Record<string, { bytes: Uint8Array; mediaType: string }>;
+  classes: readonly string[];
+  images: number;
+  made: Made;
+  weights: { exponent: number; classShares: string };
+  /** Classes whose folder in imagefolder.tar has another name. */
+  renamed: readonly { className: string; folder: string }[];
+}): string {
+  const files = Object.entries(of.files).map(([name, { bytes, mediaType }]) => ({
+    name,
+    bytes: bytes.length,
+    sha256: sha256(bytes),
+    mediaType,
+  }));
+  const { recipe, imagesPerClass, ...source } = of.made;
+  const manifest = {
+    formatVersion: 1,
+    files,
+    classes: [...of.classes],
+    images: of.images,
+    ...source,
+    recipe: { ...recipe, imagesPerClass, weights: of.weights },
+    renamedFolders: of.renamed,
+  };
+  return `${JSON.stringify(JSON.parse(canonicalJson(manifest)), null, 2)}\n`;
+}

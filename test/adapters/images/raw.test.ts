@@ -1,0 +1,186 @@
+import { readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { sha256 } from '../../../src/base/json.ts';
+import { withFolder } from '../../support/image-sources.ts';
+import { CIFAR_BYTES, idxHeader, rawImage, writeCifarBatch, writeIdx } from '../../support/raw-sources.ts';
+import { scanned, type ScannedSource } from '../../support/scanned.ts';
+
+const pairs = ({ images }: ScannedSource) => images.map((image) => `${image.className} ${image.sha256}`);
+const digestOf = (number: number, bytes: number) => sha256(rawImage(number, bytes));
+
+describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
+  const small = { width: 5, height: 4, labels: [7, 2, 7, 0], gzip };
+
+  it('goes by label, from the file and from its folder, and is read back as pixels', async () => {
+    await withFolder(async (root) => {
+      const path = await writeIdx(root, 'train', small);
+      const expected = small.labels.map((label, i) => `${label} ${digestOf(i, 20)}`);
+      for (const at of [path, root]) {
+        const found = await scanned(at, { packBytes: 64, maxImageBytes: 64 });
+        expect(pairs(found)).toEqual(expected);
+        expect(found.summary).toMatchObject({ format: 'idx', emptyClasses: [], ignored: { count: 0 } });
+        expect(found.summary.sources).toHaveLength(gzip ? 2 : 1);
+        const read = await found.read();
+        expect(read).toHaveLength(4);
+        for (const { entry, bytes, pixels } of read) {
+          expect(sha256(bytes)).toBe(entry.sha256);
+          expect(pixels).toEqual({ width: 5, height: 4, channels: 1, order: 'interleaved' });
+        }
+      }
+    });
+  });
+
+  it('takes names from classes.txt or dataset.json, and the classes asked for', async () => {
+    await withFolder(async (root) => {
+      await writeIdx(root, 'train', { ...small, labels: [1, 0, 1] });
+      await writeFile(join(root, 'dataset.json'), '{"classes":["shirt","shoe","bag"]}');
+      const named = await scanned(root);
+      expect(named.images.map((image) => image.className)).toEqual(['shoe', 'shirt', 'shoe']);
+      expect(named.summary.emptyClasses).toEqual(['bag']);
+      await writeFile(join(root, 'classes.txt'), 'a\nb\n');
+      const some = await scanned(root, {}, ['b']);
+      expect(some.images.map((image) => image.className)).toEqual(['b', 'b']);
+      expect(some.images.map((image) => image.reference.path)).toEqual(
+        [0, 2].map((row) => `train-images-idx3-ubyte${gzip ? '.gz' : ''}#${row}`),
+      );
+      expect(await some.read()).toHaveLength(2);
+      await rm(join(root, 'classes.txt'));
+      await symlink('/etc/passwd', join(root, 'classes.txt'));
+      await expect(scanned(root)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+      await rm(join(root, 'classes.txt'));
+      await writeFile(join(root, 'classes.txt'), 'a\n');
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /label of 0 to 0 for train-images.*#0, got 1/ as never,
+      });
+    });
+  });
+
+  it('takes the training split of two and tells of the other', async () => {
+    await withFolder(async (root) => {
+      await writeIdx(root, 'train', small);
+      const test = await writeIdx(root, 't10k', { ...small, labels: [5] });
+      const both = await scanned(root);
+      expect(both.images).toHaveLength(4);
+      expect(both.summary.ignored).toMatchObject({ count: 1, examples: [/^t10k.*another split/] as never });
+      expect(pairs(await scanned(test))).toEqual([`5 ${digestOf(0, 20)}`]);
+      await writeIdx(root, 'extra-train', small);
+      await expect(scanned(root)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: /one split/ as never });
+    });
+  });
+
+  it('refuses labels of another number, none, and a file that was cut or has more', async () => {
+    await withFolder(async (root) => {
+      const path = await writeIdx(root, 'train', small);
+      const labels = join(root, `train-labels-idx1-ubyte${gzip ? '.gz' : ''}`);
+      await expect(scanned(labels)).rejects.toMatchObject({ message: /expected images.*got IDX of 1/ as never });
+      const three = Buffer.concat([idxHeader(1, [3]), Buffer.from([1, 2, 3])]);
+      await writeFile(labels, gzip ? gzipSync(three) : three);
+      await expect(scanned(path)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /expected 4 labels.*got 3/ as never,
+      });
+      await rm(labels);
+      await expect(scanned(path)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /labels beside.*train-labels-idx1-ubyte/ as never,
+      });
+
+      await writeIdx(root, 'train', small);
+      const whole = Buffer.concat([idxHeader(3, [4, 4, 5]), Buffer.alloc(80, 3)]);
+      for (const bytes of [whole.subarray(0, 90), Buffer.concat([whole, whole])]) {
+        await writeFile(path, gzip ? gzipSync(bytes) : bytes);
+        await expect(scanned(path), `${bytes.length}`).rejects.toMatchObject({
+          code: 'SOURCE_UNREADABLE',
+          message: /96 bytes \(16 and 4 records of 20\)/ as never,
+        });
+      }
+      const { length } = await readFile(path);
+      await truncate(path, length - 9);
+      await expect(scanned(path)).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' });
+    });
+  });
+});
+
+it('IDX that promises far more than it can hold is refused from its header', async () => {
+  await withFolder(async (root) => {
+    const path = await writeIdx(root, 'train', { width: 2, height: 2, labels: [1], gzip: true });
+    await writeFile(path, gzipSync(Buffer.concat([idxHeader(3, [4_000_000_000, 28, 28]), Buffer.alloc(99)])));
+    await expect(scanned(path)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+  });
+});
+
+describe('CIFAR', () => {
+  const TEN = 'cat\ndog\n\n';
+  const folderOf10 = async (root: string) => {
+    await writeFile(join(root, 'batches.meta.txt'), TEN);
+    await writeCifarBatch(join(root, 'data_batch_1.bin'), [[1], [0]]);
+    await writeCifarBatch(join(root, 'data_batch_2.bin'), [[1]], 2);
+    return await writeCifarBatch(join(root, 'test_batch.bin'), [[0]], 3);
+  };
+
+  it('of ten classes takes every training batch, or the batch that is named', async () => {
+    await withFolder(async (root) => {
+      const test = await folderOf10(root);
+      const found = await scanned(root);
+      expect(pairs(found)).toEqual(['dog', 'cat', 'dog'].map((name, i) => `${name} ${digestOf(i, CIFAR_BYTES)}`));
+      expect(found.summary).toMatchObject({
+        format: 'cifar',
+        ignored: { count: 1, examples: ['test_batch.bin (test split)'] },
+      });
+      for (const { entry, bytes, pixels } of await found.read()) {
+        expect(sha256(bytes)).toBe(entry.sha256);
+        expect(pixels).toEqual({ width: 32, height: 32, channels: 3, order: 'planar' });
+      }
+      expect(pairs(await scanned(test))).toEqual([`cat ${digestOf(3, CIFAR_BYTES)}`]);
+    });
+  });
+
+  it('of a hundred classes goes by the fine label', async () => {
+    await withFolder(async (root) => {
+      await writeFile(join(root, 'fine_label_names.txt'), 'apple\nbear\n');
+      await writeFile(join(root, 'coarse_label_names.txt'), 'things\n');
+      const path = await writeCifarBatch(join(root, 'train.bin'), [
+        [0, 1],
+        [0, 0],
+      ]);
+      const expected = ['bear', 'apple'].map((name, i) => `${name} ${digestOf(i, CIFAR_BYTES)}`);
+      for (const at of [root, path]) expect(pairs(await scanned(at))).toEqual(expected);
+    });
+  });
+
+  it('refuses labels out of range, a batch that ends early, and one without names', async () => {
+    await withFolder(async (root) => {
+      await folderOf10(root);
+      const path = join(root, 'data_batch_2.bin');
+      await writeCifarBatch(path, [[1], [2]]);
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /label of 0 to 1 for data_batch_2\.bin#1, got 2/ as never,
+      });
+      await truncate(path, 5000);
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'SOURCE_UNREADABLE',
+        message: /data_batch_2\.bin, got 5000 bytes/ as never,
+      });
+      await rm(join(root, 'batches.meta.txt'));
+      for (const at of [root, path]) {
+        await expect(scanned(at)).rejects.toMatchObject({
+          code: 'INVALID_INPUT',
+          message: /expected batches\.meta\.txt beside/ as never,
+        });
+      }
+    });
+  });
+
+  it('that changed since is a typed error', async () => {
+    await withFolder(async (root) => {
+      await folderOf10(root);
+      const found = await scanned(root);
+      await writeCifarBatch(join(root, 'data_batch_1.bin'), [[1], [1]]);
+      await expect(found.read()).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    });
+  });
+});

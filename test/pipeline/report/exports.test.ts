@@ -1,0 +1,165 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { unpackTar } from '../../../src/cli/untar.ts';
+import { type SyntheticRow } from '../../../src/pipeline/ports.ts';
+import { datasetCard } from '../../../src/pipeline/report/card.ts';
+import { folderNames, imageFolder } from '../../../src/pipeline/report/image-folder.ts';
+import { webDataset } from '../../../src/pipeline/report/webdataset.ts';
+import { sha256 } from '../../../src/base/json.ts';
+import { tarMembers } from '../../../src/adapters/images/tar-members.ts';
+import { DEFAULT_LIMITS } from '../../../src/adapters/images/limits.ts';
+import { picture, withFolder } from '../../support/image-sources.ts';
+import { scanned } from '../../support/scanned.ts';
+
+const CLASSES = ['cat', 'dog'];
+
+async function rows(perClass: number, classes = CLASSES): Promise<SyntheticRow[]> {
+  const made: SyntheticRow[] = [];
+  for (const label of classes.keys()) {
+    for (let point = 0; point < perClass; point++) {
+      made.push({
+        imagePng: await picture(10 * label + point),
+        path: `${classes[label]!}/${point}.png`,
+        label,
+        weight: 0.1 + point,
+        softLabel: [0.25, 0.75],
+        point,
+        cellCount: 3,
+      });
+    }
+  }
+  return made;
+}
+
+async function members(tar: Uint8Array): Promise<Map<string, Uint8Array>> {
+  return await withFolder(async (root) => {
+    const path = join(root, 'a.tar');
+    await writeFile(path, tar);
+    const found = new Map<string, Uint8Array>();
+    for await (const member of tarMembers(path, { gzip: false, limits: DEFAULT_LIMITS })) {
+      found.set(member.name, await member.read());
+    }
+    return found;
+  });
+}
+
+const json = (bytes: Uint8Array | undefined): unknown => JSON.parse(new TextDecoder().decode(bytes));
+
+describe('the image folder', () => {
+  it('has an image per row and repeats its label with weight and soft label', async () => {
+    const all = await rows(2);
+    const { tar, renamed } = imageFolder(CLASSES, all);
+    expect(renamed).toEqual([]);
+    const files = await members(tar);
+    expect([...files.keys()]).toEqual([
+      'metadata.jsonl',
+      'cat/00000.png',
+      'cat/00001.png',
+      'dog/00000.png',
+      'dog/00001.png',
+    ]);
+    const lines = new TextDecoder().decode(files.get('metadata.jsonl')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+      all.map((row) => ({
+        file_name: `${CLASSES[row.label]!}/0000${row.point}.png`,
+        label: CLASSES[row.label],
+        weight: Math.fround(row.weight),
+        soft_label: [0.25, 0.75],
+        point: row.point,
+        cell_count: 3,
+      })),
+    );
+    expect(files.get('dog/00001.png')).toEqual(all[3]!.imagePng);
+  });
+
+  it('gives each class a folder of its own on every file system, and the label its name', async () => {
+    const names = ['Cat', 'CON', 'a/b', 'a_b', 'cat', 'cat~2', '..', 'e\u0301', '\u00e9', 'x'.repeat(255), 'n\u0303.'];
+    const folders = folderNames(names);
+    expect(folders.slice(0, 7)).toEqual(['Cat', '_CON', 'a_b~2', 'a_b', 'cat~3', 'cat~2', '__']);
+    expect(new Set(folders.map((folder) => folder.normalize('NFC').toLowerCase())).size).toBe(names.length);
+    const { tar, renamed } = imageFolder(['Cat', 'cat'], await rows(1, ['Cat', 'cat']));
+    expect(renamed).toEqual([{ className: 'cat', folder: 'cat~2' }]);
+    const files = await members(tar);
+    expect([...files.keys()]).toEqual(['metadata.jsonl', 'Cat/00000.png', 'cat~2/00000.png']);
+    expect(new TextDecoder().decode(files.get('metadata.jsonl'))).toContain('"cat~2/00000.png","label":"cat"');
+  });
+
+  it('is unpacked in place of an earlier one, never of other files', async () => {
+    await withFolder(async (root) => {
+      const at = join(root, 'imagefolder');
+      const first = imageFolder(CLASSES, await rows(3)).tar;
+      await unpackTar(first, at);
+      expect((await scanned(at)).images).toHaveLength(6);
+      const tar = imageFolder(CLASSES, await rows(2)).tar;
+      await expect(unpackTar(tar.subarray(0, 2048), at)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+      expect((await scanned(at)).images).toHaveLength(6);
+      await unpackTar(tar, at);
+      expect((await scanned(at)).images).toHaveLength(4);
+      await writeFile(join(root, 'mine.txt'), 'x');
+      await expect(unpackTar(tar, root)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: /--out/ as never });
+
+      const outside = Uint8Array.from(tar);
+      outside.set(new TextEncoder().encode('../metadata.js'), 0);
+      await expect(unpackTar(outside, at)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+    });
+  });
+});
+
+describe('the WebDataset', () => {
+  it('has three members a sample and goes round the classes', async () => {
+    const shards = webDataset(CLASSES, await rows(2));
+    expect(Object.keys(shards)).toEqual(['webdataset-000000.tar']);
+    const files = await members(shards['webdataset-000000.tar']!);
+    expect([...files.keys()].slice(0, 4)).toEqual(['000000.cls', '000000.json', '000000.png', '000001.cls']);
+    expect(['000000', '000001', '000002', '000003'].map((key) => json(files.get(`${key}.cls`)))).toEqual([0, 1, 0, 1]);
+    expect(json(files.get('000003.json'))).toEqual({
+      class: 'dog',
+      label: 1,
+      weight: Math.fround(1.1),
+      soft_label: [0.25, 0.75],
+      point: 1,
+      cell_count: 3,
+    });
+  });
+
+  it('is cut into shards of bounded size that together are the whole', async () => {
+    const all = await rows(5);
+    const shards = webDataset(CLASSES, all, 40_000);
+    expect(Object.keys(shards).length).toBeGreaterThan(2);
+    for (const tar of Object.values(shards)) expect(tar.length).toBeLessThanOrEqual(40_000);
+    await withFolder(async (root) => {
+      for (const [name, tar] of Object.entries(shards)) await writeFile(join(root, name), tar);
+      const found = await scanned(root);
+      expect(found.images.map((image) => `${image.className} ${image.sha256}`).sort()).toEqual(
+        all.map((row) => `${CLASSES[row.label]!} ${sha256(row.imagePng)}`).sort(),
+      );
+    });
+  });
+});
+
+it('has the same bytes for the same rows', async () => {
+  const once = await rows(3);
+  const again = await rows(3);
+  expect(imageFolder(CLASSES, once)).toEqual(imageFolder(CLASSES, again));
+  expect(webDataset(CLASSES, once)).toEqual(webDataset(CLASSES, again));
+});
+
+it('the card names every shard and every folder that has another name', () => {
+  const card = datasetCard({
+    names: ['Cat', 'cat'],
+    rows: 2,
+    made: {
+      datasetVersion: { digest: 'd', images: 10 },
+      prior: { id: 'p', name: 'tiny', version: '1', license: 'MIT' },
+      imagesPerClass: 1,
+      recipe: {} as never,
+    },
+    weights: { exponent: 1, classShares: 'DATA' },
+    soft: true,
+    shards: 3,
+    renamed: [{ className: 'cat', folder: 'cat~2' }],
+  });
+  expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar")');
+  expect(card).toContain('cat in cat~2');
+});

@@ -1,0 +1,44 @@
+import { type ScanLimits } from '../../src/adapters/images/limits.ts';
+import { createImageReader } from '../../src/adapters/images/reader.ts';
+import { createSourceScanner } from '../../src/adapters/images/scan.ts';
+import { sha256 } from '../../src/base/json.ts';
+import { blobKey } from '../../src/pipeline/artifacts.ts';
+import { type ImageSource, type ScannedImage, type ScanSummary, type StoredImage } from '../../src/pipeline/ports.ts';
+import { createMemoryStore } from './memory-store.ts';
+
+/** What a scan found, and how to read it back in an order that has nothing to do with where it lies. */
+export interface ScannedSource {
+  images: ScannedImage[];
+  summary: ScanSummary;
+  read(): Promise<StoredImage[]>;
+}
+
+export async function scanned(
+  path: string,
+  limits: Partial<ScanLimits> = {},
+  classes: string[] | null = null,
+): Promise<ScannedSource> {
+  const store = createMemoryStore();
+  const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
+    const digest = sha256(bytes);
+    const uri = blobKey('p', digest);
+    await store.put(uri, Uint8Array.from(bytes), { ifAbsent: true });
+    return { kind: 'object', uri, format: 'pack', bytes: bytes.length, etag: `sha256:${digest}` };
+  };
+  const found = await createSourceScanner(limits).scan({ path, classes, writePack });
+  const images: ScannedImage[] = [];
+  for await (const image of found.images) images.push(image);
+  const summary = found.summary();
+  return {
+    images,
+    summary,
+    async read() {
+      const entries = images
+        .map(({ sha256: digest, reference }) => ({ sha256: digest, label: 0, reference }))
+        .sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+      const read: StoredImage[] = [];
+      for await (const image of createImageReader(store).read('p', summary.sources, entries)) read.push(image);
+      return read;
+    },
+  };
+}
