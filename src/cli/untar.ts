@@ -1,16 +1,17 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { extract } from 'tar-stream';
 import { invalid, PushforwardError } from '../base/errors.ts';
 
-const BLOCK = 512;
-
 /**
- * Writes the files of a tar (POSIX ustar, as the report stage makes it) into a folder, in place of what an earlier one left
- * there: images of two runs must not mix. Everything is checked before anything is removed or written.
+ * Writes the files of a tar into a folder, in place of what an earlier one left there: images of two runs must not mix.
+ * Everything is checked before anything is removed or written.
  * @throws CORRUPT_ARTIFACT, and INVALID_INPUT if the folder has files but lacks the first of the tar, so is someone else's
  */
 export async function unpackTar(tar: Uint8Array, folder: string): Promise<void> {
-  const files = filesOf(tar);
+  const files = await filesOf(tar);
   const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [] as string[];
     throw error;
@@ -27,25 +28,23 @@ export async function unpackTar(tar: Uint8Array, folder: string): Promise<void> 
   for (const { path, bytes } of files) await writeFile(join(folder, path), bytes);
 }
 
-function filesOf(tar: Uint8Array): { path: string; bytes: Uint8Array }[] {
+async function filesOf(tar: Uint8Array): Promise<{ path: string; bytes: Uint8Array }[]> {
   const files: { path: string; bytes: Uint8Array }[] = [];
-  for (let at = 0; at + BLOCK <= tar.length;) {
-    const header = tar.subarray(at, at + BLOCK);
-    if (header.every((byte) => byte === 0)) return files;
-    const text = (from: number, to: number) => new TextDecoder().decode(header.subarray(from, to)).split('\0', 1)[0]!;
-    const prefix = text(345, 500);
-    const path = prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`;
-    const length = Number.parseInt(text(124, 136), 8);
-    const start = at + BLOCK;
-    const whole = start + length <= tar.length;
-    const below = path.split('/').every((segment) => !['', '.', '..'].includes(segment)) && !/[\\:]/.test(path);
-    if (text(156, 157) !== '0' || !whole || !below) {
-      throw corrupt(`got ${JSON.stringify(path)} of ${length} bytes at byte ${at}`);
+  const members = extract();
+  Readable.from([tar])
+    .on('error', (error) => members.destroy(error))
+    .pipe(members);
+  try {
+    for await (const member of members) {
+      const { name, type } = member.header;
+      const below = name.split('/').every((segment) => !['', '.', '..'].includes(segment)) && !/[\\:]/.test(name);
+      if (type !== 'file' || !below) throw corrupt(`got the ${type} ${JSON.stringify(name)}`);
+      files.push({ path: name, bytes: await buffer(member) });
     }
-    files.push({ path, bytes: tar.subarray(start, start + length) });
-    at = start + Math.ceil(length / BLOCK) * BLOCK;
+  } catch (error) {
+    throw error instanceof PushforwardError ? error : corrupt(`got ${(error as Error).message}`);
   }
-  throw corrupt('got its end without a block of zeros');
+  return files;
 }
 
 function corrupt(received: string): PushforwardError {

@@ -244,6 +244,19 @@ export interface SyntheticTable {
   metadata: Record<string, string>;
 }
 
+/** A file of an archive. */
+export interface ArchiveFile {
+  /** Relative, with `/`. */
+  path: string;
+  bytes: Uint8Array;
+}
+
+/** Implemented by adapters/images. */
+export interface ArchiveWriter {
+  /** A tar of these files in this order; the same files give the same bytes. */
+  tar(files: readonly ArchiveFile[]): Promise<Uint8Array>;
+}
+
 /** Implemented by adapters/images. */
 export interface TableWriter {
   /** Hugging Face Parquet: Image, ClassLabel, weight, soft_label, provenance; features in the schema metadata. */

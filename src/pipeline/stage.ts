@@ -3,6 +3,7 @@ import { type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports
 import { artifactId } from './artifacts.ts';
 import { type Prior } from './prior/model.ts';
 import {
+  type ArchiveWriter,
   type ImageCodec,
   type ImageReader,
   type ModelRuntime,
@@ -56,7 +57,7 @@ export interface WorkContext {
   projectId: string;
   store: ObjectStore;
   runtime: ModelRuntime;
-  images: { reader: ImageReader; codec: ImageCodec; tables: TableWriter; text: TextOutlines };
+  images: { reader: ImageReader; codec: ImageCodec; tables: TableWriter; archives: ArchiveWriter; text: TextOutlines };
   /** The prior with this artifact id; one per process. */
   prior(artifactId: string): Promise<Prior>;
   /** Images per model call. */

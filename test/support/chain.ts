@@ -1,3 +1,4 @@
+import { createArchiveWriter } from '../../src/adapters/images/archive.ts';
 import { createImageCodec } from '../../src/adapters/images/codec.ts';
 import { createTableWriter } from '../../src/adapters/images/parquet.ts';
 import { createImageReader } from '../../src/adapters/images/reader.ts';
@@ -68,6 +69,7 @@ export function createChain(store: ObjectStore): Chain {
         reader: createImageReader(store),
         codec: createImageCodec(),
         tables: createTableWriter(),
+        archives: createArchiveWriter(),
         text: createTextOutlines(),
       };
       const published = new Map<string, Published[]>();

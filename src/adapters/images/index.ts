@@ -1,3 +1,4 @@
+export { createArchiveWriter } from './archive.ts';
 export { createImageCodec } from './codec.ts';
 export { createTableWriter } from './parquet.ts';
 export { createImageReader } from './reader.ts';

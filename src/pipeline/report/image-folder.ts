@@ -1,9 +1,8 @@
-import { type TarFile, writeTar } from '../formats/tar.ts';
-import { type SyntheticRow } from '../ports.ts';
+import { type ArchiveFile, type SyntheticRow } from '../ports.ts';
 
 /** A folder of class folders with `metadata.jsonl`: what torchvision's ImageFolder and `datasets`' imagefolder read. */
 export interface ImageFolder {
-  tar: Uint8Array;
+  files: ArchiveFile[];
   /** Classes whose folder has another name than they have. */
   renamed: { className: string; folder: string }[];
 }
@@ -22,14 +21,14 @@ export function imageFolder(classes: readonly string[], rows: readonly Synthetic
       cell_count: row.cellCount,
     }),
   );
-  const files: TarFile[] = [
+  const files: ArchiveFile[] = [
     { path: 'metadata.jsonl', bytes: new TextEncoder().encode(metadata.map((line) => `${line}\n`).join('')) },
     ...rows.map((row) => ({ path: pathOf(row), bytes: row.imagePng })),
   ];
   const renamed = classes.flatMap((className, i) =>
     folders[i] === className ? [] : [{ className, folder: folders[i]! }],
   );
-  return { tar: writeTar(files), renamed };
+  return { files, renamed };
 }
 
 const MAX_NAME_BYTES = 120;

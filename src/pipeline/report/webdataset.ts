@@ -1,5 +1,4 @@
-import { type TarFile, tarBytes, writeTar } from '../formats/tar.ts';
-import { type SyntheticRow } from '../ports.ts';
+import { type ArchiveFile, type SyntheticRow } from '../ports.ts';
 
 /** A shard ends before it would exceed this. */
 const SHARD_BYTES = 256 * 1024 * 1024;
@@ -12,21 +11,21 @@ export function webDataset(
   classes: readonly string[],
   rows: readonly SyntheticRow[],
   shardBytes = SHARD_BYTES,
-): Record<string, Uint8Array> {
+): Record<string, ArchiveFile[]> {
   const round = [...rows].sort((a, b) => a.point - b.point || a.label - b.label);
-  const shards: Record<string, Uint8Array> = {};
-  let shard: TarFile[] = [];
+  const shards: Record<string, ArchiveFile[]> = {};
+  let shard: ArchiveFile[] = [];
   let bytes = 0;
   const close = () => {
     if (shard.length === 0) return;
-    shards[`webdataset-${String(Object.keys(shards).length).padStart(6, '0')}.tar`] = writeTar(shard);
+    shards[`webdataset-${String(Object.keys(shards).length).padStart(6, '0')}.tar`] = shard;
     shard = [];
     bytes = 0;
   };
   for (const [i, row] of round.entries()) {
     const sample = sampleOf(String(i).padStart(6, '0'), row, classes);
-    const own = tarBytes(sample);
-    if (bytes + own > shardBytes) close();
+    const own = sample.reduce((sum, file) => sum + memberBytes(file), 0);
+    if (bytes + own > shardBytes - TAR_END_BYTES) close();
     shard.push(...sample);
     bytes += own;
   }
@@ -34,7 +33,15 @@ export function webDataset(
   return shards;
 }
 
-function sampleOf(key: string, row: SyntheticRow, classes: readonly string[]): TarFile[] {
+const TAR_BLOCK_BYTES = 512;
+const TAR_END_BYTES = 2 * TAR_BLOCK_BYTES;
+
+/** What a file takes in a tar: a block of header, and its bytes in whole blocks. */
+function memberBytes({ bytes }: ArchiveFile): number {
+  return TAR_BLOCK_BYTES * (1 + Math.ceil(bytes.length / TAR_BLOCK_BYTES));
+}
+
+function sampleOf(key: string, row: SyntheticRow, classes: readonly string[]): ArchiveFile[] {
   const text = (value: string) => new TextEncoder().encode(value);
   const json = {
     class: classes[row.label]!,

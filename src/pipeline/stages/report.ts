@@ -1,6 +1,7 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
+import { type ArchiveFile } from '../ports.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
 import { datasetCard } from '../report/card.ts';
 import { imageFolder } from '../report/image-folder.ts';
@@ -196,11 +197,17 @@ async function datasetArtifact(
     shards: Object.keys(shards).length,
     renamed: folder.renamed,
   });
-  const tar = (bytes: Uint8Array) => ({ bytes, mediaType: 'application/x-tar' });
+  const tar = async (members: readonly ArchiveFile[]) => ({
+    bytes: await images.archives.tar(members),
+    mediaType: 'application/x-tar',
+  });
+  const packed = await Promise.all(
+    Object.entries(shards).map(async ([name, members]) => [name, await tar(members)] as const),
+  );
   const files = {
     'train.parquet': { bytes: parquet, mediaType: 'application/vnd.apache.parquet' },
-    'imagefolder.tar': tar(folder.tar),
-    ...Object.fromEntries(Object.entries(shards).map(([name, bytes]) => [name, tar(bytes)])),
+    'imagefolder.tar': await tar(folder.files),
+    ...Object.fromEntries(packed),
     'contact-sheet.png': { bytes: sheet, mediaType: 'image/png' },
     'README.md': { bytes: new TextEncoder().encode(card), mediaType: 'text/markdown' },
   };

@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
+import { createArchiveWriter } from '../../../src/adapters/images/archive.ts';
 import { unpackTar } from '../../../src/cli/untar.ts';
-import { type SyntheticRow } from '../../../src/pipeline/ports.ts';
+import { type ArchiveFile, type SyntheticRow } from '../../../src/pipeline/ports.ts';
 import { datasetCard } from '../../../src/pipeline/report/card.ts';
 import { folderNames, imageFolder } from '../../../src/pipeline/report/image-folder.ts';
 import { webDataset } from '../../../src/pipeline/report/webdataset.ts';
@@ -13,6 +16,13 @@ import { picture, withFolder } from '../../support/image-sources.ts';
 import { scanned } from '../../support/scanned.ts';
 
 const CLASSES = ['cat', 'dog'];
+const archives = createArchiveWriter();
+
+async function packed(shards: Record<string, ArchiveFile[]>): Promise<Record<string, Uint8Array>> {
+  const tars: Record<string, Uint8Array> = {};
+  for (const [name, files] of Object.entries(shards)) tars[name] = await archives.tar(files);
+  return tars;
+}
 
 async function rows(perClass: number, classes = CLASSES): Promise<SyntheticRow[]> {
   const made: SyntheticRow[] = [];
@@ -49,7 +59,8 @@ const json = (bytes: Uint8Array | undefined): unknown => JSON.parse(new TextDeco
 describe('the image folder', () => {
   it('has an image per row and repeats its label with weight and soft label', async () => {
     const all = await rows(2);
-    const { tar, renamed } = imageFolder(CLASSES, all);
+    const { files: made, renamed } = imageFolder(CLASSES, all);
+    const tar = await archives.tar(made);
     expect(renamed).toEqual([]);
     const files = await members(tar);
     expect([...files.keys()]).toEqual([
@@ -78,7 +89,8 @@ describe('the image folder', () => {
     const folders = folderNames(names);
     expect(folders.slice(0, 7)).toEqual(['Cat', '_CON', 'a_b~2', 'a_b', 'cat~3', 'cat~2', '__']);
     expect(new Set(folders.map((folder) => folder.normalize('NFC').toLowerCase())).size).toBe(names.length);
-    const { tar, renamed } = imageFolder(['Cat', 'cat'], await rows(1, ['Cat', 'cat']));
+    const { files: made, renamed } = imageFolder(['Cat', 'cat'], await rows(1, ['Cat', 'cat']));
+    const tar = await archives.tar(made);
     expect(renamed).toEqual([{ className: 'cat', folder: 'cat~2' }]);
     const files = await members(tar);
     expect([...files.keys()]).toEqual(['metadata.jsonl', 'Cat/00000.png', 'cat~2/00000.png']);
@@ -88,27 +100,30 @@ describe('the image folder', () => {
   it('is unpacked in place of an earlier one, never of other files', async () => {
     await withFolder(async (root) => {
       const at = join(root, 'imagefolder');
-      const first = imageFolder(CLASSES, await rows(3)).tar;
+      const first = await archives.tar(imageFolder(CLASSES, await rows(3)).files);
       await unpackTar(first, at);
       expect((await scanned(at)).images).toHaveLength(6);
-      const tar = imageFolder(CLASSES, await rows(2)).tar;
-      await expect(unpackTar(tar.subarray(0, 2048), at)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+      const tar = await archives.tar(imageFolder(CLASSES, await rows(2)).files);
+      await expect(unpackTar(tar.subarray(0, tar.length - 1200), at)).rejects.toMatchObject({
+        code: 'CORRUPT_ARTIFACT',
+      });
       expect((await scanned(at)).images).toHaveLength(6);
       await unpackTar(tar, at);
       expect((await scanned(at)).images).toHaveLength(4);
       await writeFile(join(root, 'mine.txt'), 'x');
       await expect(unpackTar(tar, root)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: /--out/ as never });
 
-      const outside = Uint8Array.from(tar);
-      outside.set(new TextEncoder().encode('../metadata.js'), 0);
-      await expect(unpackTar(outside, at)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+      const outside = pack();
+      outside.entry({ name: '../metadata.jsonl' }, 'x');
+      outside.finalize();
+      await expect(unpackTar(await buffer(outside), at)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
     });
   });
 });
 
 describe('the WebDataset', () => {
   it('has three members a sample and goes round the classes', async () => {
-    const shards = webDataset(CLASSES, await rows(2));
+    const shards = await packed(webDataset(CLASSES, await rows(2)));
     expect(Object.keys(shards)).toEqual(['webdataset-000000.tar']);
     const files = await members(shards['webdataset-000000.tar']!);
     expect([...files.keys()].slice(0, 4)).toEqual(['000000.cls', '000000.json', '000000.png', '000001.cls']);
@@ -125,9 +140,9 @@ describe('the WebDataset', () => {
 
   it('is cut into shards of bounded size that together are the whole', async () => {
     const all = await rows(5);
-    const shards = webDataset(CLASSES, all, 40_000);
+    const shards = await packed(webDataset(CLASSES, all, 8_000));
     expect(Object.keys(shards).length).toBeGreaterThan(2);
-    for (const tar of Object.values(shards)) expect(tar.length).toBeLessThanOrEqual(40_000);
+    for (const tar of Object.values(shards)) expect(tar.length).toBeLessThanOrEqual(8_000);
     await withFolder(async (root) => {
       for (const [name, tar] of Object.entries(shards)) await writeFile(join(root, name), tar);
       const found = await scanned(root);
@@ -141,8 +156,9 @@ describe('the WebDataset', () => {
 it('has the same bytes for the same rows', async () => {
   const once = await rows(3);
   const again = await rows(3);
-  expect(imageFolder(CLASSES, once)).toEqual(imageFolder(CLASSES, again));
-  expect(webDataset(CLASSES, once)).toEqual(webDataset(CLASSES, again));
+  const both = [once, again].map((made) => archives.tar(imageFolder(CLASSES, made).files));
+  expect(await both[0]).toEqual(await both[1]);
+  expect(await packed(webDataset(CLASSES, once))).toEqual(await packed(webDataset(CLASSES, again)));
 });
 
 it('the card names every shard and every folder that has another name', () => {
