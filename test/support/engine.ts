@@ -77,7 +77,12 @@ export function fakeExecutor(publications: Publications, slots = 2) {
   const starts: AttemptOrder[] = [];
   const held: Held[] = [];
   const running = new Map<string, Held>();
-  const port: Executor & { hold: (order: AttemptOrder) => boolean; obedient: boolean; releases: boolean; mostAtOnce: number } = {
+  const port: Executor & {
+    hold: (order: AttemptOrder) => boolean;
+    obedient: boolean;
+    releases: boolean;
+    mostAtOnce: number;
+  } = {
     name: 'fake',
     priceUsdPerSecond: 0.01,
     slots,
