@@ -16,7 +16,9 @@ export interface S3Connection {
   failure(error: unknown, doing: string): unknown;
 }
 
+/** @throws UNSAFE_PATH unless the prefix of the settings is one that a key can begin with */
 export function connect(settings: S3Settings, maxAttempts: number): S3Connection {
+  if (settings.prefix !== '') checkKey(settings.prefix);
   const place = `s3://${settings.bucket}${settings.endpoint ? ` at ${settings.endpoint}` : ''}`;
   const failure = (error: unknown, doing: string) => s3Failure(error, doing, place);
   return {

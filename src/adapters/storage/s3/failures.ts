@@ -79,6 +79,7 @@ const REMEDIES: Record<string, string> = {
   PermanentRedirect: REGION,
   AuthorizationHeaderMalformed: REGION,
   IllegalLocationConstraintException: REGION,
+  ConditionalRequestConflict: 'others keep writing the same object, try again',
   SlowDown: BUSY,
   TooManyRequests: BUSY,
   ServiceUnavailable: BUSY,
