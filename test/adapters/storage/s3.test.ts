@@ -36,7 +36,7 @@ describe.skipIf(goMissing)('S3', () => {
   const as = (env: Record<string, string>) => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   };
-  const throughProxy = async (tuning: S3Tuning = { partBytes: 5 * MIB }) => {
+  const throughProxy = async (tuning: S3Tuning = { partBytes: 5 * MIB, multipartFromBytes: 5 * MIB + 1 }) => {
     const settings = { ...(await server.bucket()), endpoint: proxy.endpoint };
     return { settings, store: createS3Store(settings, { maxAttempts: 3, ...tuning }) };
   };
@@ -258,10 +258,10 @@ describe.skipIf(goMissing)('S3', () => {
     it('credentials that may not', async () => {
       const settings = await server.bucket();
       as(environmentOf(server.stranger));
-      const store = createS3Store(settings);
+      const store = createS3Store(settings, { multipartFromBytes: MIB });
       const denied = refusal('give these credentials s3:GetObject');
       await expect(store.put('k', small)).rejects.toMatchObject(denied);
-      await expect(store.put('k', noise(9 * MIB))).rejects.toMatchObject(denied);
+      await expect(store.put('k', noise(MIB))).rejects.toMatchObject(denied);
       await expect(store.get('k')).rejects.toMatchObject(denied);
       await expect(store.head('k')).rejects.toMatchObject(denied);
       await expect(store.delete('k')).rejects.toMatchObject(denied);

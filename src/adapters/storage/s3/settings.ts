@@ -24,7 +24,7 @@ export interface S3Settings {
 export interface S3Tuning {
   /** S3 takes no part below 5 MiB but the last. */
   partBytes?: number;
-  /** A body of so many bytes or more goes up in parts; without it, one that is larger than a part. */
+  /** A body of so many bytes or more goes up in parts. */
   multipartFromBytes?: number;
   /** Tries of one request. Between them lies an exponential backoff with jitter. */
   maxAttempts?: number;

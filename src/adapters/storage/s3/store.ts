@@ -22,7 +22,7 @@ const LOOK_FIRST_BYTES = MIB;
  */
 export function createS3Store(
   settings: S3Settings,
-  { partBytes = 8 * MIB, multipartFromBytes = partBytes + 1, maxAttempts = 5 }: S3Tuning = {},
+  { partBytes = 8 * MIB, multipartFromBytes = 64 * MIB + 1, maxAttempts = 5 }: S3Tuning = {},
 ): ObjectStore {
   const connection = connect(settings, maxAttempts);
   const { client, bucket, nameOf, guarded } = connection;
@@ -74,7 +74,8 @@ export function createS3Store(
 
     async get(key, range) {
       const { bytes, chunks } = await download(connection, key, range);
-      const whole = new Uint8Array(bytes);
+      // Not filled with zeros first, which costs a tenth of the time of a large object.
+      const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
       let done = 0;
       for await (const chunk of chunks) {
         whole.set(chunk, done);

@@ -56,16 +56,23 @@ export async function upload(connection: S3Connection, what: Upload): Promise<bo
 }
 
 async function putWhole({ client, bucket }: S3Connection, what: Upload, mark: string): Promise<void> {
-  await client.send(
-    new PutObjectCommand({
-      Bucket: bucket,
-      Key: what.name,
-      Body: await what.body.part(0, what.body.bytes),
-      ContentLength: what.body.bytes,
-      ...attributes(what, mark),
-      ...condition(what),
-    }),
+  const put = new PutObjectCommand({
+    Bucket: bucket,
+    Key: what.name,
+    Body: await what.body.part(0, what.body.bytes),
+    ContentLength: what.body.bytes,
+    ...attributes(what, mark),
+    ...condition(what),
+  });
+  // The signature holds this digest and the store checks it; the SDK would compute it once more.
+  put.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = what.body.sha256;
+      return next(args);
+    },
+    { step: 'build' },
   );
+  await client.send(put);
 }
 
 async function putParts(connection: S3Connection, what: Upload, mark: string): Promise<void> {
