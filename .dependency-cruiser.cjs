@@ -46,6 +46,7 @@ const OWNERS = {
     'tar-stream',
     'opentype.js',
   ],
+  'src/adapters/storage': ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
   'src/adapters/runtime': ['onnxruntime-node'],
   'src/adapters/telemetry': ['@opentelemetry/(?!api(?:/|$)).*', 'pino'],
 };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { type Encryption, type StoreSettings } from './adapters/storage/index.ts';
 import { invalid } from './base/errors.ts';
 
 /** Everything the process was told from outside, parsed; units are in the names. Only this file reads the environment. */
@@ -13,6 +14,8 @@ export interface Config {
   port: number;
   /** Absent: the embedded PostgreSQL under `stateDir`. */
   databaseUrl: string | null;
+  /** Where the objects lie: a directory under `stateDir`, or a bucket. */
+  store: StoreSettings;
   /** Where imports in place may read. Absent: anywhere (embedded mode, loopback only). */
   importRoots: string[] | null;
   /** Absent: `info` for a service of its own, `error` for one that a command starts. */
@@ -42,6 +45,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: env['HOST'] ?? '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65535),
     databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
+    store: store(env),
     importRoots: paths(env['PUSHFORWARD_IMPORT_ROOTS']),
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
@@ -86,6 +90,39 @@ function url(env: NodeJS.ProcessEnv, name: string, protocols: readonly string[])
   throw invalid(
     `expected ${name} to be a URL that begins with ${protocols.join('// or ')}//, got another: correct the environment`,
   );
+}
+
+function store(env: NodeJS.ProcessEnv): StoreSettings {
+  const text = env['PUSHFORWARD_STORE'] ?? '';
+  if (text === '' || text === 'directory') return { kind: 'directory' };
+  const [, bucket, prefix] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(text) ?? [];
+  if (bucket === undefined) {
+    throw invalid(
+      `expected PUSHFORWARD_STORE to be directory or s3://bucket/prefix, got ${text}: correct the environment`,
+    );
+  }
+  const endpoint = url(env, 'PUSHFORWARD_S3_ENDPOINT', ['http:', 'https:']);
+  return {
+    kind: 's3',
+    bucket,
+    prefix: prefix ?? '',
+    endpoint,
+    pathStyle: (oneOf(env, 'PUSHFORWARD_S3_PATH_STYLE', ['true', 'false']) ?? String(endpoint !== null)) === 'true',
+    checksums: oneOf(env, 'PUSHFORWARD_S3_CHECKSUMS', ['WHEN_SUPPORTED', 'WHEN_REQUIRED']) ?? 'WHEN_SUPPORTED',
+    encryption: encryption(env),
+  };
+}
+
+function encryption(env: NodeJS.ProcessEnv): Encryption | null {
+  const text = env['PUSHFORWARD_S3_SSE'] ?? '';
+  if (text === '') return null;
+  const [, algorithm, keyId] = /^(AES256|aws:kms|aws:kms:dsse)(?:=(.+))?$/.exec(text) ?? [];
+  if (algorithm === undefined || (algorithm === 'AES256' && keyId !== undefined)) {
+    throw invalid(
+      `expected PUSHFORWARD_S3_SSE to be AES256, aws:kms, aws:kms:dsse, or one of the last two with =KEY, got ${text}: correct the environment`,
+    );
+  }
+  return { algorithm: algorithm as Encryption['algorithm'], keyId: keyId ?? null };
 }
 
 function paths(text: string | undefined): string[] | null {

@@ -10,7 +10,7 @@ import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
-import { bundleFolder, createDirectoryStore, verifySignedUrl } from './adapters/storage/index.ts';
+import { bundleFolder, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
 import { requireLoopbackHost } from './api/http/guard.ts';
 import { startApi } from './api/http/server.ts';
@@ -61,6 +61,7 @@ export async function startService(config: Config): Promise<Service> {
     const { log } = telemetry;
     stops.push(() => telemetry.shutdown());
 
+    await tryStore(config.store);
     const databaseUrl = config.databaseUrl ?? (await embeddedDatabase());
     const db = openDatabase({
       url: databaseUrl,
@@ -72,7 +73,11 @@ export async function startService(config: Config): Promise<Service> {
 
     const signingSecret = await serviceSecret(config.stateDir);
     let url = '';
-    const store = createDirectoryStore({ root: join(config.stateDir, 'store'), signingSecret, publicUrl: () => url });
+    const store = openStore(config.store, {
+      root: join(config.stateDir, 'store'),
+      signingSecret,
+      publicUrl: () => url,
+    });
     const executor = createLocalExecutor({
       slots: config.local.slots,
       priceUsdPerHour: config.local.priceUsdPerHour,

@@ -13,7 +13,7 @@ import {
 } from './adapters/images/index.ts';
 import { serveOrders } from './adapters/processes/worker-channel.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
-import { createDirectoryStore } from './adapters/storage/index.ts';
+import { openStore } from './adapters/storage/index.ts';
 import { type JsonObject } from './base/json.ts';
 import { readConfig } from './config.ts';
 import { createPublications, readManifest } from './pipeline/artifacts.ts';
@@ -22,8 +22,9 @@ import { type ModelRuntime, type ProviderName } from './pipeline/ports.ts';
 import { openPrior, type Prior } from './pipeline/prior/model.ts';
 import { carryOut } from './pipeline/work.ts';
 
-const directory = createDirectoryStore({
-  root: join(readConfig().stateDir, 'store'),
+const config = readConfig();
+const objects = openStore(config.store, {
+  root: join(config.stateDir, 'store'),
   // A worker signs no URLs.
   signingSecret: randomUUID(),
   publicUrl: () => '',
@@ -38,7 +39,7 @@ const runtimes = new Map<string, Promise<ModelRuntime>>();
 const priors = new Map<string, Promise<Prior>>();
 
 serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
-  const { store, bytes } = countBytes(directory);
+  const { store, bytes } = countBytes(objects);
   const key = `${String(execution['provider'])}/${String(execution['threads'])}`;
   const runtime = await kept(runtimes, key, () => openRuntime(execution));
   const manifest = await carryOut(

@@ -11,6 +11,36 @@ describe('the configuration', () => {
     expect(readConfig({ PUSHFORWARD_IMPORT_ROOTS: '' }).importRoots).toBeNull();
   });
 
+  it('keeps objects in a directory, or in a bucket with what is said of it', () => {
+    expect(readConfig({}).store).toEqual({ kind: 'directory' });
+    expect(readConfig({ PUSHFORWARD_STORE: 'directory' }).store).toEqual({ kind: 'directory' });
+    expect(readConfig({ PUSHFORWARD_STORE: 's3://my-bucket' }).store).toEqual({
+      kind: 's3',
+      bucket: 'my-bucket',
+      prefix: '',
+      endpoint: null,
+      pathStyle: false,
+      checksums: 'WHEN_SUPPORTED',
+      encryption: null,
+    });
+    const env = {
+      PUSHFORWARD_STORE: 's3://my-bucket/team/distilled/',
+      PUSHFORWARD_S3_ENDPOINT: 'http://localhost:9000',
+      PUSHFORWARD_S3_CHECKSUMS: 'WHEN_REQUIRED',
+      PUSHFORWARD_S3_SSE: 'aws:kms=arn:aws:kms:eu-west-1:1:key/2',
+    };
+    expect(readConfig(env).store).toEqual({
+      kind: 's3',
+      bucket: 'my-bucket',
+      prefix: 'team/distilled',
+      endpoint: 'http://localhost:9000',
+      pathStyle: true,
+      checksums: 'WHEN_REQUIRED',
+      encryption: { algorithm: 'aws:kms', keyId: 'arn:aws:kms:eu-west-1:1:key/2' },
+    });
+    expect(readConfig({ ...env, PUSHFORWARD_S3_PATH_STYLE: 'false' }).store).toMatchObject({ pathStyle: false });
+  });
+
   it('keeps the password of the database from child processes', () => {
     const { childEnvironment } = readConfig({ DATABASE_URL: 'postgres://u:secret@h/d', PATH: '/bin' });
     expect(childEnvironment).toMatchObject({ PATH: '/bin' });
@@ -24,6 +54,11 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'mysql://u:secret@h' }, /DATABASE_URL to be a URL that begins with postgres:\/\/(?!.*secret)/],
     [{ DATABASE_URL: 'garbage' }, /DATABASE_URL/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'nourl' }, /OTEL_EXPORTER_OTLP_ENDPOINT/],
+    [{ PUSHFORWARD_STORE: 'gs://bucket' }, /PUSHFORWARD_STORE to be directory or s3:\/\/bucket\/prefix, got gs:/],
+    [{ PUSHFORWARD_STORE: 's3://No_Bucket' }, /PUSHFORWARD_STORE/],
+    [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_SSE: 'AES256=key' }, /PUSHFORWARD_S3_SSE/],
+    [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_PATH_STYLE: 'yes' }, /PUSHFORWARD_S3_PATH_STYLE/],
+    [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_CHECKSUMS: 'no' }, /PUSHFORWARD_S3_CHECKSUMS/],
     [{ PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR: '-1' }, /PRICE/],
   ])('refuses %j', (env, message) => {
     expect(() => readConfig(env)).toThrow(message);

@@ -2,7 +2,7 @@ import { type BigIntStats } from 'node:fs';
 import { link, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemClock, type Clock } from '../../base/clock.ts';
-import { invalid, PushforwardError } from '../../base/errors.ts';
+import { invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
 import {
   type ByteRange,
@@ -11,6 +11,7 @@ import {
   type PutOptions,
   type PutResult,
 } from '../../pipeline/ports.ts';
+import { checkDigest } from './digest.ts';
 import { errnoOf, isMissing, storeFailure } from './failures.ts';
 import { checkKey, checkPrefix } from './keys.ts';
 import { listFiles } from './listing.ts';
@@ -166,13 +167,4 @@ async function fileAt(path: string): Promise<BigIntStats | null> {
 function headOf(key: string, stats: BigIntStats): ObjectHead {
   const etag = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(36)).join('-');
   return { key, bytes: Number(stats.size), etag };
-}
-
-function checkDigest(key: string, expected: string | undefined, received: string): void {
-  if (expected === undefined || expected === received) return;
-  throw new PushforwardError(
-    'CORRUPT_ARTIFACT',
-    `expected a body with digest ${expected} for ${key}, got ${received}: nothing was written, send it again`,
-    { expected, received },
-  );
 }

@@ -1,3 +1,5 @@
 export { bundleFolder } from './bundle-folder.ts';
 export { createDirectoryStore, type DirectoryStoreOptions } from './directory.ts';
+export { openStore, tryStore, type StoreSettings } from './open.ts';
+export { type Encryption } from './s3/settings.ts';
 export { verifySignedUrl, type SignedObject } from './signed-url.ts';

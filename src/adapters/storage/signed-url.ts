@@ -21,9 +21,7 @@ export interface SigningOptions {
 
 export function signUrl(object: SignedObject, options: SigningOptions): string {
   const { expiresSeconds } = options;
-  if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > MAX_EXPIRES_SECONDS) {
-    throw invalid(`expected expiresSeconds from 1 to ${MAX_EXPIRES_SECONDS}, got ${expiresSeconds}: correct the value`);
-  }
+  checkExpiry(expiresSeconds);
   checkKey(object.key);
   const expires = Math.floor(options.now.getTime() / 1000) + expiresSeconds;
   const query = new URLSearchParams({ expires: String(expires) });
@@ -46,6 +44,12 @@ export function verifySignedUrl(url: string, signingSecret: string, now: Date): 
   if (Number(expires) * 1000 <= now.getTime()) throw refused('one that has not expired');
   checkKey(object.key);
   return object;
+}
+
+/** @throws INVALID_INPUT unless a URL may last so long */
+export function checkExpiry(expiresSeconds: number): void {
+  if (Number.isInteger(expiresSeconds) && expiresSeconds >= 1 && expiresSeconds <= MAX_EXPIRES_SECONDS) return;
+  throw invalid(`expected expiresSeconds from 1 to ${MAX_EXPIRES_SECONDS}, got ${expiresSeconds}: correct the value`);
 }
 
 function parse(url: string): { object: SignedObject; expires: string; received: Buffer } {

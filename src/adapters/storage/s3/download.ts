@@ -1,0 +1,84 @@
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { systemClock } from '../../../base/clock.ts';
+import { invalid, notFound, PushforwardError } from '../../../base/errors.ts';
+import { type ByteRange } from '../../../pipeline/ports.ts';
+import { type S3Connection } from './connection.ts';
+import { isMissing, isPreconditionFailed, statusOf } from './failures.ts';
+
+export interface Download {
+  bytes: number;
+  chunks: AsyncIterable<Uint8Array>;
+}
+
+const MAX_RESUMES = 4;
+const RESUME_MS = 100;
+
+/** @throws NOT_FOUND if no object is there, INVALID_INPUT if the range begins outside */
+export async function download(connection: S3Connection, key: string, range?: ByteRange): Promise<Download> {
+  const name = connection.nameOf(key);
+  if (range) checkRange(range, key);
+  const offset = range?.offset ?? 0;
+  const first = await ask(connection, { name, range: range && `bytes=${offset}-${offset + range.bytes - 1}` }).catch(
+    (error: unknown) => {
+      if (isMissing(error)) throw notFound('object', key);
+      if (statusOf(error) === 416) throw outside(range!, key);
+      throw connection.failure(error, `read ${key}`);
+    },
+  );
+  const bytes = first.ContentLength ?? 0;
+
+  /** The rest after a connection broke, of the same object. */
+  const rest = (done: number) =>
+    ask(connection, { name, range: `bytes=${offset + done}-${offset + bytes - 1}`, etag: first.ETag });
+
+  async function* chunks(): AsyncIterable<Uint8Array> {
+    let answer = first;
+    let done = 0;
+    for (let resumes = 0; ; resumes++) {
+      try {
+        for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
+          done += chunk.length;
+          yield chunk;
+        }
+        if (done === bytes) return;
+        throw Object.assign(new Error(`the answer ended after ${done} of ${bytes} bytes`), { code: 'ECONNRESET' });
+      } catch (error) {
+        if (/checksum mismatch/i.test(String(error))) throw damaged(key, error);
+        if (resumes === MAX_RESUMES) throw connection.failure(error, `read ${key}`);
+      }
+      await systemClock.sleep(Math.random() * RESUME_MS * 2 ** resumes);
+      answer = await rest(done).catch((error: unknown) => {
+        throw isPreconditionFailed(error) || isMissing(error)
+          ? new PushforwardError('STORE_UNAVAILABLE', `expected ${key} to stay as it is, got a change: read it again`)
+          : connection.failure(error, `read ${key}`);
+      });
+    }
+  }
+  return { bytes, chunks: chunks() };
+}
+
+function ask(
+  { client, bucket }: S3Connection,
+  { name, range, etag }: { name: string; range: string | undefined; etag?: string | undefined },
+): Promise<GetObjectCommandOutput> {
+  return client.send(new GetObjectCommand({ Bucket: bucket, Key: name, Range: range, IfMatch: etag }));
+}
+
+function checkRange(range: ByteRange, key: string): void {
+  const { offset, bytes } = range;
+  if (Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && offset >= 0 && bytes >= 1) return;
+  throw outside(range, key);
+}
+
+function outside({ offset, bytes }: ByteRange, key: string): PushforwardError {
+  return invalid(`expected a range that begins in ${key}, got ${bytes} bytes at ${offset}: correct it`);
+}
+
+function damaged(key: string, cause: unknown): PushforwardError {
+  return new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected ${key} with the checksum that it was stored with, got another: delete the object and launch the run again`,
+    {},
+    { cause },
+  );
+}

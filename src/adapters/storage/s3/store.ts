@@ -1,0 +1,117 @@
+import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { type ObjectHead, type ObjectStore } from '../../../pipeline/ports.ts';
+import { checkDigest } from '../digest.ts';
+import { checkPrefix } from '../keys.ts';
+import { checkExpiry } from '../signed-url.ts';
+import { gather } from './body.ts';
+import { connect, openClient, prefixOf } from './connection.ts';
+import { contentDisposition } from './disposition.ts';
+import { download } from './download.ts';
+import { isMissing } from './failures.ts';
+import { type S3Settings, type S3Tuning } from './settings.ts';
+import { upload } from './upload.ts';
+
+const MIB = 1024 * 1024;
+/** From here on it is worth a request to learn that the object is there before the body is sent. */
+const LOOK_FIRST_BYTES = MIB;
+
+/**
+ * Objects in S3 or a store that speaks its protocol. `ifAbsent` is If-None-Match, which not every such store heeds: call
+ * `probeStore` before use. A signed URL ends with the credentials that signed it, which may be before it expires.
+ */
+export function createS3Store(
+  settings: S3Settings,
+  { partBytes = 8 * MIB, multipartFromBytes = 64 * MIB + 1, maxAttempts = 5 }: S3Tuning = {},
+): ObjectStore {
+  const connection = connect(settings, maxAttempts);
+  const { client, bucket, nameOf, guarded } = connection;
+  const prefix = prefixOf(settings);
+  // A URL has no checksums in it: whoever holds it could not send the headers that they want.
+  const signer = openClient(settings, maxAttempts, 'WHEN_REQUIRED');
+
+  async function head(key: string): Promise<ObjectHead | null> {
+    const Key = nameOf(key);
+    return guarded(`look at ${key}`, async () => {
+      try {
+        const { ContentLength, ETag } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key }));
+        return { key, bytes: ContentLength ?? 0, etag: plain(ETag) };
+      } catch (error) {
+        if (isMissing(error)) return null;
+        throw error;
+      }
+    });
+  }
+
+  async function* list(keyPrefix: string): AsyncIterable<ObjectHead> {
+    checkPrefix(keyPrefix);
+    for (let ContinuationToken: string | undefined, more = true; more;) {
+      const page = await guarded(`list ${keyPrefix}`, () =>
+        client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix + keyPrefix, ContinuationToken })),
+      );
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
+        yield { key: Key!.slice(prefix.length), bytes: Size ?? 0, etag: plain(ETag) };
+      }
+      ContinuationToken = page.NextContinuationToken;
+      more = page.IsTruncated === true && ContinuationToken !== undefined;
+    }
+  }
+
+  return {
+    async put(key, of, { ifAbsent = false, sha256: expected, mediaType } = {}) {
+      const name = nameOf(key);
+      await using body = await gather(of, partBytes);
+      checkDigest(key, expected, body.sha256);
+      const { bytes, sha256 } = body;
+      if (ifAbsent && bytes >= LOOK_FIRST_BYTES && (await head(key))) return { written: false, bytes, sha256 };
+      const { encryption, checksums } = settings;
+      const inParts = bytes >= multipartFromBytes;
+      const written = await guarded(`write ${key}`, () =>
+        upload(connection, { name, body, ifAbsent, mediaType, encryption, checksums, partBytes, inParts }),
+      );
+      return { written, bytes, sha256 };
+    },
+
+    async get(key, range) {
+      const { bytes, chunks } = await download(connection, key, range);
+      // Not filled with zeros first, which costs a tenth of the time of a large object.
+      const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+      let done = 0;
+      for await (const chunk of chunks) {
+        whole.set(chunk, done);
+        done += chunk.length;
+      }
+      return whole;
+    },
+
+    async *stream(key, range) {
+      yield* (await download(connection, key, range)).chunks;
+    },
+
+    head,
+    list,
+
+    async delete(key) {
+      const Key = nameOf(key);
+      await guarded(`delete ${key}`, async () => {
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key })).catch((error: unknown) => {
+          if (!isMissing(error)) throw error;
+        });
+      });
+    },
+
+    async signedUrl(key, { expiresSeconds, filename, mediaType }) {
+      checkExpiry(expiresSeconds);
+      const get = new GetObjectCommand({
+        Bucket: bucket,
+        Key: nameOf(key),
+        ResponseContentDisposition: contentDisposition(filename, mediaType),
+        ...(mediaType !== undefined && { ResponseContentType: mediaType }),
+      });
+      return guarded(`sign a URL of ${key}`, () => getSignedUrl(signer, get, { expiresIn: expiresSeconds }));
+    },
+  };
+}
+
+/** Some stores quote an etag in one answer and not in another. */
+const plain = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
