@@ -57,6 +57,6 @@ export interface Engine {
 }
 
 export interface EngineEvents {
-  /** Called after commit with the run's newest sequence number; readers read the rows. Returns how to unsubscribe. */
+  /** Called after commit with the sequence number of its newest event; readers read the rows. Two changes that commit together may be told in either order. Returns how to unsubscribe. */
   subscribe(listener: (runId: string, sequence: number) => void): () => void;
 }
