@@ -57,6 +57,9 @@ export interface Engine {
 }
 
 export interface EngineEvents {
-  /** Called after commit with the sequence number of its newest event; readers read the rows. Two changes that commit together may be told in either order. Returns how to unsubscribe. */
+  /**
+   * Called after commit with the sequence number of its newest event; readers read the rows. Two changes that commit
+   * together may be told in either order. Returns how to unsubscribe.
+   */
   subscribe(listener: (runId: string, sequence: number) => void): () => void;
 }
