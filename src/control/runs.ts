@@ -68,7 +68,7 @@ export async function cancelRun(of: Needs, principal: Principal, runId: string):
   return await getRun(rows, runId);
 }
 
-export async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string): Promise<RunView> {
+async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string): Promise<RunView> {
   const [run] = await rows.runsById([id]);
   if (!run) throw notFound('run', id);
   return run;

@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { type Ignored, ignore } from './class-folders.ts';
 import { readNames } from './class-names.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { fileState, unreadable } from './source-file.ts';
 import { type RawDataset, type RawImages } from './scan-raw.ts';
 
@@ -30,7 +30,7 @@ export async function cifarIn(folder: string, files: readonly string[]): Promise
   const split = files.some((file) => kind.train.test(file)) ? kind.train : kind.test;
   const ignored: Ignored = { count: 0, examples: [] };
   for (const file of files) if (split === kind.train && kind.test.test(file)) ignore(ignored, `${file} (test split)`);
-  const chosen = files.filter((file) => split.test(file)).sort(byName);
+  const chosen = files.filter((file) => split.test(file)).sort(byCodeUnit);
   return await cifarOf(folder, chosen, kind, ignored);
 }
 

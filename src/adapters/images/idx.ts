@@ -3,7 +3,7 @@ import { invalid } from '../../base/errors.ts';
 import { type Ignored, ignore } from './class-folders.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
 import { fileState, unreadable } from './source-file.ts';
@@ -23,7 +23,7 @@ export function hasIdx(files: readonly string[]): boolean {
 
 /** The only images of the folder, or those for training; what else there is is passed over and told. */
 export async function idxIn(folder: string, files: readonly string[], limits: ScanLimits): Promise<RawDataset> {
-  const all = files.filter((file) => IMAGES.test(file)).sort(byName);
+  const all = files.filter((file) => IMAGES.test(file)).sort(byCodeUnit);
   const byPrefix = new Map(all.map((file) => [file.replace(IMAGES, ''), file]));
   const training = [...byPrefix.keys()].filter((prefix) => TRAIN.test(prefix));
   const chosen = byPrefix.size === 1 ? [...byPrefix.keys()] : training;

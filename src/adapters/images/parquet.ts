@@ -2,7 +2,7 @@ import { type SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { invalid } from '../../base/errors.ts';
 import { canonicalJson } from '../../base/json.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { type SyntheticTable, type TableWriter } from '../../pipeline/ports.ts';
 
 /** Rows of a row group: few enough that a viewer which shows one page reads little. */
@@ -72,7 +72,7 @@ function keyValues({ classes, metadata }: SyntheticTable): { key: string; value:
   return [
     { key: 'huggingface', value: JSON.stringify({ info: { features } }) },
     ...Object.entries(metadata)
-      .sort(([a], [b]) => byName(a, b))
+      .sort(([a], [b]) => byCodeUnit(a, b))
       .map(([key, text]) => ({ key, value: text })),
   ];
 }

@@ -4,7 +4,7 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { invalid } from '../../base/errors.ts';
 import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan } from '../../pipeline/ports.ts';
 import { type ScanLimits } from './limits.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { fileState, limitExceeded, sourceChanged, unreadable } from './source-file.ts';
 import { imageBytes, openTable } from './table-file.ts';
@@ -70,7 +70,7 @@ export async function scanParquet(request: ScanRequest, paths: string[], limits:
     summary: () => ({
       format: 'parquet',
       sources,
-      emptyClasses: [...declared].filter((name) => !found.has(name)).sort(byName),
+      emptyClasses: [...declared].filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored: { count: 0, examples: [] },
     }),
   };

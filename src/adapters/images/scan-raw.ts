@@ -11,7 +11,7 @@ import {
 } from '../../pipeline/ports.ts';
 import { type Ignored } from './class-folders.ts';
 import { type ScanLimits } from './limits.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { type RawFile, recordsOf } from './raw-file.ts';
 import { fileState, limitExceeded, sourceChanged } from './source-file.ts';
@@ -85,7 +85,7 @@ export async function scanRaw(request: ScanRequest, dataset: RawDataset, limits:
     summary: () => ({
       format,
       sources,
-      emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byName),
+      emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored,
     }),
   };

@@ -5,7 +5,7 @@ import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan 
 import { type Ignored, ignore } from './class-folders.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { classOfSample, samplesOf } from './samples.ts';
 import { fileState, sourceChanged } from './source-file.ts';
@@ -65,7 +65,7 @@ export async function scanWebDataset(
     summary: () => ({
       format: 'webdataset',
       sources,
-      emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byName),
+      emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored,
     }),
   };

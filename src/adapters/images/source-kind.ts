@@ -5,7 +5,7 @@ import { invalid, PushforwardError } from '../../base/errors.ts';
 import { hasCifar } from './cifar.ts';
 import { SPLITS } from './class-folders.ts';
 import { hasIdx, idxDimensions } from './idx.ts';
-import { byName } from './order.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { headOf } from './raw-file.ts';
 import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
 
@@ -81,12 +81,12 @@ function oneSetOf(tars: string[], folder: string): { path: string; gzip: boolean
   const sets = [...new Set(tars.map((file) => file.replace(/([-_.]?\d+)?\.(tar|tar\.gz|tgz)$/, '')))];
   if (sets.length > 1) {
     throw invalid(
-      `expected the shards of one split in ${folder} (name-000000.tar, name-000001.tar, ...), got ${sets.sort(byName).join(', ')}: ` +
+      `expected the shards of one split in ${folder} (name-000000.tar, name-000001.tar, ...), got ${sets.sort(byCodeUnit).join(', ')}: ` +
         'name one shard, or put the shards of one split into a folder',
       { path: folder },
     );
   }
-  return tars.sort(byName).map((file) => ({ path: join(folder, file), gzip: !file.endsWith('.tar') }));
+  return tars.sort(byCodeUnit).map((file) => ({ path: join(folder, file), gzip: !file.endsWith('.tar') }));
 }
 
 function magicOf(head: Uint8Array): SourceKind {
@@ -133,12 +133,12 @@ async function tablesIn(folder: string): Promise<string[]> {
   const splits = new Set(names.flatMap((name) => splitOf(name) ?? []));
   if (splits.size > 1) {
     throw invalid(
-      `expected the files of one split in ${folder}, got ${[...splits].sort(byName).join(', ')}: ` +
+      `expected the files of one split in ${folder}, got ${[...splits].sort(byCodeUnit).join(', ')}: ` +
         'name one file, or put the files of one split into a folder',
       { path: folder },
     );
   }
-  return names.sort(byName).map((name) => join(folder, name));
+  return names.sort(byCodeUnit).map((name) => join(folder, name));
 }
 
 /** `data/train-00000-of-00002.parquet` and `train.parquet` are of train; other names tell no split. */

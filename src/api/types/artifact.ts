@@ -1,4 +1,5 @@
 import { Arg, Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
+import { byCodeUnit } from '../../base/order.ts';
 import { type ArtifactView } from '../../control/views.ts';
 import { type ApiContext } from '../context.ts';
 import { DateTime, Json, Long } from '../scalars.ts';
@@ -73,14 +74,14 @@ export class Artifact extends Node {
   @Field(() => [Blob], { description: 'Its files by name.' })
   get blobs(): { name: string; reference: Blob_; filename: string }[] {
     return Object.entries(this.manifest.blobs)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => byCodeUnit(a, b))
       .map(([name, reference]) => ({ name, reference, filename: name.split('/').at(-1) ?? name }));
   }
 
   @Field(() => [Metric], { description: 'The numbers that its task reported, by name.' })
   get metrics(): { name: string; value: number }[] {
     return Object.entries(this.manifest.metrics)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => byCodeUnit(a, b))
       .map(([name, value]) => ({ name, value }));
   }
 

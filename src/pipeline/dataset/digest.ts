@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto';
 
-/** The order of class names and of images everywhere: UTF-16 code units, as `<` has it, whatever the locale. */
-export function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** A digest that is fed pair by pair: JSON of [class name, sha256] and a line feed each, in sorted order. */
 export interface PairDigest {
   add(className: string, sha256: string): void;

@@ -1,4 +1,5 @@
 import { invalid, PushforwardError } from '../../base/errors.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { type TensorData } from '../ports.ts';
 
 /** Refused above this before the JSON is parsed. */
@@ -14,12 +15,10 @@ export function writeSafetensors(
   tensors: Record<string, TensorData>,
   metadata: Record<string, string> = {},
 ): Uint8Array<ArrayBuffer> {
-  const order = Object.keys(tensors).sort(
-    (a, b) => width(tensors[b]!) - width(tensors[a]!) || (a < b ? -1 : a > b ? 1 : 0),
-  );
+  const order = Object.keys(tensors).sort((a, b) => width(tensors[b]!) - width(tensors[a]!) || byCodeUnit(a, b));
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) {
-    header['__metadata__'] = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
+    header['__metadata__'] = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => byCodeUnit(a, b)));
   }
   let offset = 0;
   for (const name of order) {
