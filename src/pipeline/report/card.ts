@@ -46,7 +46,7 @@ Each of these loads it, after \`mkdir imagefolder && tar -xf imagefolder.tar -C 
 datasets.load_dataset("parquet", data_files="train.parquet", split="train")  # Hugging Face, typed columns
 datasets.load_dataset("imagefolder", data_dir="imagefolder", split="train")  # the same with metadata.jsonl
 torchvision.datasets.ImageFolder("imagefolder")  # labels alone; the weights are in imagefolder/metadata.jsonl
-webdataset.WebDataset("${shardPattern(shards)}").decode("torchrgb").to_tuple("png", "cls", "json")
+webdataset.WebDataset("${shardPattern(shards)}", shardshuffle=False).decode("torchrgb").to_tuple("png", "cls", "json")
 \`\`\`
 ${renamed.length > 0 ? `\n${renamedNote(renamed)}\n` : ''}
 \`manifest.json\` has the digest of every file.

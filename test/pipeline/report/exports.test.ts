@@ -176,6 +176,6 @@ it('the card names every shard and every folder that has another name', () => {
     shards: 3,
     renamed: [{ className: 'cat', folder: 'cat~2' }],
   });
-  expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar")');
+  expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
 });

@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256 } from '../../src/base/json.ts';
+import { type Files, pictures, writeFolder } from '../support/image-sources.ts';
+import { importReady } from '../support/api-steps.ts';
+import { pythonEnvironment } from '../support/python.ts';
+import { ROOT, type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
+
+const requirements = (await readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8'))
+  .split('\n')
+  .filter(Boolean);
+const { python, missing } = await pythonEnvironment({
+  requirements,
+  system: { modules: ['torch', 'torchvision'], debian: ['python3-torch', 'python3-torchvision'] },
+});
+if (missing) process.stderr.write(`The tests with the real Python packages are skipped: they need ${missing}.\n`);
+
+interface Row {
+  pixels: string;
+  label: number | string;
+  weight: number;
+  soft_label: number[];
+  class?: string;
+  point: number;
+  cell_count: number;
+}
+
+interface Loaded {
+  names: string[];
+  parquet: { features: Record<string, string>; rows: Row[] };
+  card: { features: Record<string, string>; rows: Row[] };
+  imagefolder: { features: Record<string, string>; rows: Row[] };
+  torchvision: { classes: string[]; rows: [string, number][] };
+  webdataset: (Row & { cls: number })[];
+}
+
+describe.skipIf(missing !== null)('with the real Python packages', () => {
+  let folder: string;
+  let out: string;
+
+  const program = (name: string) => join(import.meta.dirname, name);
+  const run = async (script: string, ...args: string[]) => {
+    const env = { ...process.env, HF_HUB_OFFLINE: '1', HF_HOME: join(folder, 'huggingface') };
+    const options = { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 };
+    return (await promisify(execFile)(python!, [script, ...args], options)).stdout;
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pushforward-python-'));
+    out = join(folder, 'out');
+    const env = { ...process.env, PUSHFORWARD_STATE_DIR: join(folder, 'state') };
+    await promisify(execFile)(process.execPath, [join(ROOT, 'dist/main.js'), 'quickstart', '--out', out], { env });
+  });
+
+  afterAll(async () => await rm(folder, { recursive: true, force: true }));
+
+  describe('what quickstart exports', () => {
+    let loaded: Loaded;
+    beforeAll(async () => {
+      loaded = JSON.parse(await run(program('load_exports.py'), out, join(folder, 'cache'))) as Loaded;
+    });
+
+    it('is Parquet with typed columns, by the file and by the card', async () => {
+      const { classes, images } = JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8')) as {
+        classes: string[];
+        images: number;
+      };
+      const { features, rows } = loaded.parquet;
+      expect(features).toEqual({
+        image: 'Image(mode=None, decode=True)',
+        label: `ClassLabel(names=[${classes.map((name) => `'${name}'`).join(', ')}])`,
+        weight: "Value('float32')",
+        soft_label: "List(Value('float32'))",
+        class: "Value('string')",
+        point: "Value('int32')",
+        cell_count: "Value('int32')",
+      });
+      expect(loaded.names).toEqual(classes);
+      expect(rows).toHaveLength(images);
+      expect(rows.reduce((sum, row) => sum + row.weight, 0) / images).toBeCloseTo(1, 5);
+      for (const row of rows) {
+        expect(row.class).toBe(classes[row.label as number]);
+        expect(row.soft_label).toHaveLength(classes.length);
+        expect(row.soft_label.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 4);
+      }
+      expect(loaded.card).toEqual(loaded.parquet);
+    });
+
+    it('is the same as an image folder with metadata, whose classes torchvision finds in the same order', () => {
+      const named = ({ class: name, ...row }: Row) => ({ ...row, label: name });
+      expect(byPixels(loaded.imagefolder.rows)).toEqual(byPixels(loaded.parquet.rows.map(named)));
+      expect(loaded.torchvision.classes).toEqual(loaded.names);
+      const labels = loaded.parquet.rows.map((row) => `${row.pixels} ${row.label}`);
+      expect(loaded.torchvision.rows.map(([pixels, label]) => `${pixels} ${label}`).sort()).toEqual(labels.sort());
+    });
+
+    it('is the same as WebDataset shards', () => {
+      const rows = loaded.parquet.rows.map((row) => ({ ...row, cls: row.label }));
+      expect(byPixels(loaded.webdataset)).toEqual(byPixels(rows));
+    });
+  });
+
+  describe('what the packages write', () => {
+    let service: ServiceProcess;
+    let images: Files;
+    beforeAll(async () => {
+      service = await startServiceProcess(join(folder, 'importing'));
+      images = await pictures({ cat: 7, dog: 5, 'night owl': 4 });
+      await writeFolder(join(folder, 'images'), images);
+      await run(program('write_sources.py'), join(folder, 'images'), join(folder, 'written'));
+      await access(join(folder, 'written/webdataset/000003.tar'));
+    });
+    afterAll(async () => {
+      expect(await service.end()).toBe(0);
+    });
+
+    it('is imported as the same version in every format', async () => {
+      const digests: string[] = [];
+      for (const [name, path] of Object.entries({
+        folder: 'images',
+        hf: 'written/parquet',
+        wds: 'written/webdataset',
+      })) {
+        const version = await importReady(service.client, { name, path: join(folder, path) });
+        expect(version.images).toBe(Object.keys(images).length);
+        digests.push(version.digest);
+      }
+      expect(digests[0]).toMatch(/^[0-9a-f]{64}$/);
+      expect(new Set(digests).size).toBe(1);
+    });
+  });
+
+  it('has classes and images that the writers were given', async () => {
+    const { scanned } = await import('../support/scanned.ts');
+    const images = await pictures({ cat: 7, dog: 5, 'night owl': 4 });
+    const expected = Object.entries(images).map(([path, bytes]) => `${path.split('/')[0]} ${sha256(bytes)}`);
+    for (const format of ['parquet', 'webdataset']) {
+      const found = await scanned(join(folder, 'written', format));
+      expect(found.images.map((image) => `${image.className} ${image.sha256}`).sort()).toEqual(expected.sort());
+    }
+  });
+});
+
+function byPixels<T extends { pixels: string }>(rows: T[]): T[] {
+  return [...rows].sort((a, b) => (a.pixels < b.pixels ? -1 : 1));
+}
