@@ -47,14 +47,14 @@ export interface ErrorRecord {
 
 export class PushforwardError extends Error {
   override readonly name = 'PushforwardError';
+  readonly code: ErrorCode;
+  readonly details: Record<string, unknown>;
 
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    readonly details: Record<string, unknown> = {},
-    options?: { cause?: unknown },
-  ) {
+  // Fields are written out so that Node can strip the types, as the benches need.
+  constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}, options?: { cause?: unknown }) {
     super(message, options);
+    this.code = code;
+    this.details = details;
   }
 
   toRecord(): ErrorRecord {
