@@ -49,7 +49,7 @@ export async function download(
         if (done === bytes) return;
         throw Object.assign(new Error(`the answer ended after ${done} of ${bytes} bytes`), { code: 'ECONNRESET' });
       } catch (error) {
-        if (/checksum mismatch/i.test(String(error))) throw damaged(key, error);
+        if (/checksum mismatch/i.test(String(error))) throw damaged(connection, key, error);
         if (resumes === MAX_RESUMES) throw connection.failure(error, `read ${key}`);
       }
       await systemClock.sleep(Math.random() * RESUME_MS * 2 ** resumes);
@@ -81,10 +81,14 @@ function outside({ offset, bytes }: ByteRange, key: string): PushforwardError {
   return invalid(`expected a range that begins in ${key}, got ${bytes} bytes at ${offset}: correct it`);
 }
 
-function damaged(key: string, cause: unknown): PushforwardError {
+function damaged({ use }: S3Connection, key: string, cause: unknown): PushforwardError {
+  const [code, remedy] =
+    use === 'source'
+      ? (['SOURCE_UNREADABLE', 'upload the object again'] as const)
+      : (['CORRUPT_ARTIFACT', 'delete the object and launch the run again'] as const);
   return new PushforwardError(
-    'CORRUPT_ARTIFACT',
-    `expected ${key} with the checksum that it was stored with, got another: delete the object and launch the run again`,
+    code,
+    `expected ${key} with the checksum that it was stored with, got another: ${remedy}`,
     {},
     { cause },
   );
