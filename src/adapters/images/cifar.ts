@@ -1,10 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 import { invalid } from '../../base/errors.ts';
-import { type Ignored, ignore } from './class-folders.ts';
 import { readNames } from './class-names.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { fileState, unreadable } from './source-file.ts';
 import { type RawDataset, type RawImages } from './scan-raw.ts';
+import { type SplitChoice, type SplitRequest, takeSplit } from './splits.ts';
 
 const PIXELS = { width: 32, height: 32, channels: 3, order: 'planar' } as const;
 const PIXEL_BYTES = 3072;
@@ -24,18 +24,20 @@ export function hasCifar(files: readonly string[]): boolean {
   });
 }
 
-/** The training batches of the folder; without any, the test batch. The other split is passed over and told. */
-export async function cifarIn(folder: string, files: readonly string[]): Promise<RawDataset> {
+/** The batches of one split of the folder; where none is asked for, those for training, or without any the test batch. */
+export async function cifarIn(request: SplitRequest, files: readonly string[]): Promise<RawDataset> {
   const kind = KINDS.find(({ train, test }) => files.some((file) => train.test(file) || test.test(file)))!;
-  const split = files.some((file) => kind.train.test(file)) ? kind.train : kind.test;
-  const ignored: Ignored = { count: 0, examples: [] };
-  for (const file of files) if (split === kind.train && kind.test.test(file)) ignore(ignored, `${file} (test split)`);
-  const chosen = files.filter((file) => split.test(file)).sort(byCodeUnit);
-  return await cifarOf(folder, chosen, kind, ignored);
+  const batches = files.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
+  const { items, ...choice } = takeSplit(batches, (file) => splitOf(file, kind), request, 'train');
+  return await cifarOf(request.path, items, kind, choice);
 }
 
+const splitOf = (file: string, { train, test }: (typeof KINDS)[number]): string | null =>
+  train.test(file) ? 'train' : test.test(file) ? 'test' : null;
+
 /** One batch, with the names beside it. */
-export async function cifarFile(path: string): Promise<RawDataset> {
+export async function cifarFile(request: SplitRequest): Promise<RawDataset> {
+  const { path } = request;
   const file = basename(path);
   const kind = KINDS.find(({ train, test }) => train.test(file) || test.test(file));
   if (!kind) {
@@ -45,14 +47,15 @@ export async function cifarFile(path: string): Promise<RawDataset> {
       { path },
     );
   }
-  return await cifarOf(dirname(path), [file], kind, { count: 0, examples: [] });
+  const { items, ...choice } = takeSplit([file], () => splitOf(file, kind), request);
+  return await cifarOf(dirname(path), items, kind, choice);
 }
 
 async function cifarOf(
   folder: string,
   files: string[],
   { names, prefixBytes }: (typeof KINDS)[number],
-  ignored: Ignored,
+  choice: SplitChoice,
 ): Promise<RawDataset> {
   const classNames = await readNames(join(folder, names));
   if (!classNames) {
@@ -77,5 +80,5 @@ async function cifarOf(
       labelOf: (record) => record[prefixBytes - 1]!,
     });
   }
-  return { format: 'cifar', files: images, pixels: PIXELS, classNames, ignored };
+  return { format: 'cifar', files: images, pixels: PIXELS, classNames, ...choice };
 }

@@ -18,7 +18,7 @@ const READ_AHEAD = 8;
 export async function scanFolder(request: ScanRequest, limits: ScanLimits): Promise<SourceScan> {
   const root = await realpath(request.path);
   const wanted = request.classes && new Set(request.classes);
-  const folders = createClassFolders(request.path);
+  const folders = createClassFolders(request);
   const source: ImageSource = { kind: 'file', uri: root, format: 'folder', bytes: 0, etag: '' };
 
   async function* walk(folder: string): AsyncGenerator<{ path: string; className: string }> {
@@ -98,6 +98,7 @@ export async function scanFolder(request: ScanRequest, limits: ScanLimits): Prom
     summary: () => ({
       format: 'folder',
       sources: [source],
+      ...folders.choice(),
       emptyClasses: folders.emptyClasses(),
       ignored: folders.ignored,
     }),

@@ -7,11 +7,16 @@ import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { fileState, limitExceeded, sourceChanged, unreadable } from './source-file.ts';
+import { type SplitChoice } from './splits.ts';
 import { imageBytes, openTable } from './table-file.ts';
 import { type TableLayout, tableLayout } from './table-layout.ts';
 
 /** Parquet in the Hugging Face layout, row group by row group. Small tables stay in place, large ones are packed. */
-export async function scanParquet(request: ScanRequest, paths: string[], limits: ScanLimits): Promise<SourceScan> {
+export async function scanParquet(
+  request: ScanRequest,
+  { paths, split, splits }: { paths: string[] } & SplitChoice,
+  limits: ScanLimits,
+): Promise<SourceScan> {
   const files: ({ path: string } & Awaited<ReturnType<typeof fileState>>)[] = [];
   for (const path of paths) files.push({ path, ...(await fileState(path)) });
   const inPlace = files.reduce((sum, { bytes }) => sum + bytes, 0) <= limits.parquetInPlaceBytes;
@@ -70,6 +75,8 @@ export async function scanParquet(request: ScanRequest, paths: string[], limits:
     summary: () => ({
       format: 'parquet',
       sources,
+      split,
+      splits,
       emptyClasses: [...declared].filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored: { count: 0, examples: [] },
     }),

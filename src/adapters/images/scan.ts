@@ -10,6 +10,7 @@ import { scanRaw } from './scan-raw.ts';
 import { scanTar } from './scan-tar.ts';
 import { scanWebDataset } from './scan-webdataset.ts';
 import { sourceKind } from './source-kind.ts';
+import { checkSplit, splitOfFile } from './splits.ts';
 
 /** Scans class folders, tars of them, WebDataset shards, Parquet in the Hugging Face layout, CIFAR binary and IDX. */
 export function createSourceScanner(limits: Partial<ScanLimits> = {}): SourceScanner {
@@ -24,23 +25,24 @@ export function createSourceScanner(limits: Partial<ScanLimits> = {}): SourceSca
 
 async function scan(request: ScanRequest, limits: ScanLimits): Promise<SourceScan> {
   const { path, signal } = request;
-  const found = await sourceKind(path);
+  const found = await sourceKind(request);
   switch (found.kind) {
     case 'classFolders':
       return await scanFolder(request, limits);
     case 'parquet':
-      return await scanParquet(request, found.paths, limits);
+      return await scanParquet(request, found, limits);
     case 'tar': {
       const { gzip } = found;
-      return (await isShard(path, { gzip, limits, signal }))
-        ? await scanWebDataset(request, [{ path, gzip }], limits)
-        : await scanTar(request, gzip, limits);
+      if (!(await isShard(path, { gzip, limits, signal }))) return await scanTar(request, gzip, limits);
+      const choice = checkSplit(splitOfFile(path).splits, request);
+      return await scanWebDataset(request, { shards: [{ path, gzip }], ...choice }, limits);
     }
     case 'shards': {
       const first = found.shards[0]!;
       if (await isShard(first.path, { gzip: first.gzip, limits, signal })) {
-        return await scanWebDataset(request, found.shards, limits);
+        return await scanWebDataset(request, found, limits);
       }
+      if (found.shards.length === 1) return await scanTar({ ...request, path: first.path }, first.gzip, limits, found);
       throw invalid(
         `expected class folders or WebDataset shards in ${path}, got tars whose images have no .cls or .json beside them: ` +
           'name one tar of class folders as the path',
@@ -50,13 +52,13 @@ async function scan(request: ScanRequest, limits: ScanLimits): Promise<SourceSca
     case 'cifar':
       return await scanRaw(
         request,
-        found.file === null ? await cifarIn(path, found.files) : await cifarFile(path),
+        found.file === null ? await cifarIn(request, found.files) : await cifarFile(request),
         limits,
       );
     case 'idx':
       return await scanRaw(
         request,
-        found.file === null ? await idxIn(path, found.files, limits) : await idxFile(path, found.files, limits),
+        found.file === null ? await idxIn(request, found.files, limits) : await idxFile(request, found.files, limits),
         limits,
       );
     case 'other':

@@ -1,33 +1,45 @@
 import { type Dirent } from 'node:fs';
 import { opendir, readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { invalid, PushforwardError } from '../../base/errors.ts';
+import { dirname, join } from 'node:path';
+import { PushforwardError } from '../../base/errors.ts';
 import { hasCifar } from './cifar.ts';
-import { SPLITS } from './class-folders.ts';
 import { hasIdx, idxDimensions } from './idx.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { headOf } from './raw-file.ts';
 import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
+import {
+  checkSplit,
+  type SplitChoice,
+  splitOfFile,
+  splitOfStem,
+  splitOfWord,
+  type SplitRequest,
+  splitsOfStems,
+  stemOf,
+  takeSplit,
+} from './splits.ts';
 
 /** What lies at a path, told from its content; of folders, from the files right in it. */
 export type SourceKind =
   | { kind: 'classFolders' }
-  | { kind: 'parquet'; paths: string[] }
+  | ({ kind: 'parquet'; paths: string[] } & SplitChoice)
   | { kind: 'tar'; gzip: boolean }
   /** Tars of a folder; each may be compressed or not. */
-  | { kind: 'shards'; shards: { path: string; gzip: boolean }[] }
+  | ({ kind: 'shards'; shards: { path: string; gzip: boolean }[] } & SplitChoice)
   /** `files` are the names of those in `folder`; `file` is the one that was asked for, or null. */
   | { kind: 'cifar' | 'idx'; folder: string; files: string[]; file: string | null }
   | { kind: 'other'; what: string };
 
-export async function sourceKind(path: string): Promise<SourceKind> {
+/** @throws INVALID_INPUT which lists the splits, where the names of files or folders tell several and none was asked for */
+export async function sourceKind(request: SplitRequest): Promise<SourceKind> {
+  const { path } = request;
   const file = await openSource(path);
   try {
     const stats = await file.stat();
-    if (stats.isDirectory()) return await kindOfFolder(path);
+    if (stats.isDirectory()) return await kindOfFolder(request);
     if (!stats.isFile()) return { kind: 'other', what: 'neither a file nor a folder' };
     const head = await readRange(file, 0, Math.min(512, stats.size));
-    return await kindOfFile(path, head ?? new Uint8Array());
+    return await kindOfFile(request, head ?? new Uint8Array());
   } catch (error) {
     if (error instanceof PushforwardError) throw error;
     throw unreadable(path, 'a readable file or folder', messageOf(error), error);
@@ -36,18 +48,44 @@ export async function sourceKind(path: string): Promise<SourceKind> {
   }
 }
 
-async function kindOfFolder(path: string): Promise<SourceKind> {
+async function kindOfFolder(request: SplitRequest): Promise<SourceKind> {
+  const { path } = request;
   const tables = await tablesIn(path);
-  if (tables.length > 0) return { kind: 'parquet', paths: tables };
+  if (tables.length > 0) {
+    const { items, ...choice } = takeSplit(tables, splitOfTable(tables), request);
+    return { kind: 'parquet', paths: items.map((name) => join(path, name)), ...choice };
+  }
   const { files, folders } = await filesIn(path);
   if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
   if (hasIdx(files)) return { kind: 'idx', folder: path, files, file: null };
   const tars = files.filter((file) => TAR.test(file));
   // Beside class folders, a tar is just a file that lies there.
-  return tars.length > 0 && folders === 0 ? { kind: 'shards', shards: oneSetOf(tars, path) } : { kind: 'classFolders' };
+  if (tars.length > 0 && folders.length === 0) {
+    const named = splitsOfStems(tars.map(stemOf));
+    const { items, ...choice } = takeSplit(tars.sort(byCodeUnit), (file) => named.get(stemOf(file))!, request);
+    return {
+      kind: 'shards',
+      shards: items.map((file) => ({ path: join(path, file), gzip: !file.endsWith('.tar') })),
+      ...choice,
+    };
+  }
+  await lookForSplits(request, folders);
+  return { kind: 'classFolders' };
 }
 
-async function kindOfFile(path: string, head: Uint8Array): Promise<SourceKind> {
+/** Most often they lie right in the folder: then the choice is asked for before anything is read. */
+async function lookForSplits(request: SplitRequest, folders: string[]): Promise<void> {
+  if (request.split) return;
+  const splits: string[] = [];
+  for (const name of folders) {
+    const split = splitOfWord(name);
+    if (split !== null && (await filesIn(join(request.path, name))).folders.length > 0) splits.push(split);
+  }
+  checkSplit(splits, request);
+}
+
+async function kindOfFile(request: SplitRequest, head: Uint8Array): Promise<SourceKind> {
+  const { path } = request;
   const known = magicOf(head);
   const { files } = known.kind === 'other' || known.kind === 'tar' ? await filesIn(dirname(path)) : { files: [] };
   const idx: SourceKind = { kind: 'idx', folder: dirname(path), files, file: path };
@@ -56,7 +94,9 @@ async function kindOfFile(path: string, head: Uint8Array): Promise<SourceKind> {
     const inside = await headOf({ path, gzip: true }, 4).catch(() => new Uint8Array());
     return idxDimensions(inside) === null ? known : idx;
   }
-  if (known.kind === 'parquet') return { kind: 'parquet', paths: [path] };
+  if (known.kind === 'parquet') {
+    return { kind: 'parquet', paths: [path], ...checkSplit(splitOfFile(path).splits, request) };
+  }
   if (known.kind !== 'other') return known;
   if (idxDimensions(head) !== null) return idx;
   const isBatch = head.length > 0 && path.endsWith('.bin');
@@ -65,34 +105,21 @@ async function kindOfFile(path: string, head: Uint8Array): Promise<SourceKind> {
 
 const TAR = /\.(tar|tar\.gz|tgz)$/;
 
-/** The names of a folder's files, and how many folders it has; hidden ones and links count for nothing. */
-async function filesIn(folder: string): Promise<{ files: string[]; folders: number }> {
+/** The names of the files and folders in a folder; hidden ones and links count for nothing. */
+async function filesIn(folder: string): Promise<{ files: string[]; folders: string[] }> {
   const entries: Dirent[] = (await readdir(folder, { withFileTypes: true })).filter(
     ({ name }) => !name.startsWith('.'),
   );
   return {
     files: entries.filter((entry) => entry.isFile()).map(({ name }) => name),
-    folders: entries.filter((entry) => entry.isDirectory()).length,
+    folders: entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
   };
-}
-
-/** `train-000000.tar`, `train-000001.tar`, ... are of one set; INVALID_INPUT names the sets if there are more. */
-function oneSetOf(tars: string[], folder: string): { path: string; gzip: boolean }[] {
-  const sets = [...new Set(tars.map((file) => file.replace(/([-_.]?\d+)?\.(tar|tar\.gz|tgz)$/, '')))];
-  if (sets.length > 1) {
-    throw invalid(
-      `expected the shards of one split in ${folder} (name-000000.tar, name-000001.tar, ...), got ${sets.sort(byCodeUnit).join(', ')}: ` +
-        'name one shard, or put the shards of one split into a folder',
-      { path: folder },
-    );
-  }
-  return tars.sort(byCodeUnit).map((file) => ({ path: join(folder, file), gzip: !file.endsWith('.tar') }));
 }
 
 function magicOf(head: Uint8Array): SourceKind {
   const ascii = (from: number, to: number) => Buffer.from(head.subarray(from, to)).toString('latin1');
   if (head[0] === 0x1f && head[1] === 0x8b) return { kind: 'tar', gzip: true };
-  if (ascii(0, 4) === 'PAR1') return { kind: 'parquet', paths: [] };
+  if (ascii(0, 4) === 'PAR1') return { kind: 'parquet', paths: [], split: null, splits: [] };
   if (head.length === 512 && isTarHeader(head)) return { kind: 'tar', gzip: false };
   const known: [string, string][] = [
     ['PK', 'a zip file'],
@@ -130,21 +157,12 @@ async function tablesIn(folder: string): Promise<string[]> {
       if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(`data/${entry.name}`);
     }
   }
-  const splits = new Set(names.flatMap((name) => splitOf(name) ?? []));
-  if (splits.size > 1) {
-    throw invalid(
-      `expected the files of one split in ${folder}, got ${[...splits].sort(byCodeUnit).join(', ')}: ` +
-        'name one file, or put the files of one split into a folder',
-      { path: folder },
-    );
-  }
-  return names.sort(byCodeUnit).map((name) => join(folder, name));
+  return names.sort(byCodeUnit);
 }
 
-/** `data/train-00000-of-00002.parquet` and `train.parquet` are of train; other names tell no split. */
-function splitOf(name: string): string | null {
-  const sharded = /([^/]+)-\d{5}-of-\d{5}\.parquet$/.exec(name)?.[1];
-  if (sharded !== undefined) return sharded;
-  const plain = basename(name, '.parquet');
-  return SPLITS.has(plain.toLowerCase()) ? plain : null;
+/** Files that count their parts (`train-00000-of-00002.parquet`) are of sets; of the others, a word of the name may tell the split. */
+function splitOfTable(names: readonly string[]): (name: string) => string | null {
+  const isPart = (name: string) => /-\d+-of-\d+\.parquet$/.test(name);
+  const named = splitsOfStems(names.filter(isPart).map(stemOf));
+  return (name) => (isPart(name) ? named.get(stemOf(name))! : splitOfStem(stemOf(name)));
 }
