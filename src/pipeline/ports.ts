@@ -159,6 +159,8 @@ export interface ScanRequest {
   path: string;
   /** Only these classes; null for all. */
   classes: readonly string[] | null;
+  /** Only this split; null or absent: the only one there is. */
+  split?: string | null;
   /** Stores images that cannot be read in place, at most 64 MiB at a time. The caller reuses `bytes` once it resolves. */
   writePack(bytes: Uint8Array): Promise<ImageSource>;
   signal?: AbortSignal;
@@ -170,6 +172,10 @@ export interface ScanSummary {
   sources: ImageSource[];
   /** Class folders, or names of a ClassLabel, without a single image. */
   emptyClasses: string[];
+  /** The split that the images are of; null where no name tells one. */
+  split: string | null;
+  /** Every split that the source has by its names, in order of them. */
+  splits: string[];
   /** What was passed over although it is no companion file (text, JSON, hidden): other formats, links in archives. */
   ignored: { count: number; examples: string[] };
 }

@@ -17,6 +17,7 @@ export async function scanned(
   path: string,
   limits: Partial<ScanLimits> = {},
   classes: string[] | null = null,
+  split: string | null = null,
 ): Promise<ScannedSource> {
   const store = createMemoryStore();
   const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
@@ -25,7 +26,7 @@ export async function scanned(
     await store.put(uri, Uint8Array.from(bytes), { ifAbsent: true });
     return { kind: 'object', uri, format: 'pack', bytes: bytes.length, etag: `sha256:${digest}` };
   };
-  const found = await createSourceScanner(limits).scan({ path, classes, writePack });
+  const found = await createSourceScanner(limits).scan({ path, classes, split, writePack });
   const images: ScannedImage[] = [];
   for await (const image of found.images) images.push(image);
   const summary = found.summary();

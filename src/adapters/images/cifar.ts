@@ -1,10 +1,10 @@
 import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
-import { type Ignored, ignore } from './class-folders.ts';
 import { readNames } from './class-names.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
 import { type RawDataset, type RawImages } from './scan-raw.ts';
+import { type SplitChoice, type SplitRequest, takeSplit } from './splits.ts';
 
 const PIXELS = { width: 32, height: 32, channels: 3, order: 'planar' } as const;
 const PIXEL_BYTES = 3072;
@@ -24,18 +24,24 @@ export function hasCifar(files: readonly string[]): boolean {
   });
 }
 
-/** The training batches of the folder; without any, the test batch. The other split is passed over and told. */
-export async function cifarIn(files: SourceFiles, folder: string, names: readonly string[]): Promise<RawDataset> {
+/** The batches of one split of the folder; where none is asked for, those for training, or without any the test batch. */
+export async function cifarIn(
+  request: SplitRequest,
+  files: SourceFiles,
+  names: readonly string[],
+): Promise<RawDataset> {
   const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
-  const split = names.some((file) => kind.train.test(file)) ? kind.train : kind.test;
-  const ignored: Ignored = { count: 0, examples: [] };
-  for (const file of names) if (split === kind.train && kind.test.test(file)) ignore(ignored, `${file} (test split)`);
-  const chosen = names.filter((file) => split.test(file)).sort(byCodeUnit);
-  return await cifarOf(files, folder, chosen, kind, ignored);
+  const batches = names.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
+  const { items, ...choice } = takeSplit(batches, (file) => splitOf(file, kind), request, 'train');
+  return await cifarOf(files, request.path, items, kind, choice);
 }
 
+const splitOf = (file: string, { train, test }: (typeof KINDS)[number]): string | null =>
+  train.test(file) ? 'train' : test.test(file) ? 'test' : null;
+
 /** One batch, with the names beside it. */
-export async function cifarFile(files: SourceFiles, path: string): Promise<RawDataset> {
+export async function cifarFile(request: SplitRequest, files: SourceFiles): Promise<RawDataset> {
+  const { path } = request;
   const file = basename(path);
   const kind = KINDS.find(({ train, test }) => train.test(file) || test.test(file));
   if (!kind) {
@@ -45,7 +51,8 @@ export async function cifarFile(files: SourceFiles, path: string): Promise<RawDa
       { path },
     );
   }
-  return await cifarOf(files, dirname(path), [file], kind, { count: 0, examples: [] });
+  const { items, ...choice } = takeSplit([file], () => splitOf(file, kind), request);
+  return await cifarOf(files, dirname(path), items, kind, choice);
 }
 
 async function cifarOf(
@@ -53,7 +60,7 @@ async function cifarOf(
   folder: string,
   batches: string[],
   { names, prefixBytes }: (typeof KINDS)[number],
-  ignored: Ignored,
+  choice: SplitChoice,
 ): Promise<RawDataset> {
   const classNames = await readNames(files, below(folder, names));
   if (!classNames) {
@@ -78,5 +85,5 @@ async function cifarOf(
       labelOf: (record) => record[prefixBytes - 1]!,
     });
   }
-  return { format: 'cifar', files: images, pixels: PIXELS, classNames, ignored };
+  return { format: 'cifar', files: images, pixels: PIXELS, classNames, ...choice };
 }

@@ -1,19 +1,8 @@
-import { invalid, PushforwardError } from '../../base/errors.ts';
+import { PushforwardError } from '../../base/errors.ts';
 import { kindOfName } from './format.ts';
+import { askedSplit, checkSplit, type SplitChoice, splitOfWord, type SplitRequest } from './splits.ts';
 
 const EXAMPLES = 5;
-/** Names by which parts of a dataset go. */
-export const SPLITS: ReadonlySet<string> = new Set([
-  'train',
-  'training',
-  'test',
-  'testing',
-  'val',
-  'valid',
-  'validation',
-  'dev',
-  'eval',
-]);
 
 /** What a scan passed over. */
 export interface Ignored {
@@ -27,48 +16,45 @@ export function ignore(ignored: Ignored, what: string): void {
 }
 
 /**
- * The rule of folders and archives alike: the class of an image is its parent folder, whatever lies above. Keeps one
- * small record per folder, none per image.
+ * The rule of folders and archives alike: the class of an image is its parent folder, its split the one that a folder above
+ * is called after. Keeps one small record per folder, none per image.
  */
 export interface ClassFolders {
   readonly ignored: Ignored;
   /** Tells of a folder, whether or not something lies in it. Path relative, with `/`, without one at the end. */
   folder(path: string): void;
-  /** Tells of a file. @returns its class, or null if it is no image or lies in no folder */
+  /** Tells of a file. @returns its class, or null if it is no image, lies in no folder or is of another split */
   file(path: string): string | null;
   /** Folders that should be classes but hold no image, by class name. */
   emptyClasses(): string[];
+  /** Once every file was told. @throws INVALID_INPUT if it was not one split that was found, or not the one asked for */
+  choice(): SplitChoice;
 }
 
-export function createClassFolders(source: string): ClassFolders {
-  const folders = new Map<string, { images: number; companions: number; leaf: boolean }>();
+/** @param named what the name of the whole tells: the split of images that no folder puts into one */
+export function createClassFolders(
+  request: SplitRequest,
+  named: SplitChoice = { split: null, splits: [] },
+): ClassFolders {
+  const folders = new Map<string, { images: number; companions: number; leaf: boolean; split: string | null }>();
   const ignored: Ignored = { count: 0, examples: [] };
-  let split: string | null = null;
+  const asked = askedSplit(request.split);
+  const splits = new Set(named.splits.filter((split) => split !== named.split));
 
   const record = (path: string) => {
     let found = folders.get(path);
     if (found) return found;
-    found = { images: 0, companions: 0, leaf: true };
+    found = { images: 0, companions: 0, leaf: true, split: splitAbove(path) ?? named.split };
     folders.set(path, found);
     const parent = parentOf(path);
     if (parent !== '') record(parent).leaf = false;
     return found;
   };
 
-  const oneSplit = (folder: string) => {
-    const name = folder
-      .split('/')
-      .slice(0, -1)
-      .find((segment) => SPLITS.has(segment.toLowerCase()));
-    if (name === undefined || name === split) return;
-    if (split !== null) {
-      throw invalid(
-        `expected the images of one split in ${source}, got ${split} and ${name}: name one of them as the path, or pack it alone`,
-        { path: source },
-      );
-    }
-    split = name;
-  };
+  /** Of two splits, nothing more is taken: what remains is to learn which there are. */
+  const taken = (split: string | null) => (asked === null ? splits.size < 2 : split === asked);
+  const belongs = (split: string | null) =>
+    asked === null ? split === null || splits.size === 0 || splits.has(split) : split === asked;
 
   return {
     ignored,
@@ -87,18 +73,27 @@ export function createClassFolders(source: string): ClassFolders {
         return null;
       }
       const found = record(folder);
-      if (found.images === 0) oneSplit(folder);
       found.images += 1;
-      return nameOf(folder);
+      if (found.split !== null) splits.add(found.split);
+      else if (asked !== null) ignore(ignored, `${path} (of no split)`);
+      return taken(found.split) ? nameOf(folder) : null;
     },
     emptyClasses() {
-      const full = new Set([...folders].filter(([, { images }]) => images > 0).map(([path]) => nameOf(path)));
-      const empty = [...folders]
+      const own = [...folders].filter(([, { split }]) => belongs(split));
+      const full = new Set(own.filter(([, { images }]) => images > 0).map(([path]) => nameOf(path)));
+      const empty = own
         .filter(([, { images, companions, leaf }]) => leaf && images === 0 && companions === 0)
         .map(([path]) => nameOf(path));
       return [...new Set(empty)].filter((name) => !full.has(name)).sort();
     },
+    choice: () => checkSplit(splits, request),
   };
+}
+
+/** The first folder above the class that is called after a split. */
+function splitAbove(folder: string): string | null {
+  const above = folder.split('/').slice(0, -1);
+  return above.map(splitOfWord).find((split) => split !== null) ?? null;
 }
 
 /**

@@ -1,16 +1,13 @@
 import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
-import { type Ignored, ignore } from './class-folders.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
-import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
 import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
+import { checkSplit, type SplitChoice, splitOfStem, type SplitRequest, splitsOfStems, takeSplit } from './splits.ts';
 
 const IMAGES = /images([.-])idx3-ubyte(\.gz)?$/;
-/** As the files of MNIST go by. */
-const TRAIN = /(^|[^a-z])train(ing)?[.-]?$/i;
 
 /** What the first bytes of an IDX file say it is: unsigned bytes in so many dimensions. Null if it is none. */
 export function idxDimensions(head: Uint8Array): number | null {
@@ -21,36 +18,45 @@ export function hasIdx(files: readonly string[]): boolean {
   return files.some((file) => IMAGES.test(file));
 }
 
-/** The only images of the folder, or those for training; what else there is is passed over and told. */
+/** The images of one split of the folder; where none is asked for, the only ones, or those for training. */
 export async function idxIn(
+  request: SplitRequest,
   files: SourceFiles,
-  folder: string,
   names: readonly string[],
   limits: ScanLimits,
 ): Promise<RawDataset> {
-  const all = names.filter((file) => IMAGES.test(file)).sort(byCodeUnit);
-  const byPrefix = new Map(all.map((file) => [file.replace(IMAGES, ''), file]));
-  const training = [...byPrefix.keys()].filter((prefix) => TRAIN.test(prefix));
-  const chosen = byPrefix.size === 1 ? [...byPrefix.keys()] : training;
-  if (chosen.length !== 1) {
-    throw invalid(
-      `expected the images of one split in ${folder}, got ${all.join(', ')}: name one of the files as the path`,
-      { path: folder },
-    );
-  }
-  const file = byPrefix.get(chosen[0]!)!;
-  const ignored: Ignored = { count: 0, examples: [] };
-  for (const other of byPrefix.values()) if (other !== file) ignore(ignored, `${other} (another split)`);
-  return await idxFile(files, below(folder, file), names, limits, ignored);
+  const { path: folder } = request;
+  const all = new Map(names.filter((file) => IMAGES.test(file)).map((file) => [stemOfImages(file), file]));
+  const named = splitsOfStems(all.keys());
+  const training = [...all.keys()].filter((stem) => splitOfStem(stem) === 'train');
+  const { items, ...choice } = takeSplit(
+    [...all],
+    ([stem]) => named.get(stem)!,
+    request,
+    training.length === 1 ? 'train' : null,
+  );
+  return await idxOf(files, below(folder, items[0]![1]), names, limits, choice);
 }
+
+const stemOfImages = (file: string): string => file.replace(IMAGES, '').replace(/[-.]$/, '');
 
 /** @param beside names of the files in the same folder, one of which has the labels */
 export async function idxFile(
+  request: SplitRequest,
+  files: SourceFiles,
+  beside: readonly string[],
+  limits: ScanLimits,
+): Promise<RawDataset> {
+  const split = splitOfStem(stemOfImages(basename(request.path)));
+  return await idxOf(files, request.path, beside, limits, checkSplit(split === null ? [] : [split], request));
+}
+
+async function idxOf(
   files: SourceFiles,
   path: string,
   beside: readonly string[],
   limits: ScanLimits,
-  ignored: Ignored = { count: 0, examples: [] },
+  choice: SplitChoice,
 ): Promise<RawDataset> {
   const images = await openIdx(files, path, 3, 'images (idx3-ubyte)');
   const [count, height, width] = images.sizes as [number, number, number];
@@ -65,7 +71,7 @@ export async function idxFile(
     files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
     pixels: { width, height, channels: 1, order: 'interleaved' },
     classNames: await namesIn(files, dirname(path)),
-    ignored,
+    ...choice,
   };
 }
 

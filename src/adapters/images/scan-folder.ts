@@ -14,7 +14,7 @@ type FileItem = Extract<FolderItem, { kind: 'file' }> & { className: string };
 export async function scanFolder(request: ScanRequest, files: SourceFiles, limits: ScanLimits): Promise<SourceScan> {
   const root = await files.realPath(request.path);
   const wanted = request.classes && new Set(request.classes);
-  const folders = createClassFolders(request.path);
+  const folders = createClassFolders(request);
   const source: ImageSource = { kind: 'file', uri: root, format: 'folder', bytes: 0, etag: '' };
 
   async function* imageFiles(): AsyncGenerator<FileItem> {
@@ -71,6 +71,7 @@ export async function scanFolder(request: ScanRequest, files: SourceFiles, limit
     summary: () => ({
       format: 'folder',
       sources: [source],
+      ...folders.choice(),
       emptyClasses: folders.emptyClasses(),
       ignored: folders.ignored,
     }),

@@ -14,6 +14,7 @@ import {
   type SourceFiles,
   unreadable,
 } from './source-file.ts';
+import { type SplitChoice } from './splits.ts';
 import { imageBytes, openTable } from './table-file.ts';
 import { type TableLayout, tableLayout } from './table-layout.ts';
 
@@ -21,7 +22,7 @@ import { type TableLayout, tableLayout } from './table-layout.ts';
 export async function scanParquet(
   request: ScanRequest,
   files: SourceFiles,
-  paths: string[],
+  { paths, split, splits }: { paths: string[] } & SplitChoice,
   limits: ScanLimits,
 ): Promise<SourceScan> {
   const tables: (FileState & { path: string })[] = [];
@@ -85,6 +86,8 @@ export async function scanParquet(
     summary: () => ({
       format: 'parquet',
       sources,
+      split,
+      splits,
       emptyClasses: [...declared].filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored: { count: 0, examples: [] },
     }),

@@ -9,12 +9,12 @@ import {
   type ScanSummary,
   type SourceScan,
 } from '../../pipeline/ports.ts';
-import { type Ignored } from './class-folders.ts';
 import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { type RawFile, recordsOf } from './raw-file.ts';
 import { checkUnchanged, type FileState, fileState, limitExceeded, type SourceFiles } from './source-file.ts';
+import { type SplitChoice } from './splits.ts';
 
 /** A file of records of one length, each of which ends in the pixels of one image. */
 export interface RawImages extends RawFile {
@@ -27,13 +27,12 @@ export interface RawImages extends RawFile {
   labelOf(record: Uint8Array, index: number): number;
 }
 
-export interface RawDataset {
+export interface RawDataset extends SplitChoice {
   format: ScanSummary['format'];
   files: RawImages[];
   pixels: PixelLayout;
   /** By label; null: labels are named by their numbers. */
   classNames: string[] | null;
-  ignored: Ignored;
 }
 
 /** Raw pixels: in place where they can be read at random, and packed where they are compressed. */
@@ -43,7 +42,7 @@ export async function scanRaw(
   dataset: RawDataset,
   limits: ScanLimits,
 ): Promise<SourceScan> {
-  const { format, pixels, classNames, ignored } = dataset;
+  const { format, pixels, classNames, split, splits } = dataset;
   const imageBytes = pixels.width * pixels.height * pixels.channels;
   if (imageBytes > limits.maxImageBytes) {
     throw limitExceeded(request.path, `images of at most ${limits.maxImageBytes} bytes`, `${imageBytes}`);
@@ -89,8 +88,10 @@ export async function scanRaw(
     summary: () => ({
       format,
       sources,
+      split,
+      splits,
       emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byCodeUnit),
-      ignored,
+      ignored: { count: 0, examples: [] },
     }),
   };
 }

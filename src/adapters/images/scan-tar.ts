@@ -4,22 +4,25 @@ import { createClassFolders, ignore, safeMemberPath } from './class-folders.ts';
 import { type ScanLimits } from './limits.ts';
 import { createPacker } from './packs.ts';
 import { checkUnchanged, fileState, type SourceFiles } from './source-file.ts';
+import { type SplitChoice, splitOfFile } from './splits.ts';
 import { tarMembers } from './tar-members.ts';
 
 /**
  * A tar of class folders. A plain one is referenced in place, by byte ranges; a compressed one cannot be read at
  * random, so its images are packed. Links and devices are passed over and counted.
+ * @param named what the name of the tar tells of splits
  */
 export async function scanTar(
   request: ScanRequest,
   files: SourceFiles,
   gzip: boolean,
   limits: ScanLimits,
+  named: SplitChoice = splitOfFile(request.path),
 ): Promise<SourceScan> {
   const { path, signal } = request;
   const before = await fileState(files, path);
   const wanted = request.classes && new Set(request.classes);
-  const folders = createClassFolders(path);
+  const folders = createClassFolders(request, named);
   const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
 
   async function* images(): AsyncGenerator<ScannedImage> {
@@ -48,6 +51,7 @@ export async function scanTar(
     summary: () => ({
       format: gzip ? 'tar.gz' : 'tar',
       sources,
+      ...folders.choice(),
       emptyClasses: folders.emptyClasses(),
       ignored: folders.ignored,
     }),

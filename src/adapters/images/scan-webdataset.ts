@@ -9,12 +9,13 @@ import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { classOfSample, samplesOf } from './samples.ts';
 import { checkUnchanged, type FileState, fileState, type SourceFiles } from './source-file.ts';
+import { type SplitChoice } from './splits.ts';
 
 /** WebDataset shards. As tars of class folders: plain ones are referenced in place, the images of compressed ones packed. */
 export async function scanWebDataset(
   request: ScanRequest,
   files: SourceFiles,
-  shards: readonly { path: string; gzip: boolean }[],
+  { shards, split, splits }: { shards: readonly { path: string; gzip: boolean }[] } & SplitChoice,
   limits: ScanLimits,
 ): Promise<SourceScan> {
   const { signal } = request;
@@ -65,6 +66,8 @@ export async function scanWebDataset(
     summary: () => ({
       format: 'webdataset',
       sources,
+      split,
+      splits,
       emptyClasses: (classNames ?? []).filter((name) => !found.has(name)).sort(byCodeUnit),
       ignored,
     }),

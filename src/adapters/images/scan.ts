@@ -12,6 +12,7 @@ import { scanWebDataset } from './scan-webdataset.ts';
 import { type SourceFiles } from './source-file.ts';
 import { filesAt } from './source-files.ts';
 import { sourceKind } from './source-kind.ts';
+import { checkSplit, splitOfFile } from './splits.ts';
 
 /**
  * Scans class folders, tars of them, WebDataset shards, Parquet in the Hugging Face layout, CIFAR binary and IDX.
@@ -29,22 +30,25 @@ export function createSourceScanner(limits: Partial<ScanLimits> = {}, locate?: L
 
 async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits): Promise<SourceScan> {
   const { path, signal } = request;
-  const found = await sourceKind(files, path);
+  const found = await sourceKind(request, files);
   switch (found.kind) {
     case 'classFolders':
       return await scanFolder(request, files, limits);
     case 'parquet':
-      return await scanParquet(request, files, found.paths, limits);
+      return await scanParquet(request, files, found, limits);
     case 'tar': {
       const { gzip } = found;
-      return (await isShard(path, { files, gzip, limits, signal }))
-        ? await scanWebDataset(request, files, [{ path, gzip }], limits)
-        : await scanTar(request, files, gzip, limits);
+      if (!(await isShard(path, { files, gzip, limits, signal }))) return await scanTar(request, files, gzip, limits);
+      const choice = checkSplit(splitOfFile(path).splits, request);
+      return await scanWebDataset(request, files, { shards: [{ path, gzip }], ...choice }, limits);
     }
     case 'shards': {
       const first = found.shards[0]!;
       if (await isShard(first.path, { files, gzip: first.gzip, limits, signal })) {
-        return await scanWebDataset(request, files, found.shards, limits);
+        return await scanWebDataset(request, files, found, limits);
+      }
+      if (found.shards.length === 1) {
+        return await scanTar({ ...request, path: first.path }, files, first.gzip, limits, found);
       }
       throw invalid(
         `expected class folders or WebDataset shards in ${path}, got tars whose images have no .cls or .json beside them: ` +
@@ -56,7 +60,7 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
       return await scanRaw(
         request,
         files,
-        found.file === null ? await cifarIn(files, path, found.files) : await cifarFile(files, path),
+        found.file === null ? await cifarIn(request, files, found.files) : await cifarFile(request, files),
         limits,
       );
     case 'idx':
@@ -64,8 +68,8 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
         request,
         files,
         found.file === null
-          ? await idxIn(files, path, found.files, limits)
-          : await idxFile(files, path, found.files, limits),
+          ? await idxIn(request, files, found.files, limits)
+          : await idxFile(request, files, found.files, limits),
         limits,
       );
     case 'other':

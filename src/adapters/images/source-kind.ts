@@ -1,31 +1,42 @@
-import { basename, dirname } from 'node:path';
-import { invalid } from '../../base/errors.ts';
+import { dirname } from 'node:path';
 import { hasCifar } from './cifar.ts';
-import { SPLITS } from './class-folders.ts';
 import { hasIdx, idxDimensions } from './idx.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { headOf } from './raw-file.ts';
 import { asUnreadable, below, type SourceFiles } from './source-file.ts';
+import {
+  checkSplit,
+  type SplitChoice,
+  splitOfFile,
+  splitOfStem,
+  splitOfWord,
+  type SplitRequest,
+  splitsOfStems,
+  stemOf,
+  takeSplit,
+} from './splits.ts';
 
 /** What lies at a path, told from its content; of folders, from the files right in it. */
 export type SourceKind =
   | { kind: 'classFolders' }
-  | { kind: 'parquet'; paths: string[] }
+  | ({ kind: 'parquet'; paths: string[] } & SplitChoice)
   | { kind: 'tar'; gzip: boolean }
   /** Tars of a folder; each may be compressed or not. */
-  | { kind: 'shards'; shards: { path: string; gzip: boolean }[] }
+  | ({ kind: 'shards'; shards: { path: string; gzip: boolean }[] } & SplitChoice)
   /** `files` are the names of those in `folder`; `file` is the one that was asked for, or null. */
   | { kind: 'cifar' | 'idx'; folder: string; files: string[]; file: string | null }
   | { kind: 'other'; what: string };
 
-export async function sourceKind(files: SourceFiles, path: string): Promise<SourceKind> {
+/** @throws INVALID_INPUT which lists the splits, where the names of files or folders tell several and none was asked for */
+export async function sourceKind(request: SplitRequest, files: SourceFiles): Promise<SourceKind> {
+  const { path } = request;
   const found = await files.look(path);
-  if (found === 'folder') return await kindOfFolder(files, path);
+  if (found === 'folder') return await kindOfFolder(request, files);
   if (found === 'other') return { kind: 'other', what: 'neither a file nor a folder' };
   const file = await files.open(path);
   try {
     const head = await file.read(0, Math.min(512, found.bytes));
-    return await kindOfFile(files, path, head ?? new Uint8Array());
+    return await kindOfFile(request, files, head ?? new Uint8Array());
   } catch (error) {
     throw asUnreadable(path, 'a readable file or folder', error);
   } finally {
@@ -33,20 +44,44 @@ export async function sourceKind(files: SourceFiles, path: string): Promise<Sour
   }
 }
 
-async function kindOfFolder(from: SourceFiles, path: string): Promise<SourceKind> {
+async function kindOfFolder(request: SplitRequest, from: SourceFiles): Promise<SourceKind> {
+  const { path } = request;
   const { files, folders } = await from.names(path);
   const tables = await tablesIn(from, path, files, folders);
-  if (tables.length > 0) return { kind: 'parquet', paths: tables };
+  if (tables.length > 0) {
+    const { items, ...choice } = takeSplit(tables, splitOfTable(tables), request);
+    return { kind: 'parquet', paths: items.map((name) => below(path, name)), ...choice };
+  }
   if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
   if (hasIdx(files)) return { kind: 'idx', folder: path, files, file: null };
   const tars = files.filter((file) => TAR.test(file));
   // Beside class folders, a tar is just a file that lies there.
-  return tars.length > 0 && folders.length === 0
-    ? { kind: 'shards', shards: oneSetOf(tars, path) }
-    : { kind: 'classFolders' };
+  if (tars.length > 0 && folders.length === 0) {
+    const named = splitsOfStems(tars.map(stemOf));
+    const { items, ...choice } = takeSplit(tars.sort(byCodeUnit), (file) => named.get(stemOf(file))!, request);
+    return {
+      kind: 'shards',
+      shards: items.map((file) => ({ path: below(path, file), gzip: !file.endsWith('.tar') })),
+      ...choice,
+    };
+  }
+  await lookForSplits(request, from, folders);
+  return { kind: 'classFolders' };
 }
 
-async function kindOfFile(from: SourceFiles, path: string, head: Uint8Array): Promise<SourceKind> {
+/** Most often they lie right in the folder: then the choice is asked for before anything is read. */
+async function lookForSplits(request: SplitRequest, from: SourceFiles, folders: string[]): Promise<void> {
+  if (request.split) return;
+  const splits: string[] = [];
+  for (const name of folders) {
+    const split = splitOfWord(name);
+    if (split !== null && (await from.names(below(request.path, name))).folders.length > 0) splits.push(split);
+  }
+  checkSplit(splits, request);
+}
+
+async function kindOfFile(request: SplitRequest, from: SourceFiles, head: Uint8Array): Promise<SourceKind> {
+  const { path } = request;
   const known = magicOf(head);
   const folder = dirname(path);
   const beside = async () => (await from.names(folder)).files;
@@ -55,7 +90,9 @@ async function kindOfFile(from: SourceFiles, path: string, head: Uint8Array): Pr
     const inside = await headOf(from, { path, gzip: true }, 4).catch(() => new Uint8Array());
     return idxDimensions(inside) === null ? known : { kind: 'idx', folder, files: await beside(), file: path };
   }
-  if (known.kind === 'parquet') return { kind: 'parquet', paths: [path] };
+  if (known.kind === 'parquet') {
+    return { kind: 'parquet', paths: [path], ...checkSplit(splitOfFile(path).splits, request) };
+  }
   if (known.kind !== 'other') return known;
   if (idxDimensions(head) !== null) return { kind: 'idx', folder, files: await beside(), file: path };
   const isBatch = head.length > 0 && path.endsWith('.bin');
@@ -64,23 +101,10 @@ async function kindOfFile(from: SourceFiles, path: string, head: Uint8Array): Pr
 
 const TAR = /\.(tar|tar\.gz|tgz)$/;
 
-/** `train-000000.tar`, `train-000001.tar`, ... are of one set; INVALID_INPUT names the sets if there are more. */
-function oneSetOf(tars: string[], folder: string): { path: string; gzip: boolean }[] {
-  const sets = [...new Set(tars.map((file) => file.replace(/([-_.]?\d+)?\.(tar|tar\.gz|tgz)$/, '')))];
-  if (sets.length > 1) {
-    throw invalid(
-      `expected the shards of one split in ${folder} (name-000000.tar, name-000001.tar, ...), got ${sets.sort(byCodeUnit).join(', ')}: ` +
-        'name one shard, or put the shards of one split into a folder',
-      { path: folder },
-    );
-  }
-  return tars.sort(byCodeUnit).map((file) => ({ path: below(folder, file), gzip: !file.endsWith('.tar') }));
-}
-
 function magicOf(head: Uint8Array): SourceKind {
   const ascii = (from: number, to: number) => Buffer.from(head.subarray(from, to)).toString('latin1');
   if (head[0] === 0x1f && head[1] === 0x8b) return { kind: 'tar', gzip: true };
-  if (ascii(0, 4) === 'PAR1') return { kind: 'parquet', paths: [] };
+  if (ascii(0, 4) === 'PAR1') return { kind: 'parquet', paths: [], split: null, splits: [] };
   if (head.length === 512 && isTarHeader(head)) return { kind: 'tar', gzip: false };
   const known: [string, string][] = [
     ['PK', 'a zip file'],
@@ -111,21 +135,12 @@ async function tablesIn(from: SourceFiles, folder: string, files: string[], fold
   if (names.length === 0 && folders.includes('data')) {
     names = (await from.names(below(folder, 'data'))).files.filter(isTable).map((name) => `data/${name}`);
   }
-  const splits = new Set(names.flatMap((name) => splitOf(name) ?? []));
-  if (splits.size > 1) {
-    throw invalid(
-      `expected the files of one split in ${folder}, got ${[...splits].sort(byCodeUnit).join(', ')}: ` +
-        'name one file, or put the files of one split into a folder',
-      { path: folder },
-    );
-  }
-  return names.sort(byCodeUnit).map((name) => below(folder, name));
+  return names.sort(byCodeUnit);
 }
 
-/** `data/train-00000-of-00002.parquet` and `train.parquet` are of train; other names tell no split. */
-function splitOf(name: string): string | null {
-  const sharded = /([^/]+)-\d{5}-of-\d{5}\.parquet$/.exec(name)?.[1];
-  if (sharded !== undefined) return sharded;
-  const plain = basename(name, '.parquet');
-  return SPLITS.has(plain.toLowerCase()) ? plain : null;
+/** Files that count their parts (`train-00000-of-00002.parquet`) are of sets; of the others, a word of the name may tell the split. */
+function splitOfTable(names: readonly string[]): (name: string) => string | null {
+  const isPart = (name: string) => /-\d+-of-\d+\.parquet$/.test(name);
+  const named = splitsOfStems(names.filter(isPart).map(stemOf));
+  return (name) => (isPart(name) ? named.get(stemOf(name))! : splitOfStem(stemOf(name)));
 }

@@ -22,6 +22,8 @@ export interface ImportRequest {
   path: string;
   /** Class names to take; null or absent: all. */
   classes?: readonly string[] | null;
+  /** The split to take; null or absent: the only one. */
+  split?: string | null;
   /** The version before, of the same dataset: images it has stay in their chunks, so that they are not encoded again. */
   previous?: ArtifactManifest | null;
   /** A folder for sorted runs; what is written there is removed again. */
@@ -76,6 +78,8 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
       duplicates: facts.duplicates,
       ignored: summary.ignored,
       format: summary.format,
+      split: summary.split,
+      splits: summary.splits,
     };
     const manifest = await publish(request, content, { entries, chunks, sources: summary.sources, packs });
     return { digest: content.digest, images: content.images, classes: content.classes, manifest };
@@ -101,7 +105,10 @@ async function sortedBefore(
   }
 }
 
-async function scan({ scanner, store, projectId, path, classes, onProgress, signal }: ImportRequest, into: LineSorter) {
+async function scan(
+  { scanner, store, projectId, path, classes, split, onProgress, signal }: ImportRequest,
+  into: LineSorter,
+) {
   const packs: BlobReference[] = [];
   const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
     const pack = await putBlob(store, projectId, bytes, 'application/octet-stream');
@@ -109,7 +116,8 @@ async function scan({ scanner, store, projectId, path, classes, onProgress, sign
     const uri = blobKey(projectId, pack.sha256);
     return { kind: 'object', uri, format: 'pack', bytes: pack.bytes, etag: `sha256:${pack.sha256}` };
   };
-  const found = await scanner.scan({ path, classes: classes ?? null, writePack, ...(signal ? { signal } : {}) });
+  const request = { path, classes: classes ?? null, split: split ?? null, writePack, ...(signal ? { signal } : {}) };
+  const found = await scanner.scan(request);
   let images = 0;
   let bytes = 0;
   for await (const image of found.images) {

@@ -19,6 +19,9 @@ export type DatasetVersionContent = {
   duplicates: { withinClass: number; acrossClasses: number };
   ignored: { count: number; examples: string[] };
   format: string;
+  /** The split that it is, and all that there were; null and none where no name told. */
+  split: string | null;
+  splits: string[];
 };
 
 /** A run of entries of one class: what one encode task handles. A type, so that it is a JsonObject. */

@@ -58,16 +58,22 @@ describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
     });
   });
 
-  it('takes the training split of two and tells of the other', async () => {
+  it('takes the training split of two unless another is asked for', async () => {
     await withFolder(async (root) => {
       await writeIdx(root, 'train', small);
       const test = await writeIdx(root, 't10k', { ...small, labels: [5] });
       const both = await scanned(root);
       expect(both.images).toHaveLength(4);
-      expect(both.summary.ignored).toMatchObject({ count: 1, examples: [/^t10k.*another split/] as never });
+      expect(both.summary).toMatchObject({ split: 'train', splits: ['test', 'train'], ignored: { count: 0 } });
+      const tested = await scanned(root, {}, null, 'test');
+      expect(pairs(tested)).toEqual([`5 ${digestOf(0, 20)}`]);
+      expect(tested.summary).toMatchObject({ split: 'test', splits: ['test', 'train'] });
       expect(pairs(await scanned(test))).toEqual([`5 ${digestOf(0, 20)}`]);
       await writeIdx(root, 'extra-train', small);
-      await expect(scanned(root)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: /one split/ as never });
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /one split.*got extra-train, t10k, train: choose one with split/ as never,
+      });
     });
   });
 
@@ -126,9 +132,11 @@ describe('CIFAR', () => {
       const test = await folderOf10(root);
       const found = await scanned(root);
       expect(pairs(found)).toEqual(['dog', 'cat', 'dog'].map((name, i) => `${name} ${digestOf(i, CIFAR_BYTES)}`));
-      expect(found.summary).toMatchObject({
-        format: 'cifar',
-        ignored: { count: 1, examples: ['test_batch.bin (test split)'] },
+      expect(found.summary).toMatchObject({ format: 'cifar', split: 'train', splits: ['test', 'train'] });
+      expect(pairs(await scanned(root, {}, null, 'test'))).toEqual([`cat ${digestOf(3, CIFAR_BYTES)}`]);
+      await expect(scanned(root, {}, null, 'val')).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /split validation.*got test, train: choose one of these/ as never,
       });
       for (const { entry, bytes, pixels } of await found.read()) {
         expect(sha256(bytes)).toBe(entry.sha256);

@@ -86,8 +86,11 @@ describe('a WebDataset', () => {
       await shard(join(root, 'val-000000.tar'), [{ cls: '1' }]);
       await expect(scanned(root)).rejects.toMatchObject({
         code: 'INVALID_INPUT',
-        message: /shards of one split.*got train, val/ as never,
+        message: /one split.*got train, validation: choose one with split/ as never,
       });
+      const val = await scanned(root, {}, null, 'val');
+      expect(pairs(val)).toEqual(await expected(['1']));
+      expect(val.summary).toMatchObject({ split: 'validation', splits: ['train', 'validation'] });
     });
   });
 

@@ -227,7 +227,14 @@ function scannerOf(images: Record<string, number[]>): SourceScanner {
         images: (async function* () {
           yield* scanned;
         })(),
-        summary: () => ({ format: 'folder', sources: [], emptyClasses: [], ignored: { count: 0, examples: [] } }),
+        summary: () => ({
+          format: 'folder',
+          sources: [],
+          split: null,
+          splits: [],
+          emptyClasses: [],
+          ignored: { count: 0, examples: [] },
+        }),
       };
     },
   };
