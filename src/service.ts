@@ -188,6 +188,7 @@ function datasetImporter(store: ObjectStore, stateDir: string): DatasetImporter 
         projectId,
         path: source.path,
         classes: source.classes,
+        split: source.split,
         previous,
         tempDir: join(stateDir, 'temporary'),
         onProgress,

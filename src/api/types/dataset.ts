@@ -1,4 +1,5 @@
-import { Ctx, Field, Int, ObjectType } from 'type-graphql';
+import { Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
+import { type DatasetFacts, datasetFacts } from '../../control/dataset-facts.ts';
 import {
   type ClassCount,
   type DatasetVersionView,
@@ -40,6 +41,7 @@ export class Dataset extends Node {
 export class DatasetVersion extends Node {
   declare datasetId: string;
   declare artifactId: string | null;
+  declare classes: ClassCount[] | null;
 
   @Field(() => Dataset, { description: 'The dataset it is a version of.' })
   dataset(@Ctx() { loaders }: ApiContext): Promise<unknown> {
@@ -76,8 +78,86 @@ export class DatasetVersion extends Node {
   @Field(() => Int, { nullable: true, description: 'Number of images; null until READY.' })
   images!: number | null;
 
-  @Field(() => [ClassImages], { nullable: true, description: 'Its classes in label order; null until READY.' })
-  classes!: ClassCount[] | null;
+  @Field(() => [ClassImages], {
+    name: 'classes',
+    nullable: true,
+    description: 'Its classes in label order; null until READY.',
+  })
+  classImages(): ClassImages[] | null {
+    return this.classes && classImages(this.classes, this.classes);
+  }
+
+  @Field(() => ClassBalance, {
+    nullable: true,
+    description: 'How evenly its images are spread over its classes; null until READY.',
+  })
+  async balance(@Ctx() { loaders }: ApiContext): Promise<ClassBalance | null> {
+    const facts = await this.facts(loaders);
+    if (!facts) return null;
+    const { smallest, largest, imbalanceRatio, effectiveClasses } = facts.balance;
+    const [least, most] = classImages([smallest, largest], this.classes!) as [ClassImages, ClassImages];
+    return { smallest: least, largest: most, imbalanceRatio, effectiveClasses };
+  }
+
+  @Field(() => Duplicates, {
+    nullable: true,
+    description: 'Images whose bytes occur more than once; null until READY.',
+  })
+  async duplicates(@Ctx() { loaders }: ApiContext): Promise<Duplicates | null> {
+    return (await this.facts(loaders))?.duplicates ?? null;
+  }
+
+  @Field(() => Long, { nullable: true, description: 'Bytes of its images as stored; null until READY.' })
+  async bytes(@Ctx() { loaders }: ApiContext): Promise<number | null> {
+    return (await this.facts(loaders))?.bytes ?? null;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What `source` was found to be: folder, tar, tar.gz, parquet, webdataset, cifar or idx; null until READY.',
+  })
+  async format(@Ctx() { loaders }: ApiContext): Promise<string | null> {
+    return (await this.facts(loaders))?.format ?? null;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The split of `source` that its images are of; null where no name told one, and until READY.',
+  })
+  async split(@Ctx() { loaders }: ApiContext): Promise<string | null> {
+    return (await this.facts(loaders))?.split ?? null;
+  }
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'The splits that `source` was found to have, in order of their names; null until READY.',
+  })
+  async splits(@Ctx() { loaders }: ApiContext): Promise<string[] | null> {
+    return (await this.facts(loaders))?.splits ?? null;
+  }
+
+  @Field(() => IgnoredFiles, {
+    nullable: true,
+    description:
+      'Files of `source` that the import passed over although they are no companions (text, JSON, hidden files); null until READY.',
+  })
+  async ignored(@Ctx() { loaders }: ApiContext): Promise<IgnoredFiles | null> {
+    return (await this.facts(loaders))?.ignored ?? null;
+  }
+
+  @Field(() => Int, { nullable: true, description: 'Number of encode tasks that its images make; null until READY.' })
+  async chunks(@Ctx() { loaders }: ApiContext): Promise<number | null> {
+    return (await this.facts(loaders))?.chunks ?? null;
+  }
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'A line for people on its images and one on where they were read from; null until READY.',
+  })
+  async summary(@Ctx() { loaders }: ApiContext): Promise<string[] | null> {
+    return (await this.facts(loaders))?.summary ?? null;
+  }
 
   @Field(() => Problem, { nullable: true, description: 'Why its import failed.' })
   error!: DatasetVersionView['error'];
@@ -95,7 +175,17 @@ export class DatasetVersion extends Node {
 
   @Field(() => DateTime, { nullable: true, description: 'When its import ended.' })
   endedAt!: Date | null;
+
+  private async facts(loaders: ApiContext['loaders']): Promise<DatasetFacts | null> {
+    const artifact = this.artifactId === null ? null : await loaders.artifact.load(this.artifactId);
+    return artifact && datasetFacts(artifact);
+  }
 }
+
+const classImages = (some: readonly ClassCount[], all: readonly ClassCount[]): ClassImages[] => {
+  const total = all.reduce((sum, { images }) => sum + images, 0);
+  return some.map(({ name, images }) => ({ name, images, share: images / total }));
+};
 
 @ObjectType({ description: 'What an import was asked to read.' })
 export class DatasetSource {
@@ -104,6 +194,9 @@ export class DatasetSource {
 
   @Field(() => [String], { nullable: true, description: 'Class names to take; null: all.' })
   classes!: string[] | null;
+
+  @Field(() => String, { nullable: true, description: 'The split that was asked for; null: none in particular.' })
+  split!: string | null;
 }
 
 @ObjectType({ description: 'What an import has read so far.' })
@@ -122,6 +215,49 @@ export class ClassImages {
 
   @Field(() => Int, { description: 'Images, those to be held out included.' })
   images!: number;
+
+  @Field(() => Float, { description: 'Its share of the images of the version, 0 to 1.' })
+  share!: number;
+}
+
+@ObjectType({ description: 'How evenly images are spread over classes.' })
+export class ClassBalance {
+  @Field(() => ClassImages, { description: 'The class of the fewest images; of several, the first in label order.' })
+  smallest!: ClassImages;
+
+  @Field(() => ClassImages, { description: 'The class of the most images; of several, the first in label order.' })
+  largest!: ClassImages;
+
+  @Field(() => Float, {
+    description: 'Imbalance ratio: images of the largest class over those of the smallest, 1 or more.',
+  })
+  imbalanceRatio!: number;
+
+  @Field(() => Float, {
+    description:
+      "Effective number of classes: exp of the Shannon entropy of the classes' shares, from 1 to the number of classes, which it reaches where all are equal.",
+  })
+  effectiveClasses!: number;
+}
+
+@ObjectType({ description: 'Images whose stored bytes occur before, in order of class and digest. They are kept.' })
+export class Duplicates {
+  @Field(() => Int, { description: 'Images that occur before in the same class.' })
+  withinClass!: number;
+
+  @Field(() => Int, { description: 'Times that an image occurs in one more class: it has contradictory labels.' })
+  acrossClasses!: number;
+}
+
+@ObjectType({ description: 'Files that an import passed over.' })
+export class IgnoredFiles {
+  @Field(() => Int, { description: 'How many.' })
+  count!: number;
+
+  @Field(() => [String], {
+    description: 'Some of them, at most five, with the reason where the name does not tell it.',
+  })
+  examples!: string[];
 }
 
 @ObjectType({ description: 'An error of something that was carried out in the background.' })
