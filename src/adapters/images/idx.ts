@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
 import { fileState, unreadable } from './source-file.ts';
@@ -21,7 +22,12 @@ export function hasIdx(files: readonly string[]): boolean {
 /** The images of one split of the folder; where none is asked for, the only ones, or those for training. */
 export async function idxIn(request: SplitRequest, files: readonly string[], limits: ScanLimits): Promise<RawDataset> {
   const { path: folder } = request;
-  const all = new Map(files.filter((file) => IMAGES.test(file)).map((file) => [stemOfImages(file), file]));
+  const all = new Map(
+    files
+      .filter((file) => IMAGES.test(file))
+      .sort(byCodeUnit)
+      .map((file) => [stemOfImages(file), file]),
+  );
   const named = splitsOfStems(all.keys());
   const training = [...all.keys()].filter((stem) => splitOfStem(stem) === 'train');
   const { items, ...choice } = takeSplit(
