@@ -192,6 +192,7 @@ function datasetImporter(
         projectId,
         path: source.path,
         classes: source.classes,
+        split: source.split,
         previous,
         tempDir: join(stateDir, 'temporary'),
         onProgress,

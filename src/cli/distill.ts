@@ -4,6 +4,7 @@ import { join, resolve, sep } from 'node:path';
 import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
 import { type ApiClient } from './client.ts';
+import { type ImportFacts, importSummary } from './import-summary.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
@@ -18,6 +19,8 @@ export interface DistillRequest {
   priorPath: string;
   /** Class names to take; null: all. */
   classes: string[] | null;
+  /** The split to take; null: the only one. */
+  split: string | null;
   /** The recipe without what this command finds out: dataset version and prior. */
   recipe: Record<string, unknown>;
   /** Folder that the products are written to. */
@@ -65,11 +68,17 @@ export async function distill(client: ApiClient, request: DistillRequest, interr
 
 async function importDataset(
   client: ApiClient,
-  { path, name, classes }: DistillRequest,
+  { path, name, classes, split }: DistillRequest,
   progress: Progress,
   interrupt: AbortSignal,
 ): Promise<string> {
-  const input = { path: isUrl(path) ? path : resolve(path), name, classes, idempotencyKey: randomUUID() };
+  const input = {
+    path: isUrl(path) ? path : resolve(path),
+    name,
+    classes,
+    split,
+    idempotencyKey: randomUUID(),
+  };
   const { importDataset: answer } = await client.send<{
     importDataset: Refusal & { version: { id: string }; reused: boolean };
   }>('ImportDataset', { input });
@@ -87,6 +96,7 @@ async function importDataset(
         ? 'known, nothing imported'
         : `done in ${seconds((Date.now() - startedMs) / 1000)}`;
       progress.update('import', { done: images!, total: images!, unit: 'images', ended: `${what}  ${how}` });
+      progress.say(importSummary(datasetVersion));
       return datasetVersion.id;
     }
     progress.update('import', { done: so.images, total: 0, unit: 'images' });
@@ -98,11 +108,9 @@ async function importDataset(
 /** A source that is no path of this machine (`s3://bucket/prefix`) is named as it is. */
 const isUrl = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
-interface ImportedVersion {
-  id: string;
+interface ImportedVersion extends ImportFacts {
   state: string;
   images: number | null;
-  classes: { name: string; images: number }[] | null;
   reused: boolean;
   progress: { images: number };
   error: ErrorRecord | null;

@@ -48,6 +48,7 @@ export function createProgram(host: Host): Command {
           name: 'glyphs',
           priorPath: join(host.priorsDir, 'glyphs'),
           classes: options.classes ?? null,
+          split: null,
           recipe: recipeOf(options),
           out: options.out,
         },
@@ -64,17 +65,19 @@ export function createProgram(host: Host): Command {
       )
       .argument('<dataset>', 'path of the dataset, or s3://bucket/prefix')
       .requiredOption('--prior <name|folder>', 'a prior that we ship (glyphs, cifar10), or the folder of a bundle')
-      .option('--name <name>', 'name of the dataset; default: from its path')
+      .option('--split <name>', 'the split to take where there are several, such as train or test')
+      .option('--name <name>', 'name of the dataset; default: from its path and split')
       .option('--out <folder>', 'where the products go', 'out/distill'),
-  ).action((dataset: string, options: RecipeOptions & { prior: string; name?: string }) =>
+  ).action((dataset: string, options: RecipeOptions & { prior: string; name?: string; split?: string }) =>
     onService(host, options.url, (client) =>
       distill(
         client,
         {
           path: dataset,
-          name: options.name ?? datasetName(dataset),
+          name: options.name ?? datasetName(dataset, options.split),
           priorPath: priorPath(host.priorsDir, options.prior),
           classes: options.classes ?? null,
+          split: options.split ?? null,
           recipe: recipeOf(options),
           out: options.out,
         },
@@ -175,9 +178,10 @@ function priorPath(priorsDir: string, prior: string): string {
   );
 }
 
-/** `cifar10/train.tar.gz` is `train`. */
-function datasetName(path: string): string {
-  return basename(path).replace(/\.(tar\.gz|tgz|tar|parquet)$/, '');
+/** `cifar10/train.tar.gz` is `train`, split test of `cifar10` is `cifar10-test`. */
+function datasetName(path: string, split?: string): string {
+  const name = basename(path).replace(/\.(tar\.gz|tgz|tar|parquet)$/, '');
+  return split === undefined ? name : `${name}-${split}`;
 }
 
 function wholeNumber(text: string): number {

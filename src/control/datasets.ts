@@ -15,6 +15,8 @@ export interface ImportDatasetInput {
   path: string;
   /** Class names to take; absent: all. */
   classes?: readonly string[] | null;
+  /** The split to take; absent: the only one, or where the format knows it the one for training. */
+  split?: string | null;
   idempotencyKey: string;
 }
 
@@ -36,13 +38,18 @@ export async function importDataset(
   const rows = of.catalog.project(principal.projectId);
   const name = checkName(input.name);
   const idempotencyKey = checkKey(input.idempotencyKey);
-  const classes = checkClasses(input.classes ?? null);
+  const asked = {
+    name,
+    path: input.path,
+    classes: checkClasses(input.classes ?? null),
+    split: checkSplitName(input.split ?? null),
+  };
 
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
-  if (earlier) return { version: earlier.version, reused: same(earlier, name, input.path, classes, idempotencyKey) };
+  if (earlier) return { version: earlier.version, reused: same(earlier, asked, idempotencyKey) };
 
   const real = await resolveSource(input.path, of.importRoots, of.realPath);
-  const source: ImportSource = { path: real, asked: input.path, classes };
+  const source: ImportSource = { path: real, asked: input.path, classes: asked.classes, split: asked.split };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({
     datasetVersionId: newId('dsv', nowMs),
@@ -54,7 +61,7 @@ export async function importDataset(
   if (!created) {
     // Lost a race for the key: whoever won may have asked for something else.
     const winner = await rows.datasetVersionByKey(idempotencyKey);
-    if (winner) same(winner, name, input.path, classes, idempotencyKey);
+    if (winner) same(winner, asked, idempotencyKey);
   }
   const [found] = await rows.datasetVersionsById([datasetVersionId]).finally(() => of.imports.wake());
   if (!found)
@@ -65,17 +72,12 @@ export async function importDataset(
 /** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */
 function same(
   earlier: { version: DatasetVersionView; source: ImportSource; datasetName: string },
-  name: string,
-  path: string,
-  classes: string[] | null,
+  asked: { name: string; path: string; classes: string[] | null; split: string | null },
   key: string,
 ): true {
-  const was = canonicalJson({
-    name: earlier.datasetName,
-    path: earlier.source.asked,
-    classes: earlier.source.classes,
-  });
-  const is = canonicalJson({ name, path, classes });
+  const { asked: path, classes, split } = earlier.source;
+  const was = canonicalJson({ name: earlier.datasetName, path, classes, split });
+  const is = canonicalJson(asked);
   if (was !== is) {
     throw new PushforwardError(
       'IDEMPOTENCY_CONFLICT',
@@ -114,4 +116,12 @@ function checkClasses(classes: readonly string[] | null): string[] | null {
   if (twice !== undefined)
     throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
   return [...classes];
+}
+
+function checkSplitName(split: string | null): string | null {
+  if (split === null || /^[^/\\\0]{1,100}$/.test(split)) return split;
+  throw invalid(
+    `expected the name of a split (1 to 100 characters, no path), got ${JSON.stringify(split.slice(0, 100))}: name one such as train, or leave split out`,
+    { path: ['split'] },
+  );
 }

@@ -36,6 +36,8 @@ export interface ImportSource {
   asked: string;
   /** Class names to take; null: all. */
   classes: string[] | null;
+  /** The split to take; null: the only one. */
+  split: string | null;
 }
 
 export interface ImportProgress {

@@ -27,14 +27,34 @@ async function send(name: string, variables: Record<string, unknown> = {}): Prom
 
 it('takes a dataset and a prior to a finished run and its artifacts', async () => {
   const importing = await send('ImportDataset', {
-    input: { name: 'letters', path: api.folder, idempotencyKey: 'letters' },
+    input: { name: 'letters', path: api.folder, split: 'val', idempotencyKey: 'letters' },
   });
   expect(importing).toMatchObject({ __typename: 'ImportDatasetSuccess', reused: false });
   const version = await until(async () => {
     const found = await send('DatasetVersion', { id: importing.version.id });
     return found.state === 'IMPORTING' ? null : found;
   });
-  expect(version).toMatchObject({ state: 'READY', images: 100, source: { path: api.folder }, error: null });
+  expect(version).toMatchObject({
+    state: 'READY',
+    images: 100,
+    source: { path: api.folder, split: 'val' },
+    error: null,
+  });
+  expect(version).toMatchObject({
+    classes: [{ name: 'cat', images: 100, share: 1 }],
+    balance: { smallest: { name: 'cat' }, largest: { images: 100 }, imbalanceRatio: 1, effectiveClasses: 1 },
+    duplicates: { withinClass: 1, acrossClasses: 0 },
+    ignored: { count: 1, examples: ['stray.heic'] },
+    bytes: 10_000,
+    format: 'folder',
+    split: 'val',
+    splits: ['val'],
+    chunks: 1,
+    summary: [
+      '100 images of 1 class; duplicates: 1 within classes',
+      '10.0 kB of images from folder, split val; passed over 1 file (stray.heic)',
+    ],
+  });
   const datasets = await send('Datasets', { first: 1 });
   expect(datasets.nodes).toMatchObject([{ name: 'letters', latestVersion: { id: version.id, images: 100 } }]);
 

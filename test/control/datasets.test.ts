@@ -71,6 +71,25 @@ describe('an import', () => {
     await world.control.importsIdle();
   });
 
+  it('of another split is another request, under its key as under way', async () => {
+    let release = () => {};
+    world.importer.gate.hold = new Promise((go) => (release = go));
+    const ask = (split: string | null, idempotencyKey: string) =>
+      world.control.importDataset(LOCAL, { name: 'splits', path: world.folder, split, idempotencyKey });
+    const first = await ask('train', 'splits-train');
+    expect(first.version.source.split).toBe('train');
+    expect((await ask('train', 'splits-joined')).version.id).toBe(first.version.id);
+    expect((await ask('test', 'splits-test')).version.id).not.toBe(first.version.id);
+    await expect(ask('test', 'splits-train')).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
+    await expect(ask('a/b', 'splits-path')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      details: { path: ['split'] },
+    });
+    world.importer.gate.hold = null;
+    release();
+    await world.control.importsIdle();
+  });
+
   it('that fails keeps its reason, and the next one has its chance', async () => {
     world.importer.contents.set(world.folder, new PushforwardError('CORRUPT_IMAGE', 'expected an image: remove it'));
     const { version: failed } = await world.control.importDataset(LOCAL, {

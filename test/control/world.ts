@@ -124,7 +124,19 @@ function scriptedImporter() {
       const digest = sha256(JSON.stringify(classes));
       const images = classes.reduce((sum, one) => sum + one.images, 0);
       // As in the pipeline: the digest is of the images, the manifest also says where they lie.
-      return { digest, images, classes, manifest: manifestOf('datasetVersion', { digest, path: source.path }) };
+      const told = {
+        digest,
+        images,
+        classes: classes.map((one) => ({ ...one })),
+        bytes: 100 * images,
+        chunks: classes.length,
+        duplicates: { withinClass: 1, acrossClasses: 0 },
+        ignored: { count: 1, examples: ['stray.heic'] },
+        format: 'folder',
+        split: source.split,
+        splits: source.split === null ? [] : [source.split],
+      };
+      return { digest, images, classes, manifest: manifestOf('datasetVersion', { ...told, path: source.path }) };
     },
   };
   return { ...importer, contents, previous, gate };

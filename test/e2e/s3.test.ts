@@ -65,4 +65,23 @@ describe.skipIf(goMissing)('a service over S3', () => {
     const starting = startServiceProcess(join(folder, 'other'), environment('nowhere'));
     await expect(starting).rejects.toThrow(/NoSuchBucket.*make the bucket, or correct PUSHFORWARD_STORE/);
   });
+
+  it('does not start on a bucket that it may not use, with keys that are wrong, or where nothing answers', async () => {
+    const start = (name: string, more: Record<string, string>) =>
+      startServiceProcess(join(folder, name), { ...environment(bucket.bucket), ...more });
+    const denied = start('denied', environmentOf(server.stranger));
+    await expect(denied).rejects.toThrow(/AccessDenied.*give these credentials s3:GetObject, s3:PutObject/);
+    const wrong = start('wrong', environmentOf({ ...server.owner, secretAccessKey: 'another' }));
+    await expect(wrong).rejects.toThrow(/SignatureDoesNotMatch.*correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/);
+    const nothing = start('nothing', { PUSHFORWARD_S3_ENDPOINT: 'http://127.0.0.1:1' });
+    await expect(nothing).rejects.toThrow(/ECONNREFUSED.*check PUSHFORWARD_S3_ENDPOINT and that the store runs/);
+    const malformed = start('malformed', { PUSHFORWARD_STORE: 's3:/bucket' });
+    await expect(malformed).rejects.toThrow(
+      /PUSHFORWARD_STORE to be directory or s3:\/\/bucket\/prefix, got s3:\/bucket/,
+    );
+    // They leave nothing behind: on the same state directory a service starts once the settings are right.
+    const right = await start('denied', {});
+    expect((await fetch(`${right.url}/readyz`)).status).toBe(200);
+    expect(await right.end()).toBe(0);
+  });
 });

@@ -15,25 +15,43 @@ export interface RunEventRow {
   payload: Record<string, unknown>;
 }
 
-export async function importReady(
-  client: ApiClient,
-  input: { name: string; path: string; classes?: string[]; idempotencyKey?: string },
-): Promise<{ id: string; digest: string; images: number; reused: boolean }> {
+export interface ImportInput {
+  name: string;
+  path: string;
+  classes?: string[];
+  split?: string;
+  idempotencyKey?: string;
+}
+
+export interface VersionAnswer {
+  id: string;
+  state: string;
+  digest: string;
+  images: number;
+  reused: boolean;
+  error: { code: string; message: string } | null;
+}
+
+/** Imports and waits for the end, good or bad. */
+export async function importEnded(client: ApiClient, input: ImportInput): Promise<VersionAnswer> {
   const { importDataset } = await client.send<{ importDataset: { __typename: string; version: { id: string } } }>(
     'ImportDataset',
     { input: { idempotencyKey: crypto.randomUUID(), ...input } },
   );
   expect(importDataset).toMatchObject({ __typename: 'ImportDatasetSuccess' });
   for (;;) {
-    const { datasetVersion } = await client.send<{
-      datasetVersion: { id: string; state: string; digest: string; images: number; reused: boolean; error: unknown };
-    }>('DatasetVersion', { id: importDataset.version.id });
-    if (datasetVersion.state !== 'IMPORTING') {
-      expect(datasetVersion).toMatchObject({ state: 'READY', error: null });
-      return datasetVersion;
-    }
+    const { datasetVersion } = await client.send<{ datasetVersion: VersionAnswer }>('DatasetVersion', {
+      id: importDataset.version.id,
+    });
+    if (datasetVersion.state !== 'IMPORTING') return datasetVersion;
     await new Promise((wake) => setTimeout(wake, 100));
   }
+}
+
+export async function importReady(client: ApiClient, input: ImportInput): Promise<VersionAnswer> {
+  const ended = await importEnded(client, input);
+  expect(ended).toMatchObject({ state: 'READY', error: null });
+  return ended;
 }
 
 export async function registerPrior(client: ApiClient, path: string): Promise<string> {

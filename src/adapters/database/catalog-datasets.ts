@@ -211,7 +211,8 @@ async function createImport(
     .where('state', '=', 'IMPORTING')
     .select(['id', 'source'])
     .execute();
-  const read = (source: ImportSource) => canonicalJson({ path: source.path, classes: source.classes });
+  const read = (source: ImportSource) =>
+    canonicalJson({ path: source.path, classes: source.classes, split: source.split });
   const joined = underWay.find((row) => read(toImportSource(row.source)) === read(order.source));
   if (joined) {
     await tx

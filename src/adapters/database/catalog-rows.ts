@@ -29,7 +29,9 @@ export const toDataset = (row: Selectable<Datasets>): DatasetView => ({
   createdAt: row.created_at,
 });
 
-export const toImportSource = (source: JsonObject): ImportSource => source as unknown as ImportSource;
+/** Rows of before splits could be asked for have none. */
+export const toImportSource = (source: JsonObject): ImportSource =>
+  ({ split: null, ...source }) as unknown as ImportSource;
 
 export const toDatasetVersion = (row: Selectable<DatasetVersions>, reused: boolean): DatasetVersionView => ({
   id: row.id,

@@ -90,10 +90,10 @@ export function createClassFolders(
   };
 }
 
-/** The first folder above the class that is called after a split. */
+/** The nearest folder above the class that is called after a split. */
 function splitAbove(folder: string): string | null {
   const above = folder.split('/').slice(0, -1);
-  return above.map(splitOfWord).find((split) => split !== null) ?? null;
+  return above.map(splitOfWord).findLast((split) => split !== null) ?? null;
 }
 
 /**

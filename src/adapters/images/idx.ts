@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
+import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
 import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
@@ -26,7 +27,12 @@ export async function idxIn(
   limits: ScanLimits,
 ): Promise<RawDataset> {
   const { path: folder } = request;
-  const all = new Map(names.filter((file) => IMAGES.test(file)).map((file) => [stemOfImages(file), file]));
+  const all = new Map(
+    names
+      .filter((file) => IMAGES.test(file))
+      .sort(byCodeUnit)
+      .map((file) => [stemOfImages(file), file]),
+  );
   const named = splitsOfStems(all.keys());
   const training = [...all.keys()].filter((stem) => splitOfStem(stem) === 'train');
   const { items, ...choice } = takeSplit(

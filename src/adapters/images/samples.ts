@@ -73,7 +73,7 @@ export function classOfSample(sample: Sample, classNames: readonly string[] | nu
   if (number === undefined || cls === '') return null;
   // Some write the name itself into .cls.
   if (cls !== null && Number.isNaN(number)) return cls;
-  return nameOf(Number.isInteger(number) ? (number as number) : -1, classNames, `${sample.key} in ${path}`);
+  return nameOf(number as number, classNames, `${sample.key} in ${path}`);
 }
 
 /** Samples with an image that are looked at before a tar is taken for one of class folders. */

@@ -6,6 +6,7 @@ import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan 
 import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
+import { nameOf } from './scan-raw.ts';
 import {
   checkUnchanged,
   type FileState,
@@ -98,13 +99,6 @@ export async function scanParquet(
 function classOf(label: unknown, { classNames }: TableLayout, where: string): string {
   if (typeof label === 'string' && label !== '') return label;
   if (label instanceof Uint8Array && label.length > 0) return Buffer.from(label).toString('utf8');
-  if (typeof label === 'bigint' || typeof label === 'number') {
-    const value = Number(label);
-    const name = classNames ? classNames[value] : value >= 0 ? String(value) : undefined;
-    if (name !== undefined) return name;
-  }
-  throw invalid(
-    `expected a label in ${where}${classNames ? ` of 0 to ${classNames.length - 1}` : ''}, got ${String(label)}: ` +
-      'choose a split that is labelled',
-  );
+  if (typeof label === 'bigint' || typeof label === 'number') return nameOf(Number(label), classNames, where);
+  throw invalid(`expected a label for ${where}, got none: choose a split that has labels, or leave the image out`);
 }

@@ -96,12 +96,15 @@ export async function scanRaw(
   };
 }
 
-/** INVALID_INPUT if the names have none for the label. */
+/** INVALID_INPUT if the label is no whole number, or the names have none for it. */
 export function nameOf(label: number, classNames: readonly string[] | null, where: string): string {
-  const name = classNames ? classNames[label] : label >= 0 ? String(label) : undefined;
+  const counted = Number.isInteger(label) && label >= 0;
+  const name = classNames ? classNames[label] : counted ? String(label) : undefined;
   if (name !== undefined) return name;
   throw invalid(
-    `expected a label of 0 to ${classNames ? classNames.length - 1 : 'any number'} for ${where}, got ${label}: ` +
-      'correct the label, or name every class',
+    `expected a label of ${classNames ? `0 to ${classNames.length - 1}` : '0 or more'} for ${where}, got ${label}: ` +
+      (label === -1
+        ? 'choose a split that has labels, -1 says that it has none'
+        : 'correct the label, or name every class'),
   );
 }

@@ -74,8 +74,8 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
       );
     case 'other':
       throw invalid(
-        `expected a folder of class folders, a .tar or .tar.gz of class folders, or .parquet, ` +
-          `or WebDataset shards, CIFAR binary or IDX files, got ${found.what} at ${path}: ` +
+        `expected class folders (a folder, .tar or .tar.gz), Parquet, WebDataset shards, CIFAR binary or IDX, ` +
+          `got ${found.what} at ${path}: ` +
           'unpack it into class folders or make a tar of them',
         { path },
       );

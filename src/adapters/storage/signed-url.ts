@@ -41,7 +41,10 @@ export function verifySignedUrl(url: string, signingSecret: string, now: Date): 
   const { object, expires, received } = parse(url);
   const expected = signature(object, expires, signingSecret);
   if (received.length !== expected.length || !timingSafeEqual(received, expected)) throw refused('one we signed');
-  if (Number(expires) * 1000 <= now.getTime()) throw refused('one that has not expired');
+  if (Number(expires) * 1000 <= now.getTime()) {
+    const at = new Date(Number(expires) * 1000).toISOString();
+    throw refused('one that has not expired', `one that expired at ${at}`);
+  }
   checkKey(object.key);
   return object;
 }
@@ -76,6 +79,6 @@ function signature(object: SignedObject, expires: string, secret: string): Buffe
   return createHmac('sha256', secret).update(text).digest();
 }
 
-function refused(expected: string): PushforwardError {
-  return new PushforwardError('FORBIDDEN', `expected a signed URL, ${expected}, got another: ask for a new link`);
+function refused(expected: string, received = 'another'): PushforwardError {
+  return new PushforwardError('FORBIDDEN', `expected a signed URL, ${expected}, got ${received}: ask for a new link`);
 }

@@ -1,4 +1,5 @@
 import { Ctx, Field, Int, ObjectType } from 'type-graphql';
+import { type DatasetFacts, datasetFacts } from '../../control/dataset-facts.ts';
 import {
   type ClassCount,
   type DatasetVersionView,
@@ -10,6 +11,7 @@ import { type ApiContext } from '../context.ts';
 import { DatasetVersionState, ErrorCode } from '../enums.ts';
 import { DateTime, Long } from '../scalars.ts';
 import { Artifact } from './artifact.ts';
+import { ClassBalance, ClassImages, classImages, Duplicates, IgnoredFiles } from './dataset-facts.ts';
 import { Node } from './node.ts';
 
 @ObjectType({ implements: Node, description: 'A named collection of labelled images.' })
@@ -40,6 +42,7 @@ export class Dataset extends Node {
 export class DatasetVersion extends Node {
   declare datasetId: string;
   declare artifactId: string | null;
+  declare classes: ClassCount[] | null;
 
   @Field(() => Dataset, { description: 'The dataset it is a version of.' })
   dataset(@Ctx() { loaders }: ApiContext): Promise<unknown> {
@@ -76,8 +79,86 @@ export class DatasetVersion extends Node {
   @Field(() => Int, { nullable: true, description: 'Number of images; null until READY.' })
   images!: number | null;
 
-  @Field(() => [ClassImages], { nullable: true, description: 'Its classes in label order; null until READY.' })
-  classes!: ClassCount[] | null;
+  @Field(() => [ClassImages], {
+    name: 'classes',
+    nullable: true,
+    description: 'Its classes in label order; null until READY.',
+  })
+  classImages(): ClassImages[] | null {
+    return this.classes && classImages(this.classes, this.classes);
+  }
+
+  @Field(() => ClassBalance, {
+    nullable: true,
+    description: 'How evenly its images are spread over its classes; null until READY.',
+  })
+  async balance(@Ctx() { loaders }: ApiContext): Promise<ClassBalance | null> {
+    const facts = await this.facts(loaders);
+    if (!facts) return null;
+    const { smallest, largest, imbalanceRatio, effectiveClasses } = facts.balance;
+    const [least, most] = classImages([smallest, largest], this.classes!) as [ClassImages, ClassImages];
+    return { smallest: least, largest: most, imbalanceRatio, effectiveClasses };
+  }
+
+  @Field(() => Duplicates, {
+    nullable: true,
+    description: 'Images whose bytes occur more than once; null until READY.',
+  })
+  async duplicates(@Ctx() { loaders }: ApiContext): Promise<Duplicates | null> {
+    return (await this.facts(loaders))?.duplicates ?? null;
+  }
+
+  @Field(() => Long, { nullable: true, description: 'Bytes of its images as stored; null until READY.' })
+  async bytes(@Ctx() { loaders }: ApiContext): Promise<number | null> {
+    return (await this.facts(loaders))?.bytes ?? null;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What `source` was found to be: folder, tar, tar.gz, parquet, webdataset, cifar or idx; null until READY.',
+  })
+  async format(@Ctx() { loaders }: ApiContext): Promise<string | null> {
+    return (await this.facts(loaders))?.format ?? null;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The split of `source` that its images are of; null where no name told one, and until READY.',
+  })
+  async split(@Ctx() { loaders }: ApiContext): Promise<string | null> {
+    return (await this.facts(loaders))?.split ?? null;
+  }
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'The splits that `source` was found to have, in order of their names; null until READY.',
+  })
+  async splits(@Ctx() { loaders }: ApiContext): Promise<string[] | null> {
+    return (await this.facts(loaders))?.splits ?? null;
+  }
+
+  @Field(() => IgnoredFiles, {
+    nullable: true,
+    description:
+      'Files of `source` that the import passed over although they are no companions (text, JSON, hidden files); null until READY.',
+  })
+  async ignored(@Ctx() { loaders }: ApiContext): Promise<IgnoredFiles | null> {
+    return (await this.facts(loaders))?.ignored ?? null;
+  }
+
+  @Field(() => Int, { nullable: true, description: 'Number of encode tasks that its images make; null until READY.' })
+  async chunks(@Ctx() { loaders }: ApiContext): Promise<number | null> {
+    return (await this.facts(loaders))?.chunks ?? null;
+  }
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'A line for people on its images and one on where they were read from; null until READY.',
+  })
+  async summary(@Ctx() { loaders }: ApiContext): Promise<string[] | null> {
+    return (await this.facts(loaders))?.summary ?? null;
+  }
 
   @Field(() => Problem, { nullable: true, description: 'Why its import failed.' })
   error!: DatasetVersionView['error'];
@@ -95,6 +176,11 @@ export class DatasetVersion extends Node {
 
   @Field(() => DateTime, { nullable: true, description: 'When its import ended.' })
   endedAt!: Date | null;
+
+  private async facts(loaders: ApiContext['loaders']): Promise<DatasetFacts | null> {
+    const artifact = this.artifactId === null ? null : await loaders.artifact.load(this.artifactId);
+    return artifact && datasetFacts(artifact);
+  }
 }
 
 @ObjectType({ description: 'What an import was asked to read.' })
@@ -107,6 +193,9 @@ export class DatasetSource {
 
   @Field(() => [String], { nullable: true, description: 'Class names to take; null: all.' })
   classes!: string[] | null;
+
+  @Field(() => String, { nullable: true, description: 'The split that was asked for; null: none in particular.' })
+  split!: string | null;
 }
 
 @ObjectType({ description: 'What an import has read so far.' })
@@ -116,15 +205,6 @@ export class DatasetImportProgress {
 
   @Field(() => Long, { description: 'Bytes of those images as stored.' })
   bytes!: number;
-}
-
-@ObjectType({ description: 'A class and how many images it has.' })
-export class ClassImages {
-  @Field(() => String, { description: 'The label name.' })
-  name!: string;
-
-  @Field(() => Int, { description: 'Images, those to be held out included.' })
-  images!: number;
 }
 
 @ObjectType({ description: 'An error of something that was carried out in the background.' })

@@ -135,6 +135,13 @@ export class ImportDatasetInput {
   classes?: string[] | null;
 
   @Field(() => String, {
+    nullable: true,
+    description:
+      'The split to take, by a name or one of its usual words: `val` is `validation`. Absent: the only one there is; of CIFAR and IDX the one for training.',
+  })
+  split?: string | null;
+
+  @Field(() => String, {
     description: 'The same key gives the same version, however often it is sent. 1 to 200 characters.',
   })
   idempotencyKey!: string;

@@ -41,6 +41,8 @@ export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 
 }
 
 const PROGRESS_EVERY_IMAGES = 256;
+/** 2: the manifest tells splits. */
+const STAGE_VERSION = 2;
 
 /**
  * Reads the images at `path` once, sorts them by (class name, sha256) and publishes the version's manifest. Memory does
@@ -173,9 +175,9 @@ async function publish(
   made.packs.forEach((pack, index) => (blobs[`pack-${String(index).padStart(5, '0')}`] = pack));
   return await createPublications(store).publish(projectId, {
     formatVersion: 1,
-    id: artifactId({ stage: 'import', stageVersion: 1, options, inputs: [] }),
+    id: artifactId({ stage: 'import', stageVersion: STAGE_VERSION, options, inputs: [] }),
     stage: 'import',
-    stageVersion: 1,
+    stageVersion: STAGE_VERSION,
     kind: 'datasetVersion',
     options,
     inputs: [],

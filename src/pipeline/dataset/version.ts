@@ -49,7 +49,8 @@ export function datasetContent(manifest: ArtifactManifest): DatasetVersionConten
       `expected artifact ${manifest.id} to be a datasetVersion, got ${manifest.kind}: name the artifact of a dataset version`,
     );
   }
-  return manifest.content as DatasetVersionContent;
+  // Manifests of before splits were told have none.
+  return { split: null, splits: [], ...manifest.content } as unknown as DatasetVersionContent;
 }
 
 /** In the order of the entries: class by class. */

@@ -1,3 +1,4 @@
+import { describeImages } from '../dataset/describe.ts';
 import { type Made } from './made.ts';
 
 export interface CardFacts {
@@ -29,6 +30,8 @@ configs:
 
 Distilled by optimal quantization: each class was encoded into the latent space of the prior
 ${made.prior.name} ${made.prior.version}, quantized with ${made.imagesPerClass} points, and the points were decoded into images.
+
+The dataset that it was distilled from has ${plain(describeImages(made.datasetVersion))}.
 
 | column | meaning |
 |---|---|

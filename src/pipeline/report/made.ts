@@ -1,11 +1,12 @@
+import { type ImagesFacts } from '../dataset/describe.ts';
 import { type Recipe } from '../recipe.ts';
 
 /**
- * What a synthetic dataset was made from; written into the Parquet file, the card and the manifest. The dataset version by its digest alone:
- * where its images lie makes no difference to the bytes.
+ * What a synthetic dataset was made from; written into the Parquet file, the card and the manifest. The dataset version by its digest and what
+ * follows from that: where its images lie makes no difference to the bytes.
  */
 export interface Made {
-  datasetVersion: { digest: string; images: number };
+  datasetVersion: { digest: string } & ImagesFacts;
   prior: { id: string; name: string; version: string; license: string };
   imagesPerClass: number;
   /** What else of the recipe the images follow from. */

@@ -1,10 +1,14 @@
 import { type JsonObject } from '../../base/json.ts';
+import { describeImages } from '../dataset/describe.ts';
+import { type Made } from './made.ts';
 
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
 export interface ReportFigures {
   title: string;
-  datasetVersion: { digest: string; images: number };
-  prior: { id: string; name: string; version: string; license: string };
+  datasetVersion: Made['datasetVersion'];
+  /** Where its images were read from, in words. */
+  source: string;
+  prior: Made['prior'];
   classes: ClassRow[];
   stages: StageRow[];
   /** Points in all. */
@@ -94,6 +98,8 @@ ${stages.map(stageRow).join('\n')}
 <h2>Where it comes from</h2>
 <dl>
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
+<dt>Its images</dt><dd>${escape(describeImages(figures.datasetVersion))}</dd>
+<dt>Read from</dt><dd>${escape(figures.source)}</dd>
 <dt>Prior</dt><dd>${escape(figures.prior.name)} ${escape(figures.prior.version)} (${escape(figures.prior.license)}), <code>${escape(figures.prior.id)}</code></dd>
 <dt>Exponent of the training weights</dt><dd>a = ${figures.weightExponent}</dd>
 </dl>

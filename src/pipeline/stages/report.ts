@@ -1,6 +1,9 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
+import { classBalance } from '../dataset/balance.ts';
+import { describeSource } from '../dataset/describe.ts';
+import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
 import { datasetCard } from '../report/card.ts';
@@ -19,11 +22,13 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 2,
+  version: 3,
 
   async plan(context) {
     const classes = classArtifacts(context.published);
-    const made = await provenance(context);
+    const { store, projectId, inputs } = context;
+    const version = datasetContent(await readManifest(store, projectId, inputs['datasetVersion']!));
+    const made = await provenance(context, version);
     const identity = classes.flatMap((entry) => [
       entry.codebook,
       entry.images,
@@ -36,7 +41,11 @@ export const report: Stage = {
       weights: context.recipe.weights,
       made,
     };
-    const page: JsonObject = { ...dataset, task: 'page', figures: figures(context, made) as unknown as JsonObject };
+    const page: JsonObject = {
+      ...dataset,
+      task: 'page',
+      figures: figures(context, made, version) as unknown as JsonObject,
+    };
     const tasks = [dataset, page].map((options, index) =>
       taskOf(report, {
         index,
@@ -72,14 +81,13 @@ interface ReportOptions {
   figures?: ReportFigures;
 }
 
-async function provenance({ store, projectId, inputs, recipe }: PlanContext): Promise<JsonObject> {
-  const version = await readManifest(store, projectId, inputs['datasetVersion']!);
+async function provenance(
+  { store, projectId, inputs, recipe }: PlanContext,
+  { digest, images, classes, duplicates }: DatasetVersionContent,
+): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
-    datasetVersion: {
-      digest: version.content['digest'] as string,
-      images: version.content['images'] as number,
-    },
+    datasetVersion: { digest, images, balance: classBalance(classes), duplicates },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
     imagesPerClass: recipe.imagesPerClass,
     recipe: {
@@ -104,13 +112,14 @@ function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
   }));
 }
 
-function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
+function figures({ published, recipe }: PlanContext, made: JsonObject, version: DatasetVersionContent): ReportFigures {
   const { datasetVersion, prior } = made as unknown as Made;
   const labels = published.get('label') ?? [];
   const codebooks = published.get('quantize') ?? [];
   return {
     title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
     datasetVersion,
+    source: describeSource(version),
     prior,
     classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),

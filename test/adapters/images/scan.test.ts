@@ -307,7 +307,7 @@ describe('anything else', () => {
       await writeFile(join(root, 'a.tar'), bytes);
       await expect(scan(join(root, 'a.tar'))).rejects.toMatchObject({
         code: 'INVALID_INPUT',
-        message: /\.tar\.gz of class folders, or \.parquet/ as never,
+        message: /folder, \.tar or \.tar\.gz\), Parquet, WebDataset/ as never,
       });
     });
   });

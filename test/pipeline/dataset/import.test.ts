@@ -102,6 +102,30 @@ describe('importDataset', () => {
     });
   });
 
+  it('takes the split that is asked for, which is the same version as that split alone', async () => {
+    await withFolder(async (root) => {
+      const store = createMemoryStore();
+      const [train, test] = [await pictures({ cat: 5, dog: 4 }), { 'cat/t.png': await picture(90) }];
+      const under = (split: string, of: Files) =>
+        Object.fromEntries(Object.entries(of).map(([path, bytes]) => [`${split}/${path}`, bytes]));
+      const both = await writeFolder(join(root, 'both'), { ...under('train', train), ...under('val', test) });
+      const alone = await run(store, root, await writeFolder(join(root, 'alone'), test));
+      const found = await run(store, root, both, { split: 'val' });
+      expect(found.digest).toBe(alone.digest);
+      expect(datasetContent(found.manifest)).toMatchObject({
+        images: 1,
+        split: 'validation',
+        splits: ['train', 'validation'],
+      });
+      expect(datasetContent(alone.manifest)).toMatchObject({ split: null, splits: [] });
+      await expect(run(store, root, both)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        details: { splits: ['train', 'validation'] },
+      });
+      expect(await readdir(join(root, 'temporary'))).toEqual([]);
+    });
+  });
+
   it('publishes what it returns, once, with every blob', async () => {
     await withFolder(async (root) => {
       const store = createMemoryStore();

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createArchiveWriter } from '../../../src/adapters/images/archive.ts';
 import { unpackTar } from '../../../src/cli/untar.ts';
 import { type ArchiveFile, type SyntheticRow } from '../../../src/pipeline/ports.ts';
+import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { datasetCard } from '../../../src/pipeline/report/card.ts';
 import { folderNames, imageFolder } from '../../../src/pipeline/report/image-folder.ts';
 import { webDataset } from '../../../src/pipeline/report/webdataset.ts';
@@ -167,7 +168,15 @@ it('the card names every shard and every folder that has another name', () => {
     names: ['Cat', 'cat'],
     rows: 2,
     made: {
-      datasetVersion: { digest: 'd', images: 10 },
+      datasetVersion: {
+        digest: 'd',
+        images: 10,
+        balance: classBalance([
+          { name: 'Cat', images: 5 },
+          { name: 'cat', images: 5 },
+        ]),
+        duplicates: { withinClass: 0, acrossClasses: 2 },
+      },
       prior: { id: 'p', name: 'tiny', version: '1', license: 'MIT' },
       imagesPerClass: 1,
       recipe: {} as never,
@@ -179,4 +188,5 @@ it('the card names every shard and every folder that has another name', () => {
   });
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
+  expect(card).toContain('has 10 images of 2 classes, 5 in each; duplicates: 2 across classes.');
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createTextOutlines } from '../../../src/adapters/images/text.ts';
+import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { contactSheet } from '../../../src/pipeline/report/contact-sheet.ts';
 import { reportPage, type ReportFigures } from '../../../src/pipeline/report/page.ts';
 
@@ -7,7 +8,16 @@ const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
 const figures = (name: string): ReportFigures => ({
   title: name,
-  datasetVersion: { digest: 'd', images: 1000 },
+  datasetVersion: {
+    digest: 'd',
+    images: 1000,
+    balance: classBalance([
+      { name, images: 600 },
+      { name: 'dog', images: 400 },
+    ]),
+    duplicates: { withinClass: 3, acrossClasses: 0 },
+  },
+  source: `1.0 MB of images from tar; passed over 1 file (${name})`,
   prior: { id: 'p', name, version: '1', license: name },
   classes: [
     {
@@ -41,6 +51,9 @@ describe('the page', () => {
     const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
     expect(page).toContain('<td>25.00%</td>');
     expect(page).toContain('none held out');
+    expect(page).toContain(
+      '<dd>1,000 images of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
+    );
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
   });

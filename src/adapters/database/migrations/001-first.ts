@@ -23,7 +23,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       dataset_id text not null references datasets,
       number integer not null,
       state text not null check (state in ('IMPORTING', 'READY', 'FAILED')),
-      -- what it reads: { path, asked, classes }, the path with links followed and as it was asked for; classes null: all
+      -- what it reads: { path, asked, classes, split }, the path with links followed and as it was asked for; null: all classes, the only split
       source jsonb not null,
       -- { images, bytes } so far
       progress jsonb not null default '{}',

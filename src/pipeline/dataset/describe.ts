@@ -1,0 +1,56 @@
+import { type ClassBalance } from './balance.ts';
+import { type DatasetVersionContent } from './version.ts';
+
+/** What the images themselves tell, wherever they lie. A type, so that it is a JsonObject. */
+export type ImagesFacts = {
+  images: number;
+  balance: ClassBalance;
+  duplicates: DatasetVersionContent['duplicates'];
+};
+
+/** `50,000 images of 10 classes, 5,000 in each; no duplicates`. Class names in it may hold anything. */
+export function describeImages({ images, balance, duplicates }: ImagesFacts): string {
+  const { classes, smallest, largest, imbalanceRatio, effectiveClasses } = balance;
+  const spread =
+    smallest.images === largest.images
+      ? `${count(smallest.images)} in each`
+      : `from ${count(smallest.images)} (${smallest.name}) to ${count(largest.images)} (${largest.name}), ` +
+        `${rounded(imbalanceRatio)} to 1, as even as ${rounded(effectiveClasses)} classes`;
+  return `${counted(images, 'image')} of ${counted(classes, 'class', 'classes')}${classes > 1 ? `, ${spread}` : ''}; ${repeated(duplicates)}`;
+}
+
+/** `120.1 MB of images from tar.gz, split train (others: test); passed over 3 files (a.heic, ...)`. */
+export function describeSource({
+  format,
+  bytes,
+  split,
+  splits,
+  ignored,
+}: Pick<DatasetVersionContent, 'format' | 'bytes' | 'split' | 'splits' | 'ignored'>): string {
+  const others = splits.filter((name) => name !== split).join(', ');
+  const own = split === null ? '' : `, split ${split}${others === '' ? '' : ` (others: ${others})`}`;
+  const { examples } = ignored;
+  const more = ignored.count > examples.length ? ', ...' : '';
+  const passed =
+    ignored.count === 0 ? '' : `; passed over ${counted(ignored.count, 'file')} (${examples.join(', ')}${more})`;
+  return `${size(bytes)} of images from ${format}${own}${passed}`;
+}
+
+function repeated({ withinClass, acrossClasses }: ImagesFacts['duplicates']): string {
+  const parts = [
+    ...(withinClass > 0 ? [`${count(withinClass)} within classes`] : []),
+    ...(acrossClasses > 0 ? [`${count(acrossClasses)} across classes`] : []),
+  ];
+  return parts.length > 0 ? `duplicates: ${parts.join(', ')}` : 'no duplicates';
+}
+
+const count = (value: number): string => value.toLocaleString('en-US');
+const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`;
+const rounded = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+
+function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
+}
