@@ -166,5 +166,5 @@ async function fileAt(path: string): Promise<BigIntStats | null> {
 /** Every put makes a new inode, and the time tells apart inodes whose number was used before. */
 function headOf(key: string, stats: BigIntStats): ObjectHead {
   const etag = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(36)).join('-');
-  return { key, bytes: Number(stats.size), etag };
+  return { key, bytes: Number(stats.size), etag, modifiedAt: stats.mtime };
 }
