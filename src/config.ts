@@ -34,6 +34,8 @@ export interface Config {
   lease: { durationMs: number; renewEveryMs: number };
   releaseDeadlineMs: number;
   maxAttempts: number;
+  /** Between the passes that delete what no policy keeps. */
+  retentionEveryMs: number;
   /** What child processes inherit: everything but the password of the database, which workers never see. */
   childEnvironment: Record<string, string | undefined>;
 }
@@ -63,6 +65,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     releaseDeadlineMs: integer(env, 'PUSHFORWARD_RELEASE_DEADLINE_MS', 30_000, 100, 3_600_000),
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
+    retentionEveryMs: 60_000 * integer(env, 'PUSHFORWARD_RETENTION_MINUTES', 60, 1, 10_000),
     childEnvironment: { ...env, DATABASE_URL: undefined },
   };
 }

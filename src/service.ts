@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createCatalog } from './adapters/database/catalog.ts';
 import { migrate, openDatabase, ping } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
+import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createLocalExecutor } from './adapters/processes/local-executor.ts';
@@ -22,7 +23,7 @@ import { type Config } from './config.ts';
 import { createControl } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
 import { createEngine } from './engine/index.ts';
-import { createPublications } from './pipeline/artifacts.ts';
+import { createPublications, storedObjects } from './pipeline/artifacts.ts';
 import { importDataset } from './pipeline/dataset/import.ts';
 import { createPlanner } from './pipeline/planner.ts';
 import { type LocateObjects, type ObjectStore } from './pipeline/ports.ts';
@@ -51,6 +52,8 @@ export async function startService(config: Config): Promise<Service> {
     requireLoopbackHost(config.host);
     await makeStateDir(config.stateDir);
     stops.push(await takeStateDir(config.stateDir));
+    // What imports left that were killed.
+    await rm(temporaryDir(config.stateDir), { recursive: true, force: true });
     const telemetry = startTelemetry({
       serviceName: 'pushforward',
       version: config.version,
@@ -78,6 +81,7 @@ export async function startService(config: Config): Promise<Service> {
       signingSecret,
       publicUrl: () => url,
     });
+    const objects = storedObjects(store);
     const executor = createLocalExecutor({
       slots: config.local.slots,
       priceUsdPerHour: config.local.priceUsdPerHour,
@@ -88,7 +92,7 @@ export async function startService(config: Config): Promise<Service> {
     });
     stops.push(() => executor.close());
     const engine = createEngine({
-      runs: createRunStore({ db, url: databaseUrl }),
+      runs: createRunStore({ db, url: databaseUrl, objects }),
       publications: createPublications(store),
       planner: createPlanner(store),
       executors: [executor],
@@ -100,11 +104,13 @@ export async function startService(config: Config): Promise<Service> {
       releaseDeadlineMs: config.releaseDeadlineMs,
     });
     const control = createControl({
-      catalog: createCatalog(db),
+      catalog: createCatalog(db, objects),
       engine,
       importer: datasetImporter(store, createSourceLocator({ s3: config.s3 }), config.stateDir),
       registrar: priorRegistrar(store),
       store,
+      retention: createRetentionStore({ db, url: databaseUrl, objects }),
+      retentionEveryMs: config.retentionEveryMs,
       clock: systemClock,
       log,
       importRoots: config.importRoots,
@@ -194,7 +200,7 @@ function datasetImporter(
         classes: source.classes,
         split: source.split,
         previous,
-        tempDir: join(stateDir, 'temporary'),
+        tempDir: temporaryDir(stateDir),
         onProgress,
         signal,
       }),
@@ -218,6 +224,8 @@ function priorRegistrar(store: ObjectStore): PriorRegistrar {
     },
   };
 }
+
+const temporaryDir = (stateDir: string): string => join(stateDir, 'temporary');
 
 interface Announcement {
   process: ProcessIdentity;

@@ -63,6 +63,18 @@ export const TaskCache = registered('TaskCache', 'Whether a task had to be carri
   MISS: 'This run made it.',
 });
 
+export const ArtifactState = registered('ArtifactState', 'Whether the bytes of an artifact are there, and stay.', {
+  KEPT: 'They are there.',
+  DOOMED: 'They are there, and are deleted after a grace period unless a run uses the artifact.',
+  DELETED: 'They are gone; the artifact still tells what it was. A run that needs it makes it again.',
+});
+
+export const DoomReason = registered('DoomReason', 'Why a policy does not keep an artifact.', {
+  KIND_EXPIRED: 'The days of its kind are over, or it is a stage that lists such.',
+  VERSION_NOT_KEPT: 'A version of a dataset that is not among the newest, and no kept run read it.',
+  RUN_NOT_KEPT: 'No kept run read or wrote it, and nothing that is kept was made from it.',
+});
+
 export const ErrorCode = registered(
   'ErrorCode',
   'The closed set of error codes.',

@@ -10,6 +10,7 @@ const MEMBERS: Partial<Record<ErrorCode, string>> = {
   NOT_FOUND: 'NotFound',
   IDEMPOTENCY_CONFLICT: 'IdempotencyConflict',
   NOT_READY: 'NotReady',
+  ARTIFACT_DELETED: 'NotReady',
   SOURCE_UNREADABLE: 'SourceUnreadable',
   SOURCE_CHANGED: 'SourceUnreadable',
   UNSAFE_PATH: 'SourceUnreadable',

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import { type ProjectReader } from '../control/control.ts';
 import { FIGURES_STAGE } from '../control/figures.ts';
-import { type EventPageRequest, type TaskPageRequest } from '../control/ports.ts';
+import { type EventPageRequest, type PinView, type TaskPageRequest } from '../control/ports.ts';
 import {
   type ArtifactView,
   type AttemptView,
@@ -88,6 +88,11 @@ export function createLoaders(rows: ProjectReader) {
       (ids) => rows.runsUsingArtifacts(ids),
       (found) => found.artifactId,
       (found) => found.run,
+    ),
+    pinsOfArtifact: grouped<PinView, PinView>(
+      (ids) => rows.pinsOfArtifacts(ids),
+      (pin) => pin.artifactId,
+      (pin) => pin,
     ),
     /** One more task than asked for says whether there are more. */
     tasksOfStage: new DataLoader<TaskPageRequest, TaskView[], string>(

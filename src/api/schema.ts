@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql';
 import { ArtifactLineage } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
+import { RetentionResolver } from './resolvers/retention.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
 import { Artifact } from './types/artifact.ts';
 import { Dataset, DatasetVersion } from './types/dataset.ts';
@@ -13,7 +14,7 @@ import { Run } from './types/run.ts';
 /** The schema that the service answers with. */
 export function buildApiSchema(): GraphQLSchema {
   return buildSchemaSync({
-    resolvers: [Queries, Mutations, Subscriptions, ArtifactLineage],
+    resolvers: [Queries, Mutations, Subscriptions, ArtifactLineage, RetentionResolver],
     orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.

@@ -1,8 +1,7 @@
 import { type Clock } from '../base/clock.ts';
 import { type Log } from '../base/log.ts';
-import { type BlobReference } from '../engine/ports.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
-import { downloadUrl } from './artifacts.ts';
+import { type ArtifactFile, downloadUrl } from './artifacts.ts';
 import { importDataset, type ImportDatasetInput } from './datasets.ts';
 import { followEvents } from './events.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
@@ -14,8 +13,10 @@ import {
   type PriorRegistrar,
   type ProjectCatalog,
   type RealPath,
+  type RetentionStore,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
+import { createRetention, createRetentionRunner, type Retention } from './retention/retention.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
 import { type DatasetVersionView, type PriorView, type RunEventView, type RunView } from './views.ts';
 
@@ -25,6 +26,9 @@ export interface ControlOptions {
   importer: DatasetImporter;
   registrar: PriorRegistrar;
   store: ObjectStore;
+  retention: RetentionStore;
+  /** Pause between the passes of retention. */
+  retentionEveryMs: number;
   clock: Clock;
   log: Log;
   /** Where imports in place may read; null: anywhere (embedded mode, loopback only). */
@@ -62,13 +66,14 @@ export interface Control {
   ): AsyncGenerator<RunEventView, void>;
   downloadUrl(
     principal: Principal,
-    blob: BlobReference,
+    file: ArtifactFile,
     options: { filename: string; expiresSeconds: number },
   ): Promise<string>;
+  readonly retention: Retention;
   /** Resolves where the database answers. */
   ready(): Promise<void>;
   now(): Date;
-  /** Makes sure of the default project and takes up pending imports. */
+  /** Makes sure of the default project, takes up pending imports and begins with the passes of retention. */
   start(): Promise<void>;
   /** Resolves once no import is pending. */
   importsIdle(): Promise<void>;
@@ -78,6 +83,7 @@ export interface Control {
 export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
   const closing = new AbortController();
+  const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
   return {
     authenticate: async (request) => authenticateLocal(request),
     read: (principal) => options.catalog.project(principal.projectId),
@@ -88,17 +94,20 @@ export function createControl(options: ControlOptions): Control {
     cancelRun: (principal, runId) => cancelRun(options, principal, runId),
     runEvents: (principal, runId, after, signal) =>
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
-    downloadUrl: (principal, blob, of) => downloadUrl(options.store, principal, blob, of),
+    downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
+    retention: createRetention(options, closing.signal),
     ready: () => options.catalog.ping(),
     now: () => options.clock.now(),
     async start() {
       await options.catalog.ensureProject(DEFAULT_PROJECT);
       imports.wake();
+      passes.start();
     },
     importsIdle: () => imports.idle(),
     async close() {
       closing.abort();
       await imports.close();
+      await passes.stopped();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type Clock } from '../base/clock.ts';
-import { toErrorRecord } from '../base/errors.ts';
+import { PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
 import { type ArtifactManifest } from '../engine/ports.ts';
 import { type Catalog, type DatasetImporter, type PendingImport, type ProjectCatalog } from './ports.ts';
@@ -63,6 +63,8 @@ export function createImportRunner(of: {
     } catch (error) {
       await progress.settle();
       if (stopping.signal.aborted) return;
+      // What it relied on was deleted under it: it is imported anew.
+      if (error instanceof PushforwardError && error.details['swept'] === true) throw error;
       const record = toErrorRecord(error);
       log.warn('import failed', { code: record.code, error: record.message });
       await rows.failImport(pending.datasetVersionId, record);

@@ -2,6 +2,8 @@
 import { type ErrorRecord } from '../base/errors.ts';
 import { type ArtifactManifest, type LaunchRequest, type RunState } from '../engine/ports.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
+import { type Page, type PageRequest } from './paging.ts';
+import { type PinView } from './retention/rows.ts';
 import {
   type ArtifactView,
   type AttemptView,
@@ -17,6 +19,8 @@ import {
   type TaskView,
 } from './views.ts';
 
+export type * from './paging.ts';
+export type * from './retention/rows.ts';
 export type * from './views.ts';
 
 /** The rows of every project. Implemented by adapters/database/catalog.ts. */
@@ -36,19 +40,6 @@ export interface PendingImport {
   datasetId: string;
   datasetName: string;
   source: ImportSource;
-}
-
-/** Pages are cut by key, so rows added meanwhile never shift them. */
-export interface PageRequest {
-  /** How many rows at most. */
-  first: number;
-  /** Id of the last row of the page before, or null. */
-  after: string | null;
-}
-
-export interface Page<T> {
-  items: T[];
-  hasMore: boolean;
 }
 
 export interface RunFilter {
@@ -109,6 +100,7 @@ export interface ProjectCatalog {
   usersOfArtifacts(ids: readonly string[]): Promise<{ artifactId: string; user: ArtifactView }[]>;
   /** Runs that read these artifacts. */
   runsUsingArtifacts(ids: readonly string[]): Promise<{ artifactId: string; run: RunView }[]>;
+  pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
 }
 
 export interface ImportOrder {

@@ -47,7 +47,7 @@ export async function launchRun(
   const version = readyVersion(found.version);
   checkLaunch(recipe, version.classes, prior.description);
 
-  const { run, created } = await of.engine.launch({
+  const launched = of.engine.launch({
     projectId: principal.projectId,
     recipe: asJson(recipe),
     recipeDigest: recipeDigest(recipe),
@@ -56,6 +56,9 @@ export async function launchRun(
     inputs: { datasetVersion: version.artifactId, prior: prior.artifactId },
     idempotencyKey,
     fingerprint,
+  });
+  const { run, created } = await launched.catch((error: unknown) => {
+    throw inputDeleted(error);
   });
   return { run: await getRun(rows, run.id), reused: !created };
 }
@@ -81,6 +84,13 @@ function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView
     `expected the recipe that idempotency key ${key} was first used for (run ${earlier.id}), got another recipe: use a new key for a new run`,
     { path: ['idempotencyKey'], runId: earlier.id },
   );
+}
+
+/** The field of the launch input whose artifact is gone; any other error as it is. */
+function inputDeleted(error: unknown): unknown {
+  if (!(error instanceof PushforwardError) || error.code !== 'ARTIFACT_DELETED') return error;
+  const path = ['recipe', `${String(error.details['role'])}Id`];
+  return new PushforwardError(error.code, error.message, { ...error.details, path }, { cause: error });
 }
 
 function missing(what: string, id: string, field: string, remedy: string): PushforwardError {

@@ -114,6 +114,12 @@ export interface AttemptView {
   endedAt: Date | null;
 }
 
+/** DOOMED: deleted after a grace period unless someone uses it. DELETED: the row tells what it was, the bytes are gone. */
+export type ArtifactState = 'KEPT' | 'DOOMED' | 'DELETED';
+
+/** Why a policy does not keep an artifact. */
+export type DoomReason = 'KIND_EXPIRED' | 'VERSION_NOT_KEPT' | 'RUN_NOT_KEPT';
+
 export interface ArtifactView {
   id: string;
   kind: string;
@@ -127,6 +133,12 @@ export interface ArtifactView {
   usage: Usage | null;
   costUsd: number;
   createdAt: Date;
+  state: ArtifactState;
+  /** Null where it is KEPT. */
+  doomedAt: Date | null;
+  doomedBecause: DoomReason | null;
+  /** Null until it is DELETED. */
+  deletedAt: Date | null;
 }
 
 export interface RunEventView {

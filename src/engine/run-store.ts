@@ -16,6 +16,7 @@ export interface RunStore {
   /**
    * Writes the run, its stages, its inputs and `run.created`, or, where (project, idempotency key) is taken, nothing:
    * then `run` is the one that took it.
+   * @throws ARTIFACT_DELETED for an input whose bytes are gone; those that are there stay while the run is in flight
    */
   insertRun(run: NewRun): Promise<{ run: RunRecord; created: boolean }>;
   findRun(projectId: string, runId: string): Promise<RunRecord | null>;
@@ -68,7 +69,10 @@ export interface RunChange {
   /** Moves all tasks of the run in these states to CANCELLED; returns how many. */
   cancelTasks(from: readonly TaskState[]): Promise<number>;
   setItemsDone(items: ReadonlyMap<string, number>): Promise<void>;
-  /** Artifact rows (unless there), their input edges, and that the run wrote them. */
+  /**
+   * Artifact rows (unless there), their input edges, and that the run wrote them. From here on they stay.
+   * @throws STORE_UNAVAILABLE for one that was deleted since it was found: to be looked up again
+   */
   recordArtifacts(artifacts: readonly NewArtifact[]): Promise<void>;
   addCost(stage: string, allocatedSeconds: number, costUsd: number): Promise<void>;
   /** Brings the counts of a stage up to its tasks and returns it. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
-import { type ObjectStore } from './ports.ts';
+import { type ObjectStore, type StoredObjects } from './ports.ts';
 
 /** The identity of an artifact: what it is made from, never how fast or where. */
 export function artifactId(of: { stage: string; stageVersion: number; options: JsonObject; inputs: string[] }): string {
@@ -11,8 +11,14 @@ export function artifactId(of: { stage: string; stageVersion: number; options: J
   );
 }
 
-export const artifactKey = (projectId: string, id: string): string => `projects/${projectId}/artifacts/${id}.json`;
-export const blobKey = (projectId: string, digest: string): string => `projects/${projectId}/blobs/${digest}`;
+export const artifactsPrefix = (projectId: string): string => `projects/${projectId}/artifacts/`;
+export const blobsPrefix = (projectId: string): string => `projects/${projectId}/blobs/`;
+export const artifactKey = (projectId: string, id: string): string => `${artifactsPrefix(projectId)}${id}.json`;
+export const blobKey = (projectId: string, digest: string): string => `${blobsPrefix(projectId)}${digest}`;
+
+export function storedObjects(store: Pick<ObjectStore, 'head'>): StoredObjects {
+  return { manifestKey: artifactKey, blobKey, bytesOf: async (key) => (await store.head(key))?.bytes ?? null };
+}
 
 /** Writes a blob under its digest, see `putNamed`. */
 export async function putBlob(

@@ -51,6 +51,16 @@ export interface ObjectHead {
   key: string;
   bytes: number;
   etag: string;
+  /** When these bytes were written, by the store's clock. */
+  modifiedAt: Date;
+}
+
+/** Where the objects of an artifact lie, and whether they do. For whoever keeps rows of them. Implemented by `pipeline`. */
+export interface StoredObjects {
+  manifestKey(projectId: string, artifactId: string): string;
+  blobKey(projectId: string, sha256: string): string;
+  /** Bytes of the object, or null where there is none. */
+  bytesOf(key: string): Promise<number | null>;
 }
 
 /** What is asked of a store whose objects are read in place and never written. */

@@ -41,6 +41,7 @@ beforeAll(async () => {
     runId: () => theirs.runId,
     id: () => theirs.runId,
     imagesPerClass: () => 1,
+    days: () => 1,
     name: () => newId('name'),
     path: () => api.folder,
     idempotencyKey: () => newId('key'),
@@ -66,26 +67,30 @@ async function populate(principal: Principal, name: string) {
   };
   const runs = [await launch(shared.id), await launch(alone.id), await launch(alone.id)];
   await quantized(api, runs[0]!, ['both'], principal);
-  await quantized(api, runs[1]!, [`${name} class`], principal);
+  const [codebook] = await quantized(api, runs[1]!, [`${name} class`], principal);
+  await api.control.retention.pin(principal, codebook!.id, `${name} note`);
+  await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
   return { versionId: alone.id, priorId: prior.id, runId: runs[1]!, finished: runs[2]! };
 }
 
 /** Ids, names and digests of a project, as the database has them, and the cursors of its lists. */
 async function textsOf(projectId: string): Promise<Record<string, string[]>> {
   const { db } = api;
-  const of = <T extends 'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts'>(table: T) =>
+  type Table = 'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts' | 'artifact_pins';
+  const of = (table: Table) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, keys, priors, runs, artifacts] = await Promise.all([
+  const [datasets, versions, keys, priors, runs, artifacts, pins] = await Promise.all([
     of('datasets'),
     of('dataset_versions'),
     of('import_keys'),
     of('priors'),
     of('runs'),
     of('artifacts'),
+    of('artifact_pins'),
   ]);
   const runIds = runs.map((run) => run['id'] as string);
   const tasks = await db.selectFrom('tasks').select(['id', 'title']).where('run_id', 'in', runIds).execute();
@@ -105,6 +110,7 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     attempt: texts(attempts, 'id'),
     name: [...texts(datasets, 'name'), ...texts(priors, 'name'), ...texts(tasks, 'title')],
     digest: [...texts(versions, 'digest'), ...texts(priors, 'digest'), ...texts(runs, 'recipe_digest')],
+    note: texts(pins, 'note'),
     key: [...texts(keys, 'key'), ...texts(runs, 'idempotency_key')],
     blob: artifacts.flatMap((row) =>
       Object.values((row['manifest'] as { blobs: Record<string, { sha256: string }> }).blobs).map((one) => one.sha256),
@@ -184,6 +190,7 @@ async function snapshot(): Promise<string[][]> {
     ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'].map(
       (table) => rows(table, project),
     ),
+    ...['artifact_pins', 'retention_policies', 'blob_references', 'swept_objects'].map((table) => rows(table, project)),
     ...['stages', 'tasks', 'attempts', 'run_events'].map((table) => rows(table, ofRuns)),
   ]);
 }

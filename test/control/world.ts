@@ -3,6 +3,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCatalog } from '../../src/adapters/database/catalog.ts';
+import { createRetentionStore } from '../../src/adapters/database/retention.ts';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { createDirectoryStore } from '../../src/adapters/storage/directory.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -15,7 +16,7 @@ import { type Principal } from '../../src/control/identity.ts';
 import { type DatasetImporter, type EngineControl, type PriorRegistrar } from '../../src/control/ports.ts';
 import { type ClassCount, type DatasetVersionView, type PriorView } from '../../src/control/views.ts';
 import { type ArtifactManifest, type RunChange, type RunStore } from '../../src/engine/ports.ts';
-import { artifactId, createPublications, putBlob } from '../../src/pipeline/artifacts.ts';
+import { artifactId, createPublications, putBlob, storedObjects } from '../../src/pipeline/artifacts.ts';
 import { type PriorDescription } from '../../src/pipeline/prior/description.ts';
 import { startTestPostgres } from '../support/postgres.ts';
 
@@ -29,10 +30,11 @@ export async function startWorld() {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'pushforward-control-')));
   const postgres = await startTestPostgres();
   const { db, url } = await postgres.database();
-  const catalog = createCatalog(db);
-  const runs = createRunStore({ db, url });
   const at = { url: 'http://127.0.0.1:1' };
   const store = createDirectoryStore({ root: join(folder, 'store'), signingSecret: SECRET, publicUrl: () => at.url });
+  const objects = storedObjects(store);
+  const catalog = createCatalog(db, objects);
+  const runs = createRunStore({ db, url, objects });
   const engine = scriptedEngine(runs);
   const importer = scriptedImporter();
   const registrar = scriptedRegistrar();
@@ -42,6 +44,8 @@ export async function startWorld() {
     importer,
     registrar,
     store,
+    retention: createRetentionStore({ db, url, objects }),
+    retentionEveryMs: 3_600_000,
     clock: systemClock,
     log: silentLog,
     importRoots: null,
@@ -53,6 +57,7 @@ export async function startWorld() {
     folder,
     db,
     url,
+    objects,
     catalog,
     runs,
     store,

@@ -6,7 +6,7 @@ import { type ByteRange, type GetOptions, type ObjectStore } from '../../src/pip
 
 /** An object store in memory, and what was asked of it. */
 export interface MemoryStore extends ObjectStore {
-  readonly objects: Map<string, { bytes: Uint8Array; etag: string }>;
+  readonly objects: Map<string, { bytes: Uint8Array; etag: string; modifiedAt: Date }>;
   /** Calls of `get`, with ranges. */
   readonly reads: { key: string; offset: number; bytes: number }[];
 }
@@ -48,7 +48,7 @@ export function createMemoryStore(): MemoryStore {
         throw new PushforwardError('CORRUPT_ARTIFACT', `expected a body with digest ${options.sha256}, got ${digest}`);
       }
       if (options.ifAbsent && objects.has(key)) return { written: false, bytes: bytes.length, sha256: digest };
-      objects.set(key, { bytes, etag: String(++writes) });
+      objects.set(key, { bytes, etag: String(++writes), modifiedAt: new Date() });
       return { written: true, bytes: bytes.length, sha256: digest };
     },
     async get(key, range, options) {
@@ -62,14 +62,14 @@ export function createMemoryStore(): MemoryStore {
     async head(key) {
       checkKey(key);
       const found = objects.get(key);
-      return found ? { key, bytes: found.bytes.length, etag: found.etag } : null;
+      return found ? { key, ...found, bytes: found.bytes.length } : null;
     },
     async *list(prefix) {
       checkPrefix(prefix);
       const keys = [...objects.keys()].filter((name) => name.startsWith(prefix));
       for (const key of keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
-        const { bytes, etag } = objects.get(key)!;
-        yield { key, bytes: bytes.length, etag };
+        const found = objects.get(key)!;
+        yield { key, ...found, bytes: found.bytes.length };
       }
     },
     async *listFolder(prefix) {

@@ -7,10 +7,14 @@ import { migrate, openDatabase } from '../../src/adapters/database/connection.ts
 import { startEmbeddedPostgres } from '../../src/adapters/database/embedded.ts';
 import { type Database } from '../../src/adapters/database/schema.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { storedObjects } from '../../src/pipeline/artifacts.ts';
+import { type StoredObjects } from '../../src/pipeline/ports.ts';
 
 export interface TestDatabase {
   url: string;
   db: Kysely<Database>;
+  /** Of a store that has nothing. */
+  objects: StoredObjects;
 }
 
 export interface TestPostgres {
@@ -38,7 +42,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
       const url = server.url.replace(/[^/]+$/, name);
       const db = openDatabase({ url, connections: 8 });
       open.push(db);
-      return { url, db };
+      return { url, db, objects: storedObjects({ head: async () => null }) };
     },
     async stop() {
       await Promise.all(open.map((db) => db.destroy()));

@@ -1,12 +1,17 @@
 import { type Kysely } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
-import { toArtifact } from './catalog-rows.ts';
+import { toArtifact, toPin } from './catalog-rows.ts';
 import { toRunView } from './run-rows.ts';
 import { type Database } from './schema.ts';
 
 type ArtifactQueries = Pick<
   ProjectCatalog,
-  'artifactsById' | 'artifactsByRun' | 'inputsOfArtifacts' | 'usersOfArtifacts' | 'runsUsingArtifacts'
+  | 'artifactsById'
+  | 'artifactsByRun'
+  | 'inputsOfArtifacts'
+  | 'usersOfArtifacts'
+  | 'runsUsingArtifacts'
+  | 'pinsOfArtifacts'
 >;
 
 export function artifactQueries(db: Kysely<Database>, projectId: string): ArtifactQueries {
@@ -89,6 +94,17 @@ export function artifactQueries(db: Kysely<Database>, projectId: string): Artifa
         .orderBy('runs.id', 'desc')
         .execute();
       return rows.map((row) => ({ artifactId: row.used, run: toRunView(row) }));
+    },
+
+    async pinsOfArtifacts(ids) {
+      if (ids.length === 0) return [];
+      const rows = await db
+        .selectFrom('artifact_pins')
+        .where('project_id', '=', projectId)
+        .where('artifact_id', 'in', [...ids])
+        .selectAll()
+        .execute();
+      return rows.map(toPin);
     },
   };
 }

@@ -1,9 +1,10 @@
 import { type Kysely, type Transaction } from 'kysely';
 import { canonicalJson } from '../../base/json.ts';
 import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
+import { type StoredObjects } from '../../pipeline/ports.ts';
+import { insertArtifacts } from './artifact-writes.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
-import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
 
 type DatasetQueries = Pick<
@@ -25,7 +26,7 @@ type DatasetQueries = Pick<
  * earlier version keeps its row, so that its id still answers, but gives its number up for a negative one:
  * `number > 0` are the versions, and a negative row stands for the version of the same dataset and digest.
  */
-export function datasetQueries(db: Kysely<Database>, projectId: string): DatasetQueries {
+export function datasetQueries(db: Kysely<Database>, projectId: string, objects: StoredObjects): DatasetQueries {
   const versions = () => db.selectFrom('dataset_versions').where('project_id', '=', projectId);
   const datasets = () => db.selectFrom('datasets').where('project_id', '=', projectId);
 
@@ -137,7 +138,7 @@ export function datasetQueries(db: Kysely<Database>, projectId: string): Dataset
           .where('number', '>', 0)
           .select('id')
           .executeTakeFirst();
-        await insertArtifacts(tx, { projectId }, [{ manifest: imported.manifest, title: row.name }]);
+        await insertArtifacts(tx, { projectId }, [{ manifest: imported.manifest, title: row.name }], objects);
         // The same images may lie elsewhere now: the version reads them from where they were seen last.
         if (same) {
           await tx

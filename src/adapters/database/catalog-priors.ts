@@ -1,13 +1,14 @@
 import { type Kysely } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
+import { type StoredObjects } from '../../pipeline/ports.ts';
+import { insertArtifacts } from './artifact-writes.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toPrior } from './catalog-rows.ts';
-import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
 
 type PriorQueries = Pick<ProjectCatalog, 'priorsById' | 'priors' | 'savePrior'>;
 
-export function priorQueries(db: Kysely<Database>, projectId: string): PriorQueries {
+export function priorQueries(db: Kysely<Database>, projectId: string, objects: StoredObjects): PriorQueries {
   const priors = () => db.selectFrom('priors').where('project_id', '=', projectId).selectAll();
   return {
     async priorsById(ids) {
@@ -31,7 +32,7 @@ export function priorQueries(db: Kysely<Database>, projectId: string): PriorQuer
     savePrior: (id, prior) =>
       db.transaction().execute(async (tx) => {
         const title = `${prior.name} ${prior.version}`;
-        await insertArtifacts(tx, { projectId }, [{ manifest: prior.manifest, title }]);
+        await insertArtifacts(tx, { projectId }, [{ manifest: prior.manifest, title }], objects);
         const inserted = await tx
           .insertInto('priors')
           .values({

@@ -7,11 +7,13 @@ import {
   type DatasetView,
   type ImportProgress,
   type ImportSource,
+  type PinView,
   type PriorView,
   type RunEventView,
   type TaskView,
 } from '../../control/ports.ts';
 import {
+  type ArtifactPins,
   type Artifacts,
   type Attempts,
   type DatasetVersions,
@@ -119,6 +121,17 @@ export const toArtifact = (row: Selectable<Artifacts>): ArtifactView => ({
   usage: row.usage,
   costUsd: row.cost_usd,
   createdAt: row.created_at,
+  state: row.state,
+  doomedAt: row.doomed_at,
+  doomedBecause: row.doomed_because,
+  deletedAt: row.deleted_at,
+});
+
+export const toPin = (row: Selectable<ArtifactPins>): PinView => ({
+  artifactId: row.artifact_id,
+  note: row.note,
+  pinnedBy: row.pinned_by,
+  pinnedAt: row.pinned_at,
 });
 
 export const toRunEvent = (row: Selectable<RunEvents>): RunEventView => ({

@@ -1,5 +1,6 @@
 import { type Kysely } from 'kysely';
 import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
+import { type StoredObjects } from '../../pipeline/ports.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { priorQueries } from './catalog-priors.ts';
@@ -10,8 +11,8 @@ import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
 
 /** What the API reads, and the rows of datasets and priors. Runs are written by runs.ts alone. An outage is DATABASE_UNAVAILABLE. */
-export function createCatalog(db: Kysely<Database>): Catalog {
-  return { ...namingOutages(rowsOfAll(db)), project: (projectId) => namingOutages(rowsOf(db, projectId)) };
+export function createCatalog(db: Kysely<Database>, objects: StoredObjects): Catalog {
+  return { ...namingOutages(rowsOfAll(db)), project: (projectId) => namingOutages(rowsOf(db, projectId, objects)) };
 }
 
 function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
@@ -46,10 +47,10 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
   };
 }
 
-function rowsOf(db: Kysely<Database>, projectId: string): ProjectCatalog {
+function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects): ProjectCatalog {
   return {
-    ...datasetQueries(db, projectId),
-    ...priorQueries(db, projectId),
+    ...datasetQueries(db, projectId, objects),
+    ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
   };

@@ -1,14 +1,30 @@
 import pg from 'pg';
+import { type PassClaim } from '../../control/ports.ts';
 import { type ServiceClaim } from '../../engine/ports.ts';
 
-/** Any constant that nothing else in the database locks. */
-const LOCK = 7_283_411_905;
+/** Any constants that nothing else in the database locks. */
+const SERVICE = 7_283_411_905;
+const PASSES = 728_341_192;
+
+/** The right to move runs. */
+export function claimService(url: string): Promise<ServiceClaim | null> {
+  return claim(url, 'select pg_try_advisory_lock($1) as got', [SERVICE]);
+}
+
+/** The right to carry out a retention pass over a project. */
+export function claimPass(url: string, projectId: string): Promise<PassClaim | null> {
+  return claim(url, 'select pg_try_advisory_lock($1::int, hashtext($2)) as got', [PASSES, projectId]);
+}
 
 /**
- * The right to move runs, as an advisory lock of a connection of its own: it ends with the process, however that ends,
- * so a restart need not wait for a lease. The server notices a machine that vanished within about half a minute.
+ * An advisory lock of a connection of its own: it ends with the process, however that ends, so a restart need not wait
+ * for a lease. The server notices a machine that vanished within about half a minute.
  */
-export async function claimService(url: string): Promise<ServiceClaim | null> {
+async function claim(
+  url: string,
+  lock: string,
+  parameters: unknown[],
+): Promise<{ held(): boolean; release(): Promise<void> } | null> {
   const client = new pg.Client({ connectionString: url, application_name: 'pushforward claim', keepAlive: true });
   let held = true;
   client.on('error', () => (held = false));
@@ -16,7 +32,7 @@ export async function claimService(url: string): Promise<ServiceClaim | null> {
   try {
     await client.connect();
     await client.query('set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3');
-    const answer = await client.query<{ got: boolean }>('select pg_try_advisory_lock($1) as got', [LOCK]);
+    const answer = await client.query<{ got: boolean }>(lock, parameters);
     if (answer.rows[0]?.got) return { held: () => held, release: async () => void (held && (await client.end())) };
   } catch (error) {
     await client.end().catch(() => {});

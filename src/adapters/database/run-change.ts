@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import { PushforwardError } from '../../base/errors.ts';
 import { type RunChange, type RunRecord } from '../../engine/ports.ts';
+import { type StoredObjects } from '../../pipeline/ports.ts';
 import { leasedSeconds, toAttempt, toStage, toTask } from './run-rows.ts';
 import { appendEvents, insertTasks, now, recordArtifacts } from './run-writes.ts';
 import { json, text, type Database } from './schema.ts';
@@ -8,7 +9,11 @@ import { json, text, type Database } from './schema.ts';
 type Tx = Transaction<Database>;
 
 /** The changes of one transaction whose run row is locked. */
-export function createRunChange(tx: Tx, run: RunRecord): { change: RunChange; sequence(): number } {
+export function createRunChange(
+  tx: Tx,
+  run: RunRecord,
+  objects: StoredObjects,
+): { change: RunChange; sequence(): number } {
   let sequence = run.eventSequence;
   const attemptRows = () =>
     tx
@@ -173,7 +178,7 @@ export function createRunChange(tx: Tx, run: RunRecord): { change: RunChange; se
       }
     },
 
-    recordArtifacts: (artifacts) => recordArtifacts(tx, run, artifacts),
+    recordArtifacts: (artifacts) => recordArtifacts(tx, run, artifacts, objects),
 
     async addCost(stage, allocatedSeconds, costUsd) {
       await tx

@@ -1,7 +1,8 @@
-import { sql, type Kysely } from 'kysely';
-import { notFound } from '../../base/errors.ts';
+import { sql, type Kysely, type Transaction } from 'kysely';
+import { notFound, PushforwardError } from '../../base/errors.ts';
 import {
   type AttemptRecord,
+  type NewRun,
   type Published,
   type ReadyTask,
   type RunSnapshot,
@@ -9,9 +10,12 @@ import {
   type TaskState,
   type Usage,
 } from '../../engine/ports.ts';
+import { type StoredObjects } from '../../pipeline/ports.ts';
+import { rescue } from './artifact-writes.ts';
 import { claimService } from './claim.ts';
 import { namingOutages } from './outages.ts';
 import { createRunChange } from './run-change.ts';
+import { shareBytes } from './project-lock.ts';
 import { leasedSeconds, toAttempt, toRun, toStage } from './run-rows.ts';
 import { appendEvents } from './run-writes.ts';
 import { json, type Database } from './schema.ts';
@@ -20,6 +24,8 @@ export interface RunStoreOptions {
   db: Kysely<Database>;
   /** The same database: the claim has a connection of its own, since it lives as long as that does. */
   url: string;
+  /** Looked at where an artifact was deleted and is recorded again. */
+  objects: StoredObjects;
 }
 
 /** The engine's RunStore on Postgres. An outage is DATABASE_UNAVAILABLE. */
@@ -27,7 +33,7 @@ export function createRunStore(options: RunStoreOptions): RunStore {
   return namingOutages(plainRunStore(options));
 }
 
-function plainRunStore({ db, url }: RunStoreOptions): RunStore {
+function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
   return {
     claim: () => claimService(url),
 
@@ -66,6 +72,7 @@ function plainRunStore({ db, url }: RunStoreOptions): RunStore {
           .insertInto('stages')
           .values(run.stages.map((name, position) => ({ run_id: run.id, name, position, state: 'PENDING' as const })))
           .execute();
+        await keepInputs(tx, run);
         const inputs = [...new Set(Object.values(run.inputs))];
         if (inputs.length > 0) {
           await tx
@@ -172,11 +179,33 @@ function plainRunStore({ db, url }: RunStoreOptions): RunStore {
       db.transaction().execute(async (tx) => {
         const row = await tx.selectFrom('runs').selectAll().where('id', '=', runId).forUpdate().executeTakeFirst();
         if (!row) throw notFound('run', runId);
-        const { change, sequence } = createRunChange(tx, toRun(row));
+        const { change, sequence } = createRunChange(tx, toRun(row), objects);
         const value = await work(change);
         return { value, sequence: sequence() };
       }),
   };
+}
+
+/** What a run is launched on stays from here on, since the run is in flight. */
+async function keepInputs(tx: Transaction<Database>, { projectId, inputs }: NewRun): Promise<void> {
+  const ids = Object.values(inputs);
+  await shareBytes(tx, projectId);
+  const deleted = await tx
+    .selectFrom('artifacts')
+    .select('id')
+    .where('project_id', '=', projectId)
+    .where('id', '=', sql<string>`any(${ids})`)
+    .where('state', '=', 'DELETED')
+    .executeTakeFirst();
+  if (deleted) {
+    const role = Object.keys(inputs).find((name) => inputs[name] === deleted.id);
+    throw new PushforwardError(
+      'ARTIFACT_DELETED',
+      `expected artifact ${deleted.id} (${role}) in the store, got one that retention deleted: import or register it again`,
+      { artifactId: deleted.id, role },
+    );
+  }
+  await rescue(tx, projectId, ids);
 }
 
 function attemptRows(db: Kysely<Database>) {

@@ -1,6 +1,7 @@
 import { type ColumnType, type Generated } from 'kysely';
 import { type ErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
+import { type ArtifactState, type DoomReason, type RetentionPolicy } from '../../control/ports.ts';
 import {
   type ArtifactManifest,
   type AttemptState,
@@ -27,6 +28,11 @@ export interface Database {
   artifact_inputs: ArtifactInputs;
   run_artifacts: RunArtifacts;
   run_events: RunEvents;
+  blob_references: BlobReferences;
+  artifact_pins: ArtifactPins;
+  retention_policies: RetentionPolicies;
+  retention_sweeps: RetentionSweeps;
+  swept_objects: SweptObjects;
 }
 
 /** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
@@ -49,6 +55,13 @@ const REFUSED = /^\\u(?:0000|d[89a-f]..)$/;
 /** The same for a text column. The driver writes lone surrogates as U+FFFD already. */
 export function text(value: string): string {
   return value.replaceAll('\0', '\uFFFD');
+}
+
+/** Rows of one insert: Postgres takes 65535 parameters a statement. */
+const ROWS = 1000;
+
+export function* chunks<T>(of: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < of.length; i += ROWS) yield of.slice(i, i + ROWS);
 }
 
 export interface Projects {
@@ -190,6 +203,10 @@ export interface Artifacts {
   usage: Json<Usage> | null;
   cost_usd: Generated<number>;
   created_at: Time;
+  state: Generated<ArtifactState>;
+  doomed_at: OptionalTime;
+  doomed_because: ColumnType<DoomReason | null, DoomReason | null | undefined, DoomReason | null>;
+  deleted_at: OptionalTime;
 }
 
 export interface ArtifactInputs {
@@ -212,4 +229,39 @@ export interface RunEvents {
   at: Time;
   type: string;
   payload: Json<JsonObject>;
+}
+
+export interface BlobReferences {
+  project_id: string;
+  sha256: string;
+  artifact_id: string;
+  bytes: number;
+}
+
+export interface ArtifactPins {
+  project_id: string;
+  artifact_id: string;
+  note: string;
+  pinned_by: string;
+  pinned_at: Time;
+}
+
+export interface RetentionPolicies {
+  project_id: string;
+  policy: Json<RetentionPolicy>;
+  set_by: string;
+  set_at: Time;
+}
+
+export interface RetentionSweeps {
+  project_id: string;
+  swept_at: Time;
+}
+
+export interface SweptObjects {
+  project_id: string;
+  key: string;
+  sweep: string;
+  condemned_at: Time;
+  gone_at: OptionalTime;
 }

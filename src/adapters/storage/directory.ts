@@ -173,5 +173,5 @@ async function fileAt(path: string): Promise<BigIntStats | null> {
 }
 
 function headOf(key: string, stats: BigIntStats): ObjectHead {
-  return { key, bytes: Number(stats.size), etag: etagOf(stats) };
+  return { key, bytes: Number(stats.size), etag: etagOf(stats), modifiedAt: stats.mtime };
 }

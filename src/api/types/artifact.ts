@@ -1,7 +1,9 @@
 import { Arg, Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
 import { byCodeUnit } from '../../base/order.ts';
+import { type ArtifactFile } from '../../control/artifacts.ts';
 import { type ArtifactView } from '../../control/views.ts';
 import { type ApiContext } from '../context.ts';
+import { ArtifactState, DoomReason } from '../enums.ts';
 import { DateTime, Json, Long } from '../scalars.ts';
 import { Node } from './node.ts';
 
@@ -9,6 +11,7 @@ type Blob_ = ArtifactView['manifest']['blobs'][string];
 
 @ObjectType({ description: 'A file of an artifact, named by its digest.' })
 export class Blob {
+  declare artifact: ArtifactFile['artifact'];
   declare reference: Blob_;
   declare filename: string;
 
@@ -30,14 +33,31 @@ export class Blob {
     return this.reference.mediaType;
   }
 
-  @Field(() => String, { description: 'A URL that anyone holding it can GET until it expires.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A URL that anyone holding it can GET until it expires. Null with an error ARTIFACT_DELETED where the artifact is DELETED.',
+  })
   downloadUrl(
     @Ctx() { control, principal }: ApiContext,
     @Arg('expiresSeconds', () => Int, { defaultValue: 3600, description: 'Seconds until it expires, at most 7 days.' })
     expiresSeconds: number,
   ): Promise<string> {
-    return control.downloadUrl(principal, this.reference, { filename: this.filename, expiresSeconds });
+    const file = { artifact: this.artifact, blob: this.reference };
+    return control.downloadUrl(principal, file, { filename: this.filename, expiresSeconds });
   }
+}
+
+@ObjectType({ description: 'Keeps an artifact and all that it was made from, whatever the policy says.' })
+export class ArtifactPin {
+  @Field(() => String, { description: 'Why.' })
+  note!: string;
+
+  @Field(() => String, { description: 'Who pinned it.' })
+  pinnedBy!: string;
+
+  @Field(() => DateTime, { description: 'When.' })
+  pinnedAt!: Date;
 }
 
 @ObjectType({ description: 'A number that a task reported.' })
@@ -52,7 +72,7 @@ export class Metric {
 @ObjectType({
   implements: Node,
   description:
-    'What a task or a stage published, or what was imported: a manifest that points at blobs. Never changes.',
+    'What a task or a stage published, or what was imported: a manifest that points at blobs. Never changes, but for its bytes being deleted and made again.',
 })
 export class Artifact extends Node {
   declare manifest: ArtifactView['manifest'];
@@ -72,10 +92,11 @@ export class Artifact extends Node {
   bytes!: number;
 
   @Field(() => [Blob], { description: 'Its files by name.' })
-  get blobs(): { name: string; reference: Blob_; filename: string }[] {
+  get blobs(): Pick<Blob, 'name' | 'artifact' | 'reference' | 'filename'>[] {
+    const artifact = this as unknown as ArtifactView;
     return Object.entries(this.manifest.blobs)
       .sort(([a], [b]) => byCodeUnit(a, b))
-      .map(([name, reference]) => ({ name, reference, filename: name.split('/').at(-1) ?? name }));
+      .map(([name, reference]) => ({ name, artifact, reference, filename: name.split('/').at(-1) ?? name }));
   }
 
   @Field(() => [Metric], { description: 'The numbers that its task reported, by name.' })
@@ -110,4 +131,16 @@ export class Artifact extends Node {
 
   @Field(() => DateTime, { description: 'When it was recorded.' })
   createdAt!: Date;
+
+  @Field(() => ArtifactState, { description: 'Whether its bytes are there, and stay.' })
+  state!: ArtifactView['state'];
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was doomed; null where it is KEPT.' })
+  doomedAt!: Date | null;
+
+  @Field(() => DoomReason, { nullable: true, description: 'Why it was doomed; null where it is KEPT.' })
+  doomedBecause!: ArtifactView['doomedBecause'];
+
+  @Field(() => DateTime, { nullable: true, description: 'When it was deleted; null until then.' })
+  deletedAt!: Date | null;
 }

@@ -75,7 +75,7 @@ export const CancelRunResult = result('CancelRunResult', 'What came of a cancell
   NotFound,
 ]);
 
-function result<const T extends readonly ClassType[]>(name: string, description: string, types: () => T) {
+export function result<const T extends readonly ClassType[]>(name: string, description: string, types: () => T) {
   return createUnionType({
     name,
     description,

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 beforeEach(async () => {
   database = await postgres.database();
-  const catalog = createCatalog(database.db);
+  const catalog = createCatalog(database.db, database.objects);
   await catalog.ensureProject({ id: 'project_1', name: 'one' });
   rows = catalog.project('project_1');
 });
@@ -72,7 +72,7 @@ describe('the key of an import', () => {
   });
 
   it('is of its project alone', async () => {
-    const catalog = createCatalog(database.db);
+    const catalog = createCatalog(database.db, database.objects);
     await catalog.ensureProject({ id: 'project_2', name: 'two' });
     await rows.createImport(order('K'));
     expect(await catalog.project('project_2').datasetVersionByKey('K')).toBeNull();
@@ -83,7 +83,7 @@ describe('the key of an import', () => {
 describe('the catalog', () => {
   it('names an outage', async () => {
     const db = openDatabase({ url: 'postgres://x:y@127.0.0.1:1/none' });
-    const away = createCatalog(db);
+    const away = createCatalog(db, database.objects);
     const asked = [
       away.ping(),
       away.ensureProject({ id: 'p', name: 'p' }),

@@ -40,8 +40,8 @@ export function createS3Store(
     const Key = nameOf(key);
     return guarded(`look at ${key}`, async () => {
       try {
-        const { ContentLength, ETag } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key }));
-        return { key, bytes: ContentLength ?? 0, etag: plain(ETag) };
+        const { ContentLength, ETag, LastModified } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key }));
+        return { key, bytes: ContentLength ?? 0, etag: plain(ETag), modifiedAt: dated(LastModified) };
       } catch (error) {
         if (isMissing(error)) return null;
         throw error;
@@ -66,8 +66,9 @@ export function createS3Store(
   async function* list(keyPrefix: string): AsyncIterable<ObjectHead> {
     checkPrefix(keyPrefix);
     for await (const { Contents } of pages(keyPrefix)) {
-      for (const { Key, Size, ETag } of Contents ?? []) {
-        yield { key: Key!.slice(prefix.length), bytes: Size ?? 0, etag: plain(ETag) };
+      for (const { Key, Size, ETag, LastModified } of Contents ?? []) {
+        const modifiedAt = dated(LastModified);
+        yield { key: Key!.slice(prefix.length), bytes: Size ?? 0, etag: plain(ETag), modifiedAt };
       }
     }
   }
@@ -139,3 +140,6 @@ export function createS3Store(
 
 /** Some stores quote an etag in one answer and not in another. */
 const plain = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
+
+/** What has no date counts as just written, so that nobody takes it for old. */
+const dated = (lastModified: Date | undefined): Date => lastModified ?? new Date();

@@ -1,0 +1,156 @@
+import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
+import { type Principal } from '../identity.ts';
+import { type Page, type PageRequest } from '../ports.ts';
+import { TAKE_OVER_MS } from './deletion.ts';
+import { findOrphans, type OrphanReport } from './orphans.ts';
+import {
+  ORPHAN_HOURS,
+  type OrphanSweep,
+  type PassOptions,
+  type PassReport,
+  retentionPass,
+  sweepOrphans,
+} from './pass.ts';
+import { parsePolicy, type RetentionPolicyInput } from './policy.ts';
+import { type PinView, type PlanItem, type PlanTotals, type StoredPolicy } from './rows.ts';
+
+/** What a project keeps, what goes, and what is in the way. Each use case takes who asks. */
+export interface Retention {
+  /** Null: everything is kept. */
+  policy(principal: Principal): Promise<StoredPolicy | null>;
+  setPolicy(principal: Principal, input: RetentionPolicyInput | null): Promise<StoredPolicy | null>;
+  /** What would go now, whatever its grace period; nothing without a policy. */
+  plan(principal: Principal): Promise<PlanTotals>;
+  planItems(principal: Principal, page: PageRequest): Promise<Page<PlanItem>>;
+  /** One pass now. @throws NOT_READY where one is under way */
+  apply(principal: Principal): Promise<PassReport>;
+  /** Keeps an artifact and all that it was made from. @throws NOT_FOUND, ARTIFACT_DELETED, INVALID_INPUT */
+  pin(principal: Principal, artifactId: string, note: string): Promise<PinView>;
+  unpin(principal: Principal, artifactId: string): Promise<void>;
+  /** Walks the whole store of the project. */
+  orphans(principal: Principal, olderThanHours: number): Promise<OrphanReport>;
+  sweepOrphans(principal: Principal, olderThanHours: number): Promise<OrphanSweep>;
+}
+
+export function createRetention(of: PassOptions, signal: AbortSignal): Retention {
+  const rowsOf = ({ projectId }: Principal) => of.retention.project(projectId);
+  return {
+    policy: (principal) => rowsOf(principal).policy(),
+
+    async setPolicy(principal, input) {
+      const policy = input && parsePolicy(input);
+      await rowsOf(principal).setPolicy(policy, principal.actor);
+      of.log.info('retention policy set', { projectId: principal.projectId, by: principal.actor, policy });
+      return await rowsOf(principal).policy();
+    },
+
+    async plan(principal) {
+      const policy = await rowsOf(principal).policy();
+      if (!policy) return { artifacts: 0, bytes: 0, kinds: [] };
+      return await rowsOf(principal).plan(policy, of.clock.now());
+    },
+
+    async planItems(principal, page) {
+      const policy = await rowsOf(principal).policy();
+      if (!policy) return { items: [], hasMore: false };
+      return await rowsOf(principal).planItems(policy, of.clock.now(), page);
+    },
+
+    apply: ({ projectId }) => retentionPass(of, projectId, signal),
+
+    async pin(principal, artifactId, note) {
+      const pin = await rowsOf(principal).pin(artifactId, checkNote(note), principal.actor);
+      if (!pin) throw notFound('artifact', artifactId);
+      return pin;
+    },
+
+    async unpin(principal, artifactId) {
+      if (!(await rowsOf(principal).unpin(artifactId))) throw notFound('artifact', artifactId);
+    },
+
+    orphans: (principal, olderThanHours) =>
+      findOrphans({
+        store: of.store,
+        rows: rowsOf(principal),
+        projectId: principal.projectId,
+        oldBefore: new Date(of.clock.now().getTime() - checkHours(olderThanHours) * 3_600_000),
+        signal,
+      }),
+
+    sweepOrphans: async ({ projectId }, olderThanHours) =>
+      sweepOrphans(of, projectId, checkHours(olderThanHours), signal),
+  };
+}
+
+/** A pass over every project that has something to do, every so often. One that fails is logged and tried at the next. */
+export function createRetentionRunner(of: PassOptions & { everyMs: number }, signal: AbortSignal) {
+  const { retention, clock, log, everyMs } = of;
+
+  async function passes(): Promise<void> {
+    for (const { projectId } of await retention.projects()) {
+      if (signal.aborted) return;
+      try {
+        const report = await retentionPass(of, projectId, signal);
+        log.info('retention pass', { projectId, ...figures(report) });
+      } catch (error) {
+        if (signal.aborted) return;
+        // Another replica's turn.
+        if (error instanceof PushforwardError && error.code === 'NOT_READY') continue;
+        log.warn('a retention pass failed; the next one goes on', { projectId, error });
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      let pauseMs = everyMs;
+      try {
+        await passes();
+        // A run that needs what is half deleted waits for it.
+        const interrupted = (await retention.projects()).some((one) => one.interrupted);
+        if (interrupted) pauseMs = Math.min(everyMs, TAKE_OVER_MS);
+      } catch (error) {
+        log.warn('retention waits for the database', { error });
+      }
+      await clock.sleep(pauseMs, signal);
+    }
+  }
+
+  let running: Promise<void> | null = null;
+  return {
+    start: () => void (running ??= run()),
+    /** Resolves once nothing is under way, after the signal aborted. */
+    stopped: async () => void (await running),
+  };
+}
+
+function figures({ doomed, rescued, deleted, orphans }: PassReport): Record<string, number> {
+  return {
+    doomed: doomed.artifacts,
+    rescued,
+    deleted: deleted.artifacts,
+    deletedBytes: deleted.bytes,
+    ...(orphans && {
+      orphansDeleted: orphans.deleted.count,
+      orphanBytes: orphans.deleted.bytes,
+      missing: orphans.rowWithoutStore.count,
+    }),
+  };
+}
+
+function checkNote(note: string): string {
+  const trimmed = note.trim();
+  if (trimmed.length > 1000) {
+    throw invalid(`expected a note of at most 1000 characters, got ${trimmed.length}: shorten it`, { path: ['note'] });
+  }
+  return trimmed;
+}
+
+/** An hour protects what attempts are about to refer to; the default protects what was lost a day ago as well. */
+function checkHours(hours: number): number {
+  if (Number.isInteger(hours) && hours >= 1 && hours <= 100_000) return hours;
+  throw invalid(
+    `expected olderThanHours to be a whole number from 1 to 100000, got ${hours}: use ${ORPHAN_HOURS} or more`,
+    { path: ['olderThanHours'] },
+  );
+}
