@@ -124,6 +124,7 @@ export async function startService(config: Config): Promise<Service> {
         verify: (path) => verifySignedUrl(path, signingSecret, systemClock.now()),
         head: (key) => store.head(key),
         stream: (key, range) => store.stream(key, range),
+        ...('receive' in store && { receive: store.receive }),
       },
     });
     stops.push(() => api.close());

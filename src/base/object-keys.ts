@@ -1,4 +1,4 @@
-import { PushforwardError } from '../../base/errors.ts';
+import { PushforwardError } from './errors.ts';
 
 const MAX_KEY_BYTES = 1024;
 /** What common file systems allow for one name. */
@@ -22,7 +22,13 @@ export function checkPrefix(prefix: string): void {
   if (lastSlash > 0) checkKey(prefix.slice(0, lastSlash));
 }
 
-function keyFault(key: string): string | null {
+/** A folder is a prefix that ends in a slash, so that it is the beginning of whole segments. */
+export function checkFolder(folder: string): void {
+  checkKey(folder.endsWith('/') ? folder.slice(0, -1) : '');
+}
+
+/** What keeps a text from being a key, or null. */
+export function keyFault(key: string): string | null {
   if (key === '') return 'empty';
   if (!key.isWellFormed()) return 'not valid Unicode';
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `longer than ${MAX_KEY_BYTES} bytes`;
