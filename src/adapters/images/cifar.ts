@@ -1,9 +1,9 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { type Ignored, ignore } from './class-folders.ts';
 import { readNames } from './class-names.ts';
 import { byCodeUnit } from '../../base/order.ts';
-import { fileState, unreadable } from './source-file.ts';
+import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
 import { type RawDataset, type RawImages } from './scan-raw.ts';
 
 const PIXELS = { width: 32, height: 32, channels: 3, order: 'planar' } as const;
@@ -25,17 +25,17 @@ export function hasCifar(files: readonly string[]): boolean {
 }
 
 /** The training batches of the folder; without any, the test batch. The other split is passed over and told. */
-export async function cifarIn(folder: string, files: readonly string[]): Promise<RawDataset> {
-  const kind = KINDS.find(({ train, test }) => files.some((file) => train.test(file) || test.test(file)))!;
-  const split = files.some((file) => kind.train.test(file)) ? kind.train : kind.test;
+export async function cifarIn(files: SourceFiles, folder: string, names: readonly string[]): Promise<RawDataset> {
+  const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
+  const split = names.some((file) => kind.train.test(file)) ? kind.train : kind.test;
   const ignored: Ignored = { count: 0, examples: [] };
-  for (const file of files) if (split === kind.train && kind.test.test(file)) ignore(ignored, `${file} (test split)`);
-  const chosen = files.filter((file) => split.test(file)).sort(byCodeUnit);
-  return await cifarOf(folder, chosen, kind, ignored);
+  for (const file of names) if (split === kind.train && kind.test.test(file)) ignore(ignored, `${file} (test split)`);
+  const chosen = names.filter((file) => split.test(file)).sort(byCodeUnit);
+  return await cifarOf(files, folder, chosen, kind, ignored);
 }
 
 /** One batch, with the names beside it. */
-export async function cifarFile(path: string): Promise<RawDataset> {
+export async function cifarFile(files: SourceFiles, path: string): Promise<RawDataset> {
   const file = basename(path);
   const kind = KINDS.find(({ train, test }) => train.test(file) || test.test(file));
   if (!kind) {
@@ -45,26 +45,27 @@ export async function cifarFile(path: string): Promise<RawDataset> {
       { path },
     );
   }
-  return await cifarOf(dirname(path), [file], kind, { count: 0, examples: [] });
+  return await cifarOf(files, dirname(path), [file], kind, { count: 0, examples: [] });
 }
 
 async function cifarOf(
+  files: SourceFiles,
   folder: string,
-  files: string[],
+  batches: string[],
   { names, prefixBytes }: (typeof KINDS)[number],
   ignored: Ignored,
 ): Promise<RawDataset> {
-  const classNames = await readNames(join(folder, names));
+  const classNames = await readNames(files, below(folder, names));
   if (!classNames) {
-    throw invalid(`expected ${names} beside ${files[0]} in ${folder}, got none: copy it from the same archive`, {
+    throw invalid(`expected ${names} beside ${batches[0]} in ${folder}, got none: copy it from the same archive`, {
       path: folder,
     });
   }
   const recordBytes = prefixBytes + PIXEL_BYTES;
   const images: RawImages[] = [];
-  for (const file of files) {
-    const path = join(folder, file);
-    const { bytes } = await fileState(path);
+  for (const file of batches) {
+    const path = below(folder, file);
+    const { bytes } = await fileState(files, path);
     if (bytes === 0 || bytes % recordBytes !== 0) {
       throw unreadable(path, `whole records of ${recordBytes} bytes, as ${names} says`, `${bytes} bytes`);
     }

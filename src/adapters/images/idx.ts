@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { type Ignored, ignore } from './class-folders.ts';
 import { namesIn } from './class-names.ts';
@@ -6,7 +6,7 @@ import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
-import { fileState, unreadable } from './source-file.ts';
+import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
 
 const IMAGES = /images([.-])idx3-ubyte(\.gz)?$/;
 /** As the files of MNIST go by. */
@@ -22,8 +22,13 @@ export function hasIdx(files: readonly string[]): boolean {
 }
 
 /** The only images of the folder, or those for training; what else there is is passed over and told. */
-export async function idxIn(folder: string, files: readonly string[], limits: ScanLimits): Promise<RawDataset> {
-  const all = files.filter((file) => IMAGES.test(file)).sort(byCodeUnit);
+export async function idxIn(
+  files: SourceFiles,
+  folder: string,
+  names: readonly string[],
+  limits: ScanLimits,
+): Promise<RawDataset> {
+  const all = names.filter((file) => IMAGES.test(file)).sort(byCodeUnit);
   const byPrefix = new Map(all.map((file) => [file.replace(IMAGES, ''), file]));
   const training = [...byPrefix.keys()].filter((prefix) => TRAIN.test(prefix));
   const chosen = byPrefix.size === 1 ? [...byPrefix.keys()] : training;
@@ -36,29 +41,30 @@ export async function idxIn(folder: string, files: readonly string[], limits: Sc
   const file = byPrefix.get(chosen[0]!)!;
   const ignored: Ignored = { count: 0, examples: [] };
   for (const other of byPrefix.values()) if (other !== file) ignore(ignored, `${other} (another split)`);
-  return await idxFile(join(folder, file), files, limits, ignored);
+  return await idxFile(files, below(folder, file), names, limits, ignored);
 }
 
 /** @param beside names of the files in the same folder, one of which has the labels */
 export async function idxFile(
+  files: SourceFiles,
   path: string,
   beside: readonly string[],
   limits: ScanLimits,
   ignored: Ignored = { count: 0, examples: [] },
 ): Promise<RawDataset> {
-  const images = await openIdx(path, 3, 'images (idx3-ubyte)');
+  const images = await openIdx(files, path, 3, 'images (idx3-ubyte)');
   const [count, height, width] = images.sizes as [number, number, number];
   if (count === 0 || height === 0 || width === 0) {
     throw invalid(`expected images in ${path}, got ${count} of ${width}x${height}: name another file`, { path });
   }
-  const { bytes } = await fileState(path);
+  const { bytes } = await fileState(files, path);
   checkPromise(images, count * height * width, bytes, limits);
-  const labels = await readLabels(labelsBeside(path, beside), count, path, limits);
+  const labels = await readLabels(files, labelsBeside(path, beside), count, path, limits);
   return {
     format: 'idx',
     files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
     pixels: { width, height, channels: 1, order: 'interleaved' },
-    classNames: await namesIn(dirname(path)),
+    classNames: await namesIn(files, dirname(path)),
     ignored,
   };
 }
@@ -67,7 +73,7 @@ function labelsBeside(path: string, beside: readonly string[]): string {
   const name = basename(path);
   const wanted = IMAGES.test(name) ? name.replace(IMAGES, 'labels$1idx1-ubyte') : null;
   const found = wanted && [wanted, `${wanted}.gz`].find((file) => beside.includes(file));
-  if (found) return join(dirname(path), found);
+  if (found) return below(dirname(path), found);
   throw invalid(
     `expected labels beside ${path}, ${wanted ? `in ${wanted} or ${wanted}.gz` : 'for a file whose name ends in images-idx3-ubyte'}, got none: ` +
       'put them there under this name',
@@ -75,8 +81,14 @@ function labelsBeside(path: string, beside: readonly string[]): string {
   );
 }
 
-async function readLabels(path: string, images: number, of: string, limits: ScanLimits): Promise<Uint8Array> {
-  const file = await openIdx(path, 1, 'labels (idx1-ubyte)');
+async function readLabels(
+  files: SourceFiles,
+  path: string,
+  images: number,
+  of: string,
+  limits: ScanLimits,
+): Promise<Uint8Array> {
+  const file = await openIdx(files, path, 1, 'labels (idx1-ubyte)');
   const count = file.sizes[0]!;
   if (count !== images) {
     throw invalid(
@@ -85,18 +97,23 @@ async function readLabels(path: string, images: number, of: string, limits: Scan
       { path },
     );
   }
-  checkPromise(file, count, (await fileState(path)).bytes, limits);
+  checkPromise(file, count, (await fileState(files, path)).bytes, limits);
   let labels: Uint8Array = new Uint8Array();
-  for await (const { bytes } of recordsOf(file, { headerBytes: 8, recordBytes: count, count: 1 })) {
+  for await (const { bytes } of recordsOf(files, file, { headerBytes: 8, recordBytes: count, count: 1 })) {
     labels = Uint8Array.from(bytes);
   }
   return labels;
 }
 
-async function openIdx(path: string, dimensions: number, what: string): Promise<RawFile & { sizes: number[] }> {
-  const magic = await headOf({ path, gzip: false }, 2);
+async function openIdx(
+  files: SourceFiles,
+  path: string,
+  dimensions: number,
+  what: string,
+): Promise<RawFile & { sizes: number[] }> {
+  const magic = await headOf(files, { path, gzip: false }, 2);
   const file = { path, gzip: magic[0] === 0x1f && magic[1] === 0x8b };
-  const head = await headOf(file, 4 + 4 * dimensions);
+  const head = await headOf(files, file, 4 + 4 * dimensions);
   const found = idxDimensions(head);
   if (found !== dimensions) {
     throw invalid(

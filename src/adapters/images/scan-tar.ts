@@ -3,23 +3,28 @@ import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan 
 import { createClassFolders, ignore, safeMemberPath } from './class-folders.ts';
 import { type ScanLimits } from './limits.ts';
 import { createPacker } from './packs.ts';
-import { fileState, sourceChanged } from './source-file.ts';
+import { checkUnchanged, fileState, type SourceFiles } from './source-file.ts';
 import { tarMembers } from './tar-members.ts';
 
 /**
  * A tar of class folders. A plain one is referenced in place, by byte ranges; a compressed one cannot be read at
  * random, so its images are packed. Links and devices are passed over and counted.
  */
-export async function scanTar(request: ScanRequest, gzip: boolean, limits: ScanLimits): Promise<SourceScan> {
+export async function scanTar(
+  request: ScanRequest,
+  files: SourceFiles,
+  gzip: boolean,
+  limits: ScanLimits,
+): Promise<SourceScan> {
   const { path, signal } = request;
-  const before = await fileState(path);
+  const before = await fileState(files, path);
   const wanted = request.classes && new Set(request.classes);
   const folders = createClassFolders(path);
   const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
 
   async function* images(): AsyncGenerator<ScannedImage> {
     const packer = createPacker(request.writePack, sources, limits.packBytes);
-    for await (const member of tarMembers(path, { gzip, limits, signal })) {
+    for await (const member of tarMembers(path, { files, gzip, limits, signal })) {
       const name = safeMemberPath(member.name, path);
       if (member.type === 'directory') folders.folder(name);
       else if (member.type !== 'file' && member.type !== 'contiguous-file') {
@@ -35,8 +40,7 @@ export async function scanTar(request: ScanRequest, gzip: boolean, limits: ScanL
       }
     }
     await packer.end();
-    const { etag } = await fileState(path);
-    if (etag !== before.etag) throw sourceChanged(path, before.etag, etag);
+    await checkUnchanged(files, path, before);
   }
 
   return {

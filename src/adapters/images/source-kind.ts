@@ -1,13 +1,11 @@
-import { type Dirent } from 'node:fs';
-import { opendir, readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { invalid, PushforwardError } from '../../base/errors.ts';
+import { basename, dirname } from 'node:path';
+import { invalid } from '../../base/errors.ts';
 import { hasCifar } from './cifar.ts';
 import { SPLITS } from './class-folders.ts';
 import { hasIdx, idxDimensions } from './idx.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { headOf } from './raw-file.ts';
-import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
+import { asUnreadable, below, type SourceFiles } from './source-file.ts';
 
 /** What lies at a path, told from its content; of folders, from the files right in it. */
 export type SourceKind =
@@ -20,61 +18,51 @@ export type SourceKind =
   | { kind: 'cifar' | 'idx'; folder: string; files: string[]; file: string | null }
   | { kind: 'other'; what: string };
 
-export async function sourceKind(path: string): Promise<SourceKind> {
-  const file = await openSource(path);
+export async function sourceKind(files: SourceFiles, path: string): Promise<SourceKind> {
+  const found = await files.look(path);
+  if (found === 'folder') return await kindOfFolder(files, path);
+  if (found === 'other') return { kind: 'other', what: 'neither a file nor a folder' };
+  const file = await files.open(path);
   try {
-    const stats = await file.stat();
-    if (stats.isDirectory()) return await kindOfFolder(path);
-    if (!stats.isFile()) return { kind: 'other', what: 'neither a file nor a folder' };
-    const head = await readRange(file, 0, Math.min(512, stats.size));
-    return await kindOfFile(path, head ?? new Uint8Array());
+    const head = await file.read(0, Math.min(512, found.bytes));
+    return await kindOfFile(files, path, head ?? new Uint8Array());
   } catch (error) {
-    if (error instanceof PushforwardError) throw error;
-    throw unreadable(path, 'a readable file or folder', messageOf(error), error);
+    throw asUnreadable(path, 'a readable file or folder', error);
   } finally {
     await file.close();
   }
 }
 
-async function kindOfFolder(path: string): Promise<SourceKind> {
-  const tables = await tablesIn(path);
+async function kindOfFolder(from: SourceFiles, path: string): Promise<SourceKind> {
+  const { files, folders } = await from.names(path);
+  const tables = await tablesIn(from, path, files, folders);
   if (tables.length > 0) return { kind: 'parquet', paths: tables };
-  const { files, folders } = await filesIn(path);
   if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
   if (hasIdx(files)) return { kind: 'idx', folder: path, files, file: null };
   const tars = files.filter((file) => TAR.test(file));
   // Beside class folders, a tar is just a file that lies there.
-  return tars.length > 0 && folders === 0 ? { kind: 'shards', shards: oneSetOf(tars, path) } : { kind: 'classFolders' };
+  return tars.length > 0 && folders.length === 0
+    ? { kind: 'shards', shards: oneSetOf(tars, path) }
+    : { kind: 'classFolders' };
 }
 
-async function kindOfFile(path: string, head: Uint8Array): Promise<SourceKind> {
+async function kindOfFile(from: SourceFiles, path: string, head: Uint8Array): Promise<SourceKind> {
   const known = magicOf(head);
-  const { files } = known.kind === 'other' || known.kind === 'tar' ? await filesIn(dirname(path)) : { files: [] };
-  const idx: SourceKind = { kind: 'idx', folder: dirname(path), files, file: path };
+  const folder = dirname(path);
+  const beside = async () => (await from.names(folder)).files;
   if (known.kind === 'tar' && known.gzip) {
     // What is broken is told by whoever reads it as a tar.
-    const inside = await headOf({ path, gzip: true }, 4).catch(() => new Uint8Array());
-    return idxDimensions(inside) === null ? known : idx;
+    const inside = await headOf(from, { path, gzip: true }, 4).catch(() => new Uint8Array());
+    return idxDimensions(inside) === null ? known : { kind: 'idx', folder, files: await beside(), file: path };
   }
   if (known.kind === 'parquet') return { kind: 'parquet', paths: [path] };
   if (known.kind !== 'other') return known;
-  if (idxDimensions(head) !== null) return idx;
+  if (idxDimensions(head) !== null) return { kind: 'idx', folder, files: await beside(), file: path };
   const isBatch = head.length > 0 && path.endsWith('.bin');
-  return isBatch ? { kind: 'cifar', folder: dirname(path), files, file: path } : known;
+  return isBatch ? { kind: 'cifar', folder, files: await beside(), file: path } : known;
 }
 
 const TAR = /\.(tar|tar\.gz|tgz)$/;
-
-/** The names of a folder's files, and how many folders it has; hidden ones and links count for nothing. */
-async function filesIn(folder: string): Promise<{ files: string[]; folders: number }> {
-  const entries: Dirent[] = (await readdir(folder, { withFileTypes: true })).filter(
-    ({ name }) => !name.startsWith('.'),
-  );
-  return {
-    files: entries.filter((entry) => entry.isFile()).map(({ name }) => name),
-    folders: entries.filter((entry) => entry.isDirectory()).length,
-  };
-}
 
 /** `train-000000.tar`, `train-000001.tar`, ... are of one set; INVALID_INPUT names the sets if there are more. */
 function oneSetOf(tars: string[], folder: string): { path: string; gzip: boolean }[] {
@@ -86,7 +74,7 @@ function oneSetOf(tars: string[], folder: string): { path: string; gzip: boolean
       { path: folder },
     );
   }
-  return tars.sort(byCodeUnit).map((file) => ({ path: join(folder, file), gzip: !file.endsWith('.tar') }));
+  return tars.sort(byCodeUnit).map((file) => ({ path: below(folder, file), gzip: !file.endsWith('.tar') }));
 }
 
 function magicOf(head: Uint8Array): SourceKind {
@@ -117,18 +105,11 @@ function isTarHeader(head: Uint8Array): boolean {
 }
 
 /** Parquet files right in the folder, or else those one level below in `data`, as datasets on the Hub have them. */
-async function tablesIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  let data = false;
-  for await (const entry of await opendir(folder)) {
-    if (entry.name.startsWith('.')) continue;
-    if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(entry.name);
-    data ||= entry.isDirectory() && entry.name === 'data';
-  }
-  if (names.length === 0 && data) {
-    for await (const entry of await opendir(join(folder, 'data'))) {
-      if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(`data/${entry.name}`);
-    }
+async function tablesIn(from: SourceFiles, folder: string, files: string[], folders: string[]): Promise<string[]> {
+  const isTable = (name: string) => name.endsWith('.parquet');
+  let names = files.filter(isTable);
+  if (names.length === 0 && folders.includes('data')) {
+    names = (await from.names(below(folder, 'data'))).files.filter(isTable).map((name) => `data/${name}`);
   }
   const splits = new Set(names.flatMap((name) => splitOf(name) ?? []));
   if (splits.size > 1) {
@@ -138,7 +119,7 @@ async function tablesIn(folder: string): Promise<string[]> {
       { path: folder },
     );
   }
-  return names.sort(byCodeUnit).map((name) => join(folder, name));
+  return names.sort(byCodeUnit).map((name) => below(folder, name));
 }
 
 /** `data/train-00000-of-00002.parquet` and `train.parquet` are of train; other names tell no split. */

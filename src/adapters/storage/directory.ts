@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
-import { checkKey, checkPrefix } from '../../base/object-keys.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from '../../base/object-keys.ts';
 import {
   type ByteRange,
+  type GetOptions,
   type IncomingObjects,
   type ObjectHead,
   type ObjectStore,
@@ -16,8 +17,8 @@ import {
 import { checkDigest } from './digest.ts';
 import { errnoOf, isMissing, storeFailure } from './failures.ts';
 import { directoryIncoming, receivePart } from './incoming.ts';
-import { listFiles } from './listing.ts';
-import { readObject, streamObject } from './reading.ts';
+import { listFiles, namesInFolder } from './listing.ts';
+import { etagOf, readObject, streamObject } from './reading.ts';
 import { signPartUrl, signUrl, verifyPartUrl } from './signed-url.ts';
 import { makeFolder, removeTemporary, sweepTemporary, syncFolder, writeTemporary } from './temporary.ts';
 
@@ -100,9 +101,9 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
     }
   }
 
-  async function* stream(key: string, range?: ByteRange): AsyncIterable<Uint8Array> {
+  async function* stream(key: string, range?: ByteRange, { etag }: GetOptions = {}): AsyncIterable<Uint8Array> {
     try {
-      yield* streamObject(pathOf(key), key, range);
+      yield* streamObject({ path: pathOf(key), key, range, etag });
     } catch (error) {
       throw storeFailure(error, `read ${key}`);
     }
@@ -115,6 +116,12 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
     } catch (error) {
       throw storeFailure(error, `list ${prefix}`);
     }
+  }
+
+  async function* listFolder(prefix: string): AsyncIterable<{ key: string }> {
+    checkFolderPrefix(prefix);
+    const names = await guarded(`list ${prefix}`, () => namesInFolder(join(objects, prefix)));
+    for (const name of names) yield { key: prefix + name };
   }
 
   /** Runs an action; a failure of the file system becomes STORE_UNAVAILABLE. */
@@ -155,10 +162,12 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
       await guarded(`keep a part of ${signed.key}`, () => receivePart(folders, signed, body, announcedBytes));
     },
     put: (key, body, putOptions) => guarded(`write ${key}`, () => put(key, body, putOptions)),
-    get: (key, range) => guarded(`read ${key}`, async () => await readObject(pathOf(key), key, range)),
+    get: (key, range, { etag } = {}) =>
+      guarded(`read ${key}`, async () => await readObject({ path: pathOf(key), key, range, etag })),
     stream,
     head,
     list,
+    listFolder,
     delete: (key) =>
       guarded(`delete ${key}`, async () => {
         await unlink(pathOf(key)).catch((error: unknown) => {
@@ -195,8 +204,6 @@ async function fileAt(path: string): Promise<BigIntStats | null> {
   }
 }
 
-/** Every put makes a new inode, and the time tells apart inodes whose number was used before. */
 function headOf(key: string, stats: BigIntStats): ObjectHead {
-  const etag = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(36)).join('-');
-  return { key, bytes: Number(stats.size), etag };
+  return { key, bytes: Number(stats.size), etag: etagOf(stats) };
 }

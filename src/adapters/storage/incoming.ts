@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid, notFound } from '../../base/errors.ts';
-import { checkFolder, checkKey } from '../../base/object-keys.ts';
+import { checkFolderPrefix, checkKey } from '../../base/object-keys.ts';
 import { type IncomingObjects, type IncomingPart, type ObjectStore } from '../../pipeline/ports.ts';
 import { BodyFailure, isMissing } from './failures.ts';
 import { type SignedPart } from './signed-url.ts';
@@ -56,7 +56,7 @@ export function directoryIncoming(
     },
 
     async abort(folder) {
-      checkFolder(folder);
+      checkFolderPrefix(folder);
       await rm(join(folders.incoming, folder), { recursive: true, force: true });
     },
   };

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { systemClock } from '../../../base/clock.ts';
-import { checkFolder } from '../../../base/object-keys.ts';
+import { checkFolderPrefix } from '../../../base/object-keys.ts';
 import { type IncomingObjects, type IncomingPart } from '../../../pipeline/ports.ts';
 import { checkExpiry } from '../signed-url.ts';
 import { prefixOf, type S3Connection } from './connection.ts';
@@ -113,7 +113,7 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
   }
 
   async function abort(folder: string): Promise<void> {
-    checkFolder(folder);
+    checkFolderPrefix(folder);
     const Prefix = prefixOf(settings) + folder;
     // The first page again and again: the next one would begin after an upload that is not there any more.
     for (let more = true, before = ''; more;) {
