@@ -29,6 +29,7 @@ import { type LocateObjects, type ObjectStore } from './pipeline/ports.ts';
 import { readBundle } from './pipeline/prior/bundle.ts';
 import { publishPrior } from './pipeline/prior/register.ts';
 import { describeBundle, validatePrior } from './pipeline/prior/validate.ts';
+import { uploadPlace } from './pipeline/uploads.ts';
 
 export interface Service {
   readonly url: string;
@@ -102,13 +103,21 @@ export async function startService(config: Config): Promise<Service> {
     const control = createControl({
       catalog: createCatalog(db),
       engine,
-      importer: datasetImporter(store, createSourceLocator({ s3: config.s3 }), config.stateDir),
+      importer: datasetImporter(
+        store,
+        createSourceLocator({
+          s3: config.s3,
+          upload: (uri, projectId) => uploadPlace(store, uri, projectId),
+        }),
+        config.stateDir,
+      ),
       registrar: priorRegistrar(store),
       store,
       clock: systemClock,
       log,
       importRoots: config.importRoots,
       realPath: (path) => realpath(path).catch(() => null),
+      uploads: config.uploads,
     });
     await control.start();
     stops.push(() => control.close());

@@ -3,6 +3,7 @@ import { canonicalJson } from '../../base/json.ts';
 import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
+import { holdUpload } from './catalog-uploads.ts';
 import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
 
@@ -197,6 +198,7 @@ async function createImport(
       .executeTakeFirstOrThrow();
     return { datasetVersionId: earlier.dataset_version_id, created: false };
   }
+  if (order.uploadId !== null) await holdUpload(tx, projectId, order.uploadId);
 
   const dataset = await tx
     .insertInto('datasets')

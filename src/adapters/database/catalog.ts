@@ -5,6 +5,7 @@ import { datasetQueries } from './catalog-datasets.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
+import { overdue, uploadQueries } from './catalog-uploads.ts';
 import { ping } from './connection.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
@@ -43,6 +44,16 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
         source: toImportSource(row.source),
       }));
     },
+
+    async overdueUploads(now) {
+      const rows = await db
+        .selectFrom('uploads')
+        .where(overdue(now))
+        .select(['id', 'project_id'])
+        .orderBy('id')
+        .execute();
+      return rows.map((row) => ({ projectId: row.project_id, uploadId: row.id }));
+    },
   };
 }
 
@@ -52,5 +63,6 @@ function rowsOf(db: Kysely<Database>, projectId: string): ProjectCatalog {
     ...priorQueries(db, projectId),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
+    ...uploadQueries(db, projectId),
   };
 }

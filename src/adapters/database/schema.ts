@@ -1,6 +1,7 @@
 import { type ColumnType, type Generated } from 'kysely';
 import { type ErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
+import { type UploadState } from '../../control/ports.ts';
 import {
   type ArtifactManifest,
   type AttemptState,
@@ -27,6 +28,9 @@ export interface Database {
   artifact_inputs: ArtifactInputs;
   run_artifacts: RunArtifacts;
   run_events: RunEvents;
+  uploads: Uploads;
+  upload_files: UploadFiles;
+  upload_parts: UploadParts;
 }
 
 /** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
@@ -212,4 +216,35 @@ export interface RunEvents {
   at: Time;
   type: string;
   payload: Json<JsonObject>;
+}
+
+export interface Uploads {
+  id: string;
+  project_id: string;
+  state: UploadState;
+  idempotency_key: string;
+  fingerprint: string;
+  bytes: number;
+  created_at: Time;
+  expires_at: ColumnType<Date, Date | string, Date | string>;
+  ended_at: OptionalTime;
+  freed_at: OptionalTime;
+}
+
+export interface UploadFiles {
+  upload_id: string;
+  index: number;
+  path: string;
+  bytes: number;
+  part_bytes: number;
+  part_count: number;
+  gathering: string | null;
+  complete: Generated<boolean>;
+}
+
+export interface UploadParts {
+  upload_id: string;
+  file: number;
+  number: number;
+  sha256: string;
 }
