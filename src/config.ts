@@ -21,6 +21,12 @@ export interface Config {
   s3: S3Service;
   /** Folders and `s3://` prefixes that imports in place may read. Absent: anywhere (embedded mode, loopback only). */
   importRoots: string[] | null;
+  uploads: {
+    /** Of the files of one upload together. */
+    maxBytes: number;
+    /** How long an upload lives that nobody sends parts of, and one that no import uses. */
+    keepMs: number;
+  };
   /** Absent: `info` for a service of its own, `error` for one that a command starts. */
   logLevel: 'debug' | 'info' | 'warn' | 'error' | null;
   /** OTLP over HTTP; absent: no export. */
@@ -53,6 +59,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     store: store(env),
     s3: s3Service(env),
     importRoots: importRoots(env['PUSHFORWARD_IMPORT_ROOTS']),
+    uploads: {
+      maxBytes: integer(env, 'PUSHFORWARD_UPLOAD_MAX_BYTES', 1024 ** 4, 1, Number.MAX_SAFE_INTEGER),
+      keepMs: integer(env, 'PUSHFORWARD_UPLOAD_KEEP_HOURS', 72, 1, 24 * 365) * 3_600_000,
+    },
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     local: {

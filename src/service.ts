@@ -30,6 +30,7 @@ import { type LocateObjects, type ObjectStore } from './pipeline/ports.ts';
 import { readBundle } from './pipeline/prior/bundle.ts';
 import { publishPrior } from './pipeline/prior/register.ts';
 import { describeBundle, validatePrior } from './pipeline/prior/validate.ts';
+import { uploadPlace } from './pipeline/uploads.ts';
 
 export interface Service {
   readonly url: string;
@@ -106,7 +107,14 @@ export async function startService(config: Config): Promise<Service> {
     const control = createControl({
       catalog: createCatalog(db, objects),
       engine,
-      importer: datasetImporter(store, createSourceLocator({ s3: config.s3 }), config.stateDir),
+      importer: datasetImporter(
+        store,
+        createSourceLocator({
+          s3: config.s3,
+          upload: (uri, projectId) => uploadPlace(store, uri, projectId),
+        }),
+        config.stateDir,
+      ),
       registrar: priorRegistrar(store),
       store,
       retention: createRetentionStore({ db, url: databaseUrl, objects }),
@@ -115,6 +123,7 @@ export async function startService(config: Config): Promise<Service> {
       log,
       importRoots: config.importRoots,
       realPath: (path) => realpath(path).catch(() => null),
+      uploads: config.uploads,
     });
     await control.start();
     stops.push(() => control.close());
@@ -130,6 +139,7 @@ export async function startService(config: Config): Promise<Service> {
         verify: (path) => verifySignedUrl(path, signingSecret, systemClock.now()),
         head: (key) => store.head(key),
         stream: (key, range) => store.stream(key, range),
+        ...('receive' in store && { receive: store.receive }),
       },
     });
     stops.push(() => api.close());

@@ -20,6 +20,7 @@ import { createPublications, readManifest } from './pipeline/artifacts.ts';
 import { countBytes } from './pipeline/counted-store.ts';
 import { type ModelRuntime, type ProviderName } from './pipeline/ports.ts';
 import { openPrior, type Prior } from './pipeline/prior/model.ts';
+import { uploadPlace } from './pipeline/uploads.ts';
 import { carryOut } from './pipeline/work.ts';
 
 const config = readConfig();
@@ -29,7 +30,10 @@ const objects = openStore(config.store, {
   signingSecret: randomUUID(),
   publicUrl: () => '',
 });
-const locate = createSourceLocator({ s3: config.s3 });
+const locate = createSourceLocator({
+  s3: config.s3,
+  upload: (uri, projectId) => uploadPlace(objects, uri, projectId),
+});
 const codec = createImageCodec();
 const tables = createTableWriter();
 const archives = createArchiveWriter();

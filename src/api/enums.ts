@@ -24,6 +24,13 @@ export const DatasetVersionState = registered('DatasetVersionState', 'Where an i
   FAILED: '`error` says why; import again.',
 });
 
+export const UploadState = registered('UploadState', 'Where an upload stands.', {
+  OPEN: 'Takes parts.',
+  READY: 'All its files are in the store; import it.',
+  ABORTED: 'Given up on request; its files are deleted.',
+  EXPIRED: 'Nobody sent parts, or no import used it, for too long; its files are deleted.',
+});
+
 export const RunState = registered('RunState', 'Where a run stands.', {
   QUEUED: 'Launched; nothing has been planned.',
   RUNNING: 'A stage is being planned or carried out.',

@@ -3,7 +3,7 @@ import { type ErrorCode, type ErrorRecord, PushforwardError } from '../base/erro
 import { type Log } from '../base/log.ts';
 
 /** Codes of errors, mapped here and nowhere else, to the members of the result unions. */
-const MEMBERS: Partial<Record<ErrorCode, string>> = {
+const MEMBERS: Partial<Record<ErrorCode, string | string[]>> = {
   INVALID_INPUT: 'InvalidInput',
   LIMIT_EXCEEDED: 'InvalidInput',
   EMPTY_CLASS: 'InvalidInput',
@@ -13,7 +13,8 @@ const MEMBERS: Partial<Record<ErrorCode, string>> = {
   ARTIFACT_DELETED: 'NotReady',
   SOURCE_UNREADABLE: 'SourceUnreadable',
   SOURCE_CHANGED: 'SourceUnreadable',
-  UNSAFE_PATH: 'SourceUnreadable',
+  // The path of a source, or of a file in the input.
+  UNSAFE_PATH: ['SourceUnreadable', 'InvalidInput'],
   PRIOR_INVALID: 'PriorInvalid',
 };
 
@@ -30,16 +31,16 @@ export async function asResult<T extends object>(
     return { __typename: success, ...(await work()) };
   } catch (error) {
     if (!(error instanceof PushforwardError)) throw error;
-    const failure = toUserError(error.toRecord());
-    if (!failure || !members.includes(failure.__typename)) throw error;
+    const failure = toUserError(error.toRecord(), members);
+    if (!failure) throw error;
     return failure;
   }
 }
 
-function toUserError(record: ErrorRecord): ({ __typename: string } & Record<string, unknown>) | null {
+function toUserError(record: ErrorRecord, members: readonly string[]): object | null {
   const details = record.details ?? {};
-  const member = 'largestImagesPerClass' in details ? 'NotEnoughImages' : MEMBERS[record.code];
-  if (!member) return null;
+  const member = membersOf(record).find((name) => members.includes(name));
+  if (member === undefined) return null;
   return {
     __typename: member,
     code: record.code,
@@ -50,7 +51,15 @@ function toUserError(record: ErrorRecord): ({ __typename: string } & Record<stri
     className: details['className'],
     images: details['images'],
     largestImagesPerClass: details['largestImagesPerClass'],
+    missing: details['missing'],
+    missingCount: details['missingCount'],
   };
+}
+
+function membersOf({ code, details = {} }: ErrorRecord): string[] {
+  if ('largestImagesPerClass' in details) return ['NotEnoughImages'];
+  if ('missingCount' in details) return ['UploadIncomplete'];
+  return [MEMBERS[code] ?? []].flat();
 }
 
 /** Messages end in `: remedy`. */

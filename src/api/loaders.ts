@@ -12,6 +12,8 @@ import {
   type RunView,
   type StageView,
   type TaskView,
+  type UploadFileView,
+  type UploadView,
 } from '../control/views.ts';
 
 /** One query per kind and tick, however many objects of a response ask. A loader lives as long as its request. */
@@ -31,7 +33,13 @@ export function createLoaders(rows: ProjectReader) {
     run: byId<RunView>((ids) => rows.runsById(ids)),
     task: byId<TaskView>((ids) => rows.tasksById(ids)),
     artifact: byId<ArtifactView>((ids) => rows.artifactsById(ids)),
+    upload: byId<UploadView>((ids) => rows.uploadsById(ids)),
 
+    filesOfUpload: grouped<UploadFileView, UploadFileView>(
+      (ids) => rows.filesOfUploads(ids),
+      (file) => file.uploadId,
+      (file) => file,
+    ),
     versionsOfDataset: grouped<DatasetVersionView, DatasetVersionView>(
       (ids) => rows.datasetVersionsByDataset(ids),
       (version) => version.datasetId,

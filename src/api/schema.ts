@@ -6,16 +6,18 @@ import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
 import { RetentionResolver } from './resolvers/retention.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
+import { UploadMutations } from './resolvers/uploads.ts';
 import { Artifact } from './types/artifact.ts';
 import { Dataset, DatasetVersion } from './types/dataset.ts';
 import { Prior } from './types/prior.ts';
 import { Run } from './types/run.ts';
+import { Upload } from './types/upload.ts';
 
 /** The schema that the service answers with. */
 export function buildApiSchema(): GraphQLSchema {
   return buildSchemaSync({
-    resolvers: [Queries, Mutations, Subscriptions, ArtifactLineage, RetentionResolver],
-    orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run],
+    resolvers: [Queries, Mutations, UploadMutations, Subscriptions, ArtifactLineage, RetentionResolver],
+    orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.
     pubSub: { publish() {}, subscribe: () => emptyEvents() },

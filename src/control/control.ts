@@ -14,11 +14,22 @@ import {
   type ProjectCatalog,
   type RealPath,
   type RetentionStore,
+  type UploadWrites,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
 import { createRetention, createRetentionRunner, type Retention } from './retention/retention.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
-import { type DatasetVersionView, type PriorView, type RunEventView, type RunView } from './views.ts';
+import { abortUpload, completeUpload } from './upload-end.ts';
+import { createUploadSweep } from './upload-sweep.ts';
+import {
+  createUpload,
+  type CreateUploadInput,
+  type SignedUploadPart,
+  signUploadParts,
+  type UploadLimits,
+  type UploadPartInput,
+} from './uploads.ts';
+import { type DatasetVersionView, type PriorView, type RunEventView, type RunView, type UploadView } from './views.ts';
 
 export interface ControlOptions {
   catalog: Catalog;
@@ -34,12 +45,13 @@ export interface ControlOptions {
   /** Where imports in place may read; null: anywhere (embedded mode, loopback only). */
   importRoots: readonly string[] | null;
   realPath: RealPath;
+  uploads: UploadLimits;
 }
 
 /** What the catalog answers to whoever may only read. */
 export type ProjectReader = Omit<
   ProjectCatalog,
-  'createImport' | 'recordImportProgress' | 'finishImport' | 'failImport' | 'savePrior'
+  'createImport' | 'recordImportProgress' | 'finishImport' | 'failImport' | 'savePrior' | keyof UploadWrites
 >;
 
 /** The use cases. Each takes who asks; none reaches outside that principal's project. */
@@ -57,6 +69,16 @@ export interface Control {
   ): Promise<{ prior: PriorView; reused: boolean }>;
   launchRun(principal: Principal, input: LaunchRunInput): Promise<{ run: RunView; reused: boolean }>;
   cancelRun(principal: Principal, runId: string): Promise<RunView>;
+  createUpload(
+    principal: Principal,
+    input: CreateUploadInput,
+  ): Promise<{ upload: UploadView; parts: SignedUploadPart[]; reused: boolean }>;
+  signUploadParts(
+    principal: Principal,
+    input: { uploadId: string; parts: readonly UploadPartInput[] },
+  ): Promise<SignedUploadPart[]>;
+  completeUpload(principal: Principal, uploadId: string): Promise<UploadView>;
+  abortUpload(principal: Principal, uploadId: string): Promise<UploadView>;
   /** Events above `after`, in order and without gaps, then live; ends after the last event of the run. */
   runEvents(
     principal: Principal,
@@ -73,7 +95,7 @@ export interface Control {
   /** Resolves where the database answers. */
   ready(): Promise<void>;
   now(): Date;
-  /** Makes sure of the default project, takes up pending imports and begins with the passes of retention. */
+  /** Makes sure of the default project, takes up pending imports, begins with the passes of retention and the sweeps of uploads. */
   start(): Promise<void>;
   /** Resolves once no import is pending. */
   importsIdle(): Promise<void>;
@@ -82,6 +104,7 @@ export interface Control {
 
 export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
+  const sweep = createUploadSweep(options);
   const closing = new AbortController();
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
   return {
@@ -92,6 +115,10 @@ export function createControl(options: ControlOptions): Control {
       registerPrior(options, principal, input, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal),
     launchRun: (principal, input) => launchRun(options, principal, input),
     cancelRun: (principal, runId) => cancelRun(options, principal, runId),
+    createUpload: (principal, input) => createUpload(options, principal, input),
+    signUploadParts: (principal, input) => signUploadParts(options, principal, input),
+    completeUpload: (principal, id) => completeUpload(options, principal, id),
+    abortUpload: (principal, id) => abortUpload(options, principal, id),
     runEvents: (principal, runId, after, signal) =>
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
@@ -102,12 +129,12 @@ export function createControl(options: ControlOptions): Control {
       await options.catalog.ensureProject(DEFAULT_PROJECT);
       imports.wake();
       passes.start();
+      sweep.start();
     },
     importsIdle: () => imports.idle(),
     async close() {
       closing.abort();
-      await imports.close();
-      await passes.stopped();
+      await Promise.all([imports.close(), sweep.close(), passes.stopped()]);
     },
   };
 }

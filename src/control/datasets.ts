@@ -2,16 +2,18 @@ import { invalid, PushforwardError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { canonicalJson } from '../base/json.ts';
 import { type Clock } from '../base/clock.ts';
+import { parseUploadUri } from '../pipeline/uploads.ts';
 import { type Principal } from './identity.ts';
 import { type ImportRunner } from './imports.ts';
 import { resolveSource } from './paths.ts';
 import { type Catalog, type RealPath } from './ports.ts';
+import { resolveUpload } from './upload-paths.ts';
 import { type DatasetVersionView, type ImportSource } from './views.ts';
 
 export interface ImportDatasetInput {
   /** Name of the dataset; one that exists gets a new version. */
   name: string;
-  /** Absolute path on the machine of the service, or `s3://bucket/prefix`. */
+  /** Absolute path on the machine of the service, `s3://bucket/prefix`, `upload:ID` or `upload:ID/path`. */
   path: string;
   /** Class names to take; absent: all. */
   classes?: readonly string[] | null;
@@ -48,7 +50,10 @@ export async function importDataset(
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
   if (earlier) return { version: earlier.version, reused: same(earlier, asked, idempotencyKey) };
 
-  const real = await resolveSource(input.path, of.importRoots, of.realPath);
+  const upload = parseUploadUri(input.path);
+  const real = upload
+    ? await resolveUpload(rows, upload)
+    : await resolveSource(input.path, of.importRoots, of.realPath);
   const source: ImportSource = { path: real, asked: input.path, classes: asked.classes, split: asked.split };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({
@@ -56,6 +61,7 @@ export async function importDataset(
     newDatasetId: newId('ds', nowMs),
     datasetName: name,
     source,
+    uploadId: upload?.id ?? null,
     idempotencyKey,
   });
   if (!created) {

@@ -17,6 +17,8 @@ import {
   type RunView,
   type StageView,
   type TaskView,
+  type UploadFileView,
+  type UploadView,
 } from './views.ts';
 
 export type * from './paging.ts';
@@ -30,6 +32,8 @@ export interface Catalog {
   ensureProject(project: { id: string; name: string }): Promise<void>;
   /** Imports that have neither ended nor failed, oldest first: what a service that starts has to take up. */
   pendingImports(): Promise<PendingImport[]>;
+  /** Uploads whose time is over, and those that ended without being freed: what a sweep has to look at. */
+  overdueUploads(now: Date): Promise<{ projectId: string; uploadId: string }[]>;
   /** The rows of one project. This is the one place that adds the project predicate. */
   project(projectId: string): ProjectCatalog;
 }
@@ -49,7 +53,7 @@ export interface RunFilter {
 }
 
 /** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
-export interface ProjectCatalog {
+export interface ProjectCatalog extends UploadReads, UploadWrites {
   datasetsById(ids: readonly string[]): Promise<DatasetView[]>;
   datasetByName(name: string): Promise<DatasetView | null>;
   datasets(page: PageRequest): Promise<Page<DatasetView>>;
@@ -103,12 +107,68 @@ export interface ProjectCatalog {
   pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
 }
 
+export interface UploadReads {
+  uploadsById(ids: readonly string[]): Promise<UploadView[]>;
+  /** Newest first. */
+  uploads(page: PageRequest): Promise<Page<UploadView>>;
+  /** In the order that they were given in. */
+  filesOfUploads(ids: readonly string[]): Promise<UploadFileView[]>;
+}
+
+/** None of these changes an upload that is not OPEN, but for `endUpload` and `freedUpload`. */
+export interface UploadWrites {
+  uploadByKey(idempotencyKey: string): Promise<{ id: string; fingerprint: string } | null>;
+  createUpload(order: UploadOrder): Promise<{ uploadId: string; created: boolean }>;
+  /** The files with these paths, or all, as the store knows them. */
+  gatheredFiles(uploadId: string, paths?: readonly string[]): Promise<GatheredFile[]>;
+  /** Answers with the gathering that the file has then: the first one stays. Null where the upload is not OPEN. */
+  setGathering(uploadId: string, file: number, gathering: string): Promise<string | null>;
+  /** Takes back a gathering that the store has lost, and what was signed for it. */
+  dropGathering(uploadId: string, file: number, gathering: string): Promise<void>;
+  /** What URLs were signed for; one that is there already is replaced. The upload then lives until `expiresAt`. */
+  recordParts(uploadId: string, parts: readonly SignedPartRow[], expiresAt: Date): Promise<void>;
+  /** Ascending by number. */
+  signedParts(uploadId: string, file: number): Promise<{ number: number; sha256: string }[]>;
+  completeFile(uploadId: string, file: number): Promise<void>;
+  /**
+   * Moves an upload on; `moved` says whether this call did it. One that an import has used stays READY, and so does one whose
+   * time is not over where it is to expire.
+   */
+  endUpload(uploadId: string, end: UploadEnd): Promise<{ moved: boolean; usedByImport: boolean }>;
+  /** The store holds nothing of it any more. */
+  freedUpload(uploadId: string): Promise<void>;
+}
+
+export type UploadEnd = { state: 'READY'; expiresAt: Date } | { state: 'ABORTED' } | { state: 'EXPIRED'; now: Date };
+
+export interface UploadOrder {
+  id: string;
+  idempotencyKey: string;
+  fingerprint: string;
+  files: readonly Pick<UploadFileView, 'path' | 'bytes' | 'partBytes' | 'partCount'>[];
+  expiresAt: Date;
+}
+
+export interface GatheredFile extends UploadFileView {
+  /** Its place among the files of the upload. */
+  index: number;
+  gathering: string | null;
+}
+
+export interface SignedPartRow {
+  file: number;
+  number: number;
+  sha256: string;
+}
+
 export interface ImportOrder {
   datasetVersionId: string;
   /** Used where the project has no dataset of this name yet. */
   newDatasetId: string;
   datasetName: string;
   source: ImportSource;
+  /** The upload that the source lies in; NOT_READY unless it is READY when the import is recorded. */
+  uploadId: string | null;
   idempotencyKey: string;
 }
 

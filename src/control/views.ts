@@ -65,6 +65,32 @@ export interface DatasetVersionView {
   reused: boolean;
 }
 
+/** OPEN takes parts, READY can be imported; of the others nothing is left. Moves go down this list, never up. */
+export type UploadState = 'OPEN' | 'READY' | 'ABORTED' | 'EXPIRED';
+
+export interface UploadView {
+  id: string;
+  state: UploadState;
+  /** Of all files together. */
+  bytes: number;
+  createdAt: Date;
+  /** From then on it may expire; null where an import has used it, and where it ended before. */
+  expiresAt: Date | null;
+  /** When it became READY, ABORTED or EXPIRED. */
+  endedAt: Date | null;
+}
+
+export interface UploadFileView {
+  uploadId: string;
+  /** Relative, with `/`. */
+  path: string;
+  bytes: number;
+  /** Of every part but the last. */
+  partBytes: number;
+  partCount: number;
+  complete: boolean;
+}
+
 export interface PriorView {
   id: string;
   name: string;

@@ -22,7 +22,45 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
   /** A URL that anyone holding it can GET until it expires. */
   signedUrl(key: string, options: { expiresSeconds: number; filename?: string; mediaType?: string }): Promise<string>;
+  readonly incoming: IncomingObjects;
 }
+
+/** Objects that others send in parts, by requests signed for them. Nothing of one is an object before `complete`. */
+export interface IncomingObjects {
+  /** Answers with the name under which the store gathers the parts of this object. */
+  begin(key: string): Promise<string>;
+  /**
+   * What anyone holding it can send until it expires, with these bytes alone as its body: a body of another size is refused,
+   * and one of another digest is refused then or at `complete`. A part may be sent again.
+   */
+  signPart(key: string, gathering: string, part: IncomingPart, expiresSeconds: number): Promise<SignedRequest>;
+  /** Makes the object of exactly these parts, which are all that it has. The same again answers the same. */
+  complete(key: string, gathering: string, parts: readonly IncomingPart[]): Promise<Completion>;
+  /** Frees the parts of every object below `folder` that is not complete. `folder` is the beginning of keys and ends in `/`. */
+  abort(folder: string): Promise<void>;
+}
+
+export interface IncomingPart {
+  /** From 1. */
+  number: number;
+  bytes: number;
+  /** Lower-case hex. */
+  sha256: string;
+}
+
+export interface SignedRequest {
+  method: 'PUT';
+  url: string;
+  /** To be sent with it, beside what every client sends. */
+  headers: Record<string, string>;
+}
+
+export type Completion =
+  | { state: 'complete' }
+  /** Numbers of parts that never came, or came otherwise. */
+  | { state: 'incomplete'; missing: number[] }
+  /** The store has nothing under this name any more: begin anew. */
+  | { state: 'gone' };
 
 export interface ByteRange {
   offset: number;

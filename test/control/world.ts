@@ -50,6 +50,7 @@ export async function startWorld() {
     log: silentLog,
     importRoots: null,
     realPath: (path: string) => realpath(path).catch(() => null),
+    uploads: { maxBytes: 1024 ** 4, keepMs: 3_600_000 },
   };
   const control = createControl(options);
   await control.start();

@@ -1,4 +1,4 @@
 import { createMemoryStore } from './memory-store.ts';
 import { describeStoreContract } from './store-contract.ts';
 
-describeStoreContract('memory', createMemoryStore);
+describeStoreContract('memory', createMemoryStore, async ({ url }, body, store) => store.send(url, body));

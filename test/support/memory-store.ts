@@ -1,19 +1,28 @@
 import { invalid, notFound, PushforwardError } from '../../src/base/errors.ts';
-import { sha256 } from '../../src/base/json.ts';
 import { objectChanged } from '../../src/adapters/storage/changed.ts';
-import { checkFolderPrefix, checkKey, checkPrefix } from '../../src/adapters/storage/keys.ts';
-import { type ByteRange, type GetOptions, type ObjectStore } from '../../src/pipeline/ports.ts';
+import { sha256 } from '../../src/base/json.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from '../../src/base/object-keys.ts';
+import {
+  type ByteRange,
+  type GetOptions,
+  type IncomingObjects,
+  type IncomingPart,
+  type ObjectStore,
+} from '../../src/pipeline/ports.ts';
 
 /** An object store in memory, and what was asked of it. */
 export interface MemoryStore extends ObjectStore {
   readonly objects: Map<string, { bytes: Uint8Array; etag: string; modifiedAt: Date }>;
   /** Calls of `get`, with ranges. */
   readonly reads: { key: string; offset: number; bytes: number }[];
+  /** What was sent to the URL of a part: the status of the answer. */
+  send(url: string, body: Uint8Array): number;
 }
 
 export function createMemoryStore(): MemoryStore {
   const objects: MemoryStore['objects'] = new Map();
   const reads: MemoryStore['reads'] = [];
+  const gatherings = new Map<string, { key: string; parts: Map<string, Uint8Array> }>();
   let writes = 0;
 
   const slice = (key: string, range?: ByteRange, { etag }: GetOptions = {}): Uint8Array => {
@@ -37,9 +46,46 @@ export function createMemoryStore(): MemoryStore {
     return found.bytes.slice(offset, offset + bytes);
   };
 
+  const nameOf = ({ number, bytes, sha256: digest }: IncomingPart) => `${number}/${bytes}/${digest}`;
+  const incoming: IncomingObjects = {
+    async begin(key) {
+      checkKey(key);
+      const gathering = String(++writes);
+      gatherings.set(gathering, { key, parts: new Map() });
+      return gathering;
+    },
+    async signPart(key, gathering, part) {
+      checkKey(key);
+      return { method: 'PUT', url: `memory:${gathering}/${nameOf(part)}`, headers: {} };
+    },
+    async complete(key, gathering, parts) {
+      const found = gatherings.get(gathering);
+      if (!found) return { state: objects.has(key) ? 'complete' : 'gone' };
+      const missing = parts.filter((part) => !found.parts.has(nameOf(part))).map(({ number }) => number);
+      if (missing.length > 0) return { state: 'incomplete', missing };
+      const bytes = new Uint8Array(Buffer.concat(parts.map((part) => found.parts.get(nameOf(part))!)));
+      objects.set(key, { bytes, etag: String(++writes), modifiedAt: new Date() });
+      gatherings.delete(gathering);
+      return { state: 'complete' };
+    },
+    async abort(folder) {
+      checkFolderPrefix(folder);
+      for (const [gathering, { key }] of gatherings) if (key.startsWith(folder)) gatherings.delete(gathering);
+    },
+  };
+
   return {
     objects,
     reads,
+    incoming,
+    send(url, body) {
+      const [gathering, number, bytes, digest] = url.replace('memory:', '').split('/');
+      const found = gatherings.get(gathering!);
+      if (!found) return 404;
+      if (body.length !== Number(bytes) || sha256(body) !== digest) return 400;
+      found.parts.set(`${number}/${bytes}/${digest}`, Uint8Array.from(body));
+      return 200;
+    },
     async put(key, body, options = {}) {
       checkKey(key);
       const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await whole(body);

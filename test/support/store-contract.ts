@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/json.ts';
-import { type ObjectStore } from '../../src/pipeline/ports.ts';
+import { type IncomingPart, type ObjectStore, type SignedRequest } from '../../src/pipeline/ports.ts';
 
 /**
  * What every object store promises. Each test asks the factory for a store of its own, empty at the start.
  * A store that runs over a service hands in a fresh prefix or bucket.
+ * @param send sends a signed request as any client would: the status of the answer
  */
-export function describeStoreContract(name: string, factory: () => Promise<ObjectStore> | ObjectStore): void {
+export function describeStoreContract<Store extends ObjectStore>(
+  name: string,
+  factory: () => Promise<Store> | Store,
+  send: (request: SignedRequest, body: Uint8Array, store: Store) => Promise<number> = sendOverHttp,
+): void {
   describe(`${name}: object store contract`, () => {
     it('gives back what was put, with its size and digest', async () => {
       const store = await factory();
@@ -223,6 +228,97 @@ export function describeStoreContract(name: string, factory: () => Promise<Objec
       await expect(keys(store, prefix)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
     });
 
+    describe('an object that others send in parts', () => {
+      /** The least that S3 takes for a part that others follow. */
+      const MIB5 = 5 * 1024 * 1024;
+      const bodies = [noise(MIB5), noise(MIB5).reverse(), bytes('the last part')];
+      const parts: IncomingPart[] = bodies.map((body, index) => partOf(index + 1, body));
+      const sending = async (key: string) => {
+        const store = await factory();
+        const gathering = await store.incoming.begin(key);
+        return {
+          store,
+          gathering,
+          put: async (part: IncomingPart, body: Uint8Array) =>
+            await send(await store.incoming.signPart(key, gathering, part, 60), body, store),
+          complete: (of: IncomingPart[]) => store.incoming.complete(key, gathering, of),
+        };
+      };
+
+      it('is there once it is complete, and whole', async () => {
+        const { store, put, complete } = await sending('in/a.bin');
+        for (const index of [2, 0, 1]) expect(await put(parts[index]!, bodies[index]!)).toBe(200);
+        expect(await store.head('in/a.bin')).toBeNull();
+        expect(await keys(store, '')).toEqual([]);
+        expect(await complete(parts)).toEqual({ state: 'complete' });
+        expect(sha256(await store.get('in/a.bin'))).toBe(sha256(Buffer.concat(bodies)));
+        expect(await complete(parts)).toEqual({ state: 'complete' });
+        expect(await put(parts[2]!, bodies[2]!)).toBe(404);
+      });
+
+      it('is complete for each of several who complete it at once', async () => {
+        const { store, put, complete } = await sending('in/a.bin');
+        await Promise.all(parts.map((part, index) => put(part, bodies[index]!)));
+        const answers = await Promise.all([complete(parts), complete(parts), complete(parts)]);
+        expect(answers).toEqual(Array(3).fill({ state: 'complete' }));
+        expect(sha256(await store.get('in/a.bin'))).toBe(sha256(Buffer.concat(bodies)));
+      });
+
+      it('tells the parts that did not come', async () => {
+        const { store, put, complete } = await sending('in/a.bin');
+        expect(await complete(parts)).toEqual({ state: 'incomplete', missing: [1, 2, 3] });
+        await put(parts[1]!, bodies[1]!);
+        expect(await complete(parts)).toEqual({ state: 'incomplete', missing: [1, 3] });
+        expect(await store.head('in/a.bin')).toBeNull();
+      });
+
+      it('refuses a part of another size, and keeps nothing of it', async () => {
+        const { put, complete } = await sending('in/a.bin');
+        for (const body of [bytes('the last par'), bytes('the last part!')]) {
+          expect(await put(parts[2]!, body)).toBeGreaterThanOrEqual(400);
+        }
+        expect(await complete(parts.slice(2))).toEqual({ state: 'incomplete', missing: [3] });
+      });
+
+      it('never becomes an object of other bytes of the same size', async () => {
+        const { store, put, complete } = await sending('in/a.bin');
+        const one = [partOf(1, bodies[2]!)];
+        await put(one[0]!, bytes('THE LAST PART'));
+        expect((await complete(one)).state).not.toBe('complete');
+        expect(await store.head('in/a.bin')).toBeNull();
+      });
+
+      it('takes a part again, as it was or as it is signed for then', async () => {
+        const { store, put, complete } = await sending('in/a.bin');
+        const other = bytes('another last part');
+        expect(await put(partOf(1, bodies[2]!), bodies[2]!)).toBe(200);
+        expect(await put(partOf(1, bodies[2]!), bodies[2]!)).toBe(200);
+        expect(await put(partOf(1, other), other)).toBe(200);
+        expect(await complete([partOf(1, other)])).toEqual({ state: 'complete' });
+        expect(await store.get('in/a.bin')).toEqual(other);
+      });
+
+      it('is gone once it was aborted, with others of its folder and no more', async () => {
+        const { store, put, complete } = await sending('in/folder/a');
+        const beside = await store.incoming.begin('in/folder-b/a');
+        await put(parts[2]!, bodies[2]!);
+        await store.incoming.abort('in/folder/');
+        await store.incoming.abort('in/folder/');
+        expect(await complete(parts.slice(2))).toEqual({ state: 'gone' });
+        expect(await put(parts[2]!, bodies[2]!)).toBe(404);
+        expect(await store.incoming.complete('in/folder-b/a', beside, parts)).toMatchObject({ state: 'incomplete' });
+      });
+
+      it.each(['../a', '', 'a//b'])('refuses the key %j', async (key) => {
+        const store = await factory();
+        const unsafe = { code: 'UNSAFE_PATH' };
+        await expect(store.incoming.begin(key)).rejects.toMatchObject(unsafe);
+        await expect(store.incoming.signPart(key, '1', parts[2]!, 60)).rejects.toMatchObject(unsafe);
+        await expect(store.incoming.abort(`${key}/`)).rejects.toMatchObject(unsafe);
+        await expect(store.incoming.abort('a/b')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      });
+    });
+
     it('signs URLs', async () => {
       const store = await factory();
       await store.put('a/k', bytes('x'));
@@ -231,6 +327,18 @@ export function describeStoreContract(name: string, factory: () => Promise<Objec
     });
   });
 }
+
+async function sendOverHttp({ method, url, headers }: SignedRequest, body: Uint8Array): Promise<number> {
+  const answer = await fetch(url, { method, headers, body: Buffer.from(body) });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+const partOf = (number: number, body: Uint8Array): IncomingPart => ({
+  number,
+  bytes: body.length,
+  sha256: sha256(body),
+});
 
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 const text = (value: Uint8Array): string => new TextDecoder().decode(value);

@@ -5,6 +5,7 @@ import { type StoredObjects } from '../../pipeline/ports.ts';
 import { insertArtifacts } from './artifact-writes.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
+import { holdUpload } from './catalog-uploads.ts';
 import { type Database, json } from './schema.ts';
 
 type DatasetQueries = Pick<
@@ -198,6 +199,7 @@ async function createImport(
       .executeTakeFirstOrThrow();
     return { datasetVersionId: earlier.dataset_version_id, created: false };
   }
+  if (order.uploadId !== null) await holdUpload(tx, projectId, order.uploadId);
 
   const dataset = await tx
     .insertInto('datasets')

@@ -4,7 +4,11 @@ import { type RawBuilder, sql } from 'kysely';
  * Newest first, cut by key: rows older than the one with this id. The key is read from the row itself, because a
  * client's copy of `created_at` has milliseconds where the column has microseconds.
  */
-export function olderThan(table: 'datasets' | 'priors' | 'runs', projectId: string, id: string): RawBuilder<boolean> {
+export function olderThan(
+  table: 'datasets' | 'priors' | 'runs' | 'uploads',
+  projectId: string,
+  id: string,
+): RawBuilder<boolean> {
   return sql<boolean>`(created_at, id) < (
     select created_at, id from ${sql.table(table)} where project_id = ${projectId} and id = ${id}
   )`;

@@ -6,6 +6,7 @@ import { datasetQueries } from './catalog-datasets.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
+import { overdue, uploadQueries } from './catalog-uploads.ts';
 import { ping } from './connection.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
@@ -44,6 +45,16 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
         source: toImportSource(row.source),
       }));
     },
+
+    async overdueUploads(now) {
+      const rows = await db
+        .selectFrom('uploads')
+        .where(overdue(now))
+        .select(['id', 'project_id'])
+        .orderBy('id')
+        .execute();
+      return rows.map((row) => ({ projectId: row.project_id, uploadId: row.id }));
+    },
   };
 }
 
@@ -53,5 +64,6 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
+    ...uploadQueries(db, projectId),
   };
 }

@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { PushforwardError } from '../../base/errors.ts';
 import * as first from './migrations/001-first.ts';
+import * as uploads from './migrations/002-uploads.ts';
 import * as retention from './migrations/003-retention.ts';
 import { type Database } from './schema.ts';
 
@@ -30,10 +31,16 @@ export function openDatabase(options: DatabaseOptions): Kysely<Database> {
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
+/** Applied in the order of their names. */
+const MIGRATIONS = {
+  '001-first': first,
+  '002-uploads': uploads,
+  '003-retention': retention,
+};
+
 /** Brings the schema up to date. Several services may call it at once: one migrates, the others wait. */
 export async function migrate(db: Kysely<Database>): Promise<void> {
-  const migrations = { '001-first': first, '003-retention': retention };
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error, results } = await migrator.migrateToLatest();
   if (!error) return;
   const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the list of migrations';

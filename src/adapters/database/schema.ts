@@ -1,7 +1,7 @@
 import { type ColumnType, type Generated } from 'kysely';
 import { type ErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
-import { type ArtifactState, type DoomReason, type RetentionPolicy } from '../../control/ports.ts';
+import { type ArtifactState, type DoomReason, type RetentionPolicy, type UploadState } from '../../control/ports.ts';
 import {
   type ArtifactManifest,
   type AttemptState,
@@ -33,6 +33,9 @@ export interface Database {
   retention_policies: RetentionPolicies;
   retention_sweeps: RetentionSweeps;
   swept_objects: SweptObjects;
+  uploads: Uploads;
+  upload_files: UploadFiles;
+  upload_parts: UploadParts;
 }
 
 /** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
@@ -264,4 +267,35 @@ export interface SweptObjects {
   sweep: string;
   condemned_at: Time;
   gone_at: OptionalTime;
+}
+
+export interface Uploads {
+  id: string;
+  project_id: string;
+  state: UploadState;
+  idempotency_key: string;
+  fingerprint: string;
+  bytes: number;
+  created_at: Time;
+  expires_at: ColumnType<Date, Date | string, Date | string>;
+  ended_at: OptionalTime;
+  freed_at: OptionalTime;
+}
+
+export interface UploadFiles {
+  upload_id: string;
+  index: number;
+  path: string;
+  bytes: number;
+  part_bytes: number;
+  part_count: number;
+  gathering: string | null;
+  complete: Generated<boolean>;
+}
+
+export interface UploadParts {
+  upload_id: string;
+  file: number;
+  number: number;
+  sha256: string;
 }

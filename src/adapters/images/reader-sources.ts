@@ -1,7 +1,7 @@
 import { PushforwardError } from '../../base/errors.ts';
 import { type ImageReference, type ImageSource, type ObjectStore } from '../../pipeline/ports.ts';
 import { safeMemberPath } from './class-folders.ts';
-import { mapLimited } from './map-limited.ts';
+import { mapLimited } from '../../base/map-limited.ts';
 import { below, type ReadingPlan, sourceChanged, type SourceFiles } from './source-file.ts';
 import { imageBytes, openTable as openTableFile } from './table-file.ts';
 import { tableLayout } from './table-layout.ts';

@@ -4,9 +4,11 @@ import { dirname, join } from 'node:path';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from '../../base/object-keys.ts';
 import {
   type ByteRange,
   type GetOptions,
+  type IncomingObjects,
   type ObjectHead,
   type ObjectStore,
   type PutOptions,
@@ -14,10 +16,10 @@ import {
 } from '../../pipeline/ports.ts';
 import { checkDigest } from './digest.ts';
 import { errnoOf, isMissing, storeFailure } from './failures.ts';
-import { checkFolderPrefix, checkKey, checkPrefix } from './keys.ts';
+import { directoryIncoming, receivePart } from './incoming.ts';
 import { listFiles, namesInFolder } from './listing.ts';
 import { etagOf, readObject, streamObject } from './reading.ts';
-import { signUrl } from './signed-url.ts';
+import { signPartUrl, signUrl, verifyPartUrl } from './signed-url.ts';
 import { makeFolder, removeTemporary, sweepTemporary, syncFolder, writeTemporary } from './temporary.ts';
 
 export interface DirectoryStoreOptions {
@@ -31,6 +33,15 @@ export interface DirectoryStoreOptions {
   clock?: Clock;
 }
 
+export interface DirectoryStore extends ObjectStore {
+  /**
+   * Takes what was sent to the URL of a part; see `receivePart`. Whoever serves signed URLs hands it on.
+   * @param url path and query as received
+   * @throws FORBIDDEN for a URL that was not signed or has expired
+   */
+  receive(url: string, body: AsyncIterable<Uint8Array>, announcedBytes: number | null): Promise<void>;
+}
+
 /** Temporary files that nobody wrote to for so long belong to writers that died. */
 const STALE_MS = 24 * 3600 * 1000;
 const SWEEP_EVERY_MS = 3600 * 1000;
@@ -40,11 +51,12 @@ const SWEEP_EVERY_MS = 3600 * 1000;
  * link(2), which fails if the name is taken, for `ifAbsent`; by rename(2) otherwise. So an object is there whole or not
  * at all, whenever a process dies, and one of several writers wins. Unlike in S3 a key cannot lie below another key.
  */
-export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStore {
+export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryStore {
   if (options.signingSecret === '') throw invalid('expected a signing secret, got an empty one: set one');
   const clock = options.clock ?? systemClock;
   const objects = join(options.root, 'objects');
   const temporary = join(options.root, 'temporary');
+  const folders = { incoming: join(options.root, 'incoming'), temporary };
   const pathOf = (key: string): string => {
     checkKey(key);
     return join(objects, key);
@@ -121,16 +133,39 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
     }
   };
 
+  const head = (key: string) =>
+    guarded(`look at ${key}`, async () => {
+      const stats = await fileAt(pathOf(key));
+      return stats ? headOf(key, stats) : null;
+    });
+  const signing = (expiresSeconds: number) => ({
+    publicUrl: options.publicUrl(),
+    signingSecret: options.signingSecret,
+    expiresSeconds,
+    now: clock.now(),
+  });
+  const parts = directoryIncoming(folders, { put, head });
+  const incoming: IncomingObjects = {
+    begin: (key) => guarded(`begin an upload of ${key}`, () => parts.begin(key)),
+    async signPart(key, gathering, part, expiresSeconds) {
+      return { method: 'PUT', url: signPartUrl({ key, gathering, part }, signing(expiresSeconds)), headers: {} };
+    },
+    complete: (key, gathering, of) =>
+      guarded(`complete the upload of ${key}`, () => parts.complete(key, gathering, of)),
+    abort: (folder) => guarded(`abort the uploads below ${folder}`, () => parts.abort(folder)),
+  };
+
   return {
+    incoming,
+    async receive(url, body, announcedBytes) {
+      const signed = verifyPartUrl(url, options.signingSecret, clock.now());
+      await guarded(`keep a part of ${signed.key}`, () => receivePart(folders, signed, body, announcedBytes));
+    },
     put: (key, body, putOptions) => guarded(`write ${key}`, () => put(key, body, putOptions)),
     get: (key, range, { etag } = {}) =>
       guarded(`read ${key}`, async () => await readObject({ path: pathOf(key), key, range, etag })),
     stream,
-    head: (key) =>
-      guarded(`look at ${key}`, async () => {
-        const stats = await fileAt(pathOf(key));
-        return stats ? headOf(key, stats) : null;
-      }),
+    head,
     list,
     listFolder,
     delete: (key) =>
@@ -140,10 +175,7 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
         });
       }),
     signedUrl: async (key, { expiresSeconds, filename, mediaType }) =>
-      signUrl(
-        { key, filename: filename ?? null, mediaType: mediaType ?? null },
-        { publicUrl: options.publicUrl(), signingSecret: options.signingSecret, expiresSeconds, now: clock.now() },
-      ),
+      signUrl({ key, filename: filename ?? null, mediaType: mediaType ?? null }, signing(expiresSeconds)),
   };
 }
 

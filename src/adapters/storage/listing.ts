@@ -2,7 +2,7 @@ import { type BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from './failures.ts';
-import { byUtf8 } from './keys.ts';
+import { byUtf8 } from '../../base/object-keys.ts';
 
 /** How many files are looked at together. */
 const BATCH = 64;

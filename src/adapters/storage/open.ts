@@ -1,5 +1,5 @@
 import { type ObjectStore } from '../../pipeline/ports.ts';
-import { createDirectoryStore, type DirectoryStoreOptions } from './directory.ts';
+import { createDirectoryStore, type DirectoryStore, type DirectoryStoreOptions } from './directory.ts';
 import { probeStore } from './probe.ts';
 import { type S3Settings } from './s3/settings.ts';
 import { createS3Store } from './s3/store.ts';
@@ -7,7 +7,7 @@ import { createS3Store } from './s3/store.ts';
 export type StoreSettings = { kind: 'directory' } | ({ kind: 's3' } & S3Settings);
 
 /** @param directory what a directory store is made with, if it is one */
-export function openStore(settings: StoreSettings, directory: DirectoryStoreOptions): ObjectStore {
+export function openStore(settings: StoreSettings, directory: DirectoryStoreOptions): ObjectStore | DirectoryStore {
   return settings.kind === 's3' ? createS3Store(settings) : createDirectoryStore(directory);
 }
 

@@ -7,8 +7,17 @@ import { createS3Source } from './s3/source.ts';
 /** Finds what a URI names for whoever imports it. */
 type Scheme = (uri: string, projectId: string) => ObjectPlace;
 
-/** Where sources lie that are no paths of this machine, by the scheme of their URIs; asked anew for each project. */
-export function createSourceLocator({ s3 }: { s3: S3Service }): (projectId: string) => LocateObjects {
+/**
+ * Where sources lie that are no paths of this machine, by the scheme of their URIs; asked anew for each project.
+ * @param upload finds `upload:ID` and `upload:ID/path` in the store of the project
+ */
+export function createSourceLocator({
+  s3,
+  upload,
+}: {
+  s3: S3Service;
+  upload: (uri: string, projectId: string) => ObjectPlace | null;
+}): (projectId: string) => LocateObjects {
   const buckets = new Map<string, ObjectReader>();
   const bucketOf = (name: string): ObjectReader => {
     const known = buckets.get(name) ?? createS3Source(s3, name);
@@ -21,6 +30,11 @@ export function createSourceLocator({ s3 }: { s3: S3Service }): (projectId: stri
       const found = parseS3Url(uri);
       if (!found) throw invalid(`expected s3://bucket/prefix, got ${uri}: correct the path`, { path: uri });
       return { store: bucketOf(found.bucket), key: found.key };
+    },
+    upload(uri, projectId) {
+      const found = upload(uri, projectId);
+      if (!found) throw invalid(`expected upload:ID or upload:ID/path, got ${uri}: correct the path`, { path: uri });
+      return found;
     },
   };
 

@@ -9,6 +9,12 @@ export interface ObjectAccess {
   verify(url: string): { key: string; filename: string | null; mediaType: string | null };
   head(key: string): Promise<{ bytes: number; etag: string } | null>;
   stream(key: string, range?: { offset: number; bytes: number }): AsyncIterable<Uint8Array>;
+  /**
+   * Keeps a part of an upload. Absent where the store takes them itself.
+   * @param announcedBytes what the sender says that it will send
+   * @throws FORBIDDEN as `verify` does; INVALID_INPUT for other bytes than the URL was signed for
+   */
+  receive?: (url: string, body: AsyncIterable<Uint8Array>, announcedBytes: number | null) => Promise<void>;
 }
 
 /** A report may run its own script, but as a page of no origin: it can reach neither the API nor the network. */
@@ -50,6 +56,23 @@ export function serveObjects(objects: ObjectAccess): RequestHandler {
     }
     if (request.method === 'HEAD') return void response.end();
     await send(objects.stream(key, range ?? undefined), response);
+  };
+}
+
+export function receiveParts({ receive }: ObjectAccess): RequestHandler {
+  return async (request, response, next) => {
+    if (!receive) return next();
+    const announced = request.get('Content-Length');
+    try {
+      await receive(request.originalUrl, request, announced === undefined ? null : Number(announced));
+    } catch (error) {
+      // The sender went away: there is nobody to tell.
+      if (!request.complete && request.destroyed) return;
+      // What is still to come is not read.
+      response.set('Connection', 'close');
+      throw error;
+    }
+    response.end();
   };
 }
 

@@ -10,7 +10,7 @@ import { explorer } from './explorer.ts';
 import { createGraphqlHandler } from './graphql.ts';
 import { guard, requireLoopbackHost } from './guard.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
-import { type ObjectAccess, serveObjects } from './objects.ts';
+import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
 import { traced } from './tracing.ts';
 import { attachWebSockets } from './websocket.ts';
 
@@ -65,6 +65,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   app.use(GRAPHQL, traced, express.json({ limit: MAX_BODY_BYTES }), withBody, graphql.handler);
   app.get('/objects/*key', serveObjects(options.objects));
+  app.put('/objects/*key', receiveParts(options.objects));
   app.get('/favicon.ico', (_request, response) => void response.status(204).end());
   app.get('/', (_request, response) => response.redirect(303, '/graphiql'));
   app.use((request, response) => {

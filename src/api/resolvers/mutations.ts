@@ -13,8 +13,10 @@ export class Mutations {
     @Ctx() { control, principal }: ApiContext,
     @Arg('input', () => ImportDatasetInput, { description: 'What to import.' }) input: ImportDatasetInput,
   ): Promise<object> {
-    return asResult('ImportDatasetSuccess', ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable'], () =>
-      control.importDataset(principal, input),
+    return asResult(
+      'ImportDatasetSuccess',
+      ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable', 'NotFound', 'NotReady'],
+      () => control.importDataset(principal, input),
     );
   }
 

@@ -10,6 +10,7 @@ import { RunFilterInput } from '../types/inputs.ts';
 import { Node } from '../types/node.ts';
 import { Prior, PriorConnection } from '../types/prior.ts';
 import { Run, RunConnection } from '../types/run.ts';
+import { Upload, UploadConnection } from '../types/upload.ts';
 import { Health } from '../types/health.ts';
 
 export const API_VERSION = '0.1';
@@ -38,7 +39,8 @@ export class Queries {
   @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })
   async node(
     @Ctx() { loaders }: ApiContext,
-    @Arg('id', () => ID, { description: 'Id of a dataset, dataset version, prior, run or artifact.' }) id: string,
+    @Arg('id', () => ID, { description: 'Id of a dataset, dataset version, prior, run, artifact or upload.' })
+    id: string,
   ): Promise<object | null> {
     const kinds = [
       ['Run', loaders.run],
@@ -46,6 +48,7 @@ export class Queries {
       ['Dataset', loaders.dataset],
       ['Prior', loaders.prior],
       ['Artifact', loaders.artifact],
+      ['Upload', loaders.upload],
     ] as const;
     const found = await Promise.all(kinds.map(([, loader]) => loader.load(id)));
     const index = found.findIndex((value) => value !== null);
@@ -96,6 +99,23 @@ export class Queries {
     @Arg('after', () => String, AFTER) after?: string | null,
   ): Promise<Connection<{ id: string }>> {
     return paged('prior', first, after, (page) => control.read(principal).priors(page));
+  }
+
+  @Query(() => Upload, { nullable: true, description: 'An upload by its id.' })
+  upload(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('id', () => ID, { description: 'Its id.' }) id: string,
+  ): Promise<unknown> {
+    return loaders.upload.load(id);
+  }
+
+  @Query(() => UploadConnection, { description: 'Uploads, newest first.' })
+  uploads(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+  ): Promise<Connection<{ id: string }>> {
+    return paged('upload', first, after, (page) => control.read(principal).uploads(page));
   }
 
   @Query(() => Run, { nullable: true, description: 'A run by its id.' })

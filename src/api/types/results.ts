@@ -2,6 +2,7 @@ import { type ClassType, createUnionType, Field, ObjectType } from 'type-graphql
 import { DatasetVersion } from './dataset.ts';
 import { Prior } from './prior.ts';
 import { Run } from './run.ts';
+import { Upload, UploadPart } from './upload.ts';
 import {
   IdempotencyConflict,
   InvalidInput,
@@ -10,6 +11,7 @@ import {
   NotReady,
   PriorInvalid,
   SourceUnreadable,
+  UploadIncomplete,
 } from './user-errors.ts';
 
 @ObjectType({ description: 'The import is recorded and goes on in the background, whatever happens to this process.' })
@@ -47,11 +49,71 @@ export class CancelRunSuccess {
   run!: unknown;
 }
 
+@ObjectType({ description: 'The upload is recorded and takes parts.' })
+export class CreateUploadSuccess {
+  @Field(() => Upload, { description: 'The upload; its files say how each is cut into parts.' })
+  upload!: unknown;
+
+  @Field(() => [UploadPart], {
+    description: 'Where to send the files whose SHA-256 was given, the first 100; ask signUploadParts for the others.',
+  })
+  parts!: unknown[];
+
+  @Field(() => Boolean, { description: 'True where the key gave an earlier upload.' })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'URLs for the parts that were asked for.' })
+export class SignUploadPartsSuccess {
+  @Field(() => [UploadPart], { description: 'In the order of the input.' })
+  parts!: unknown[];
+}
+
+@ObjectType({ description: 'All files are in the store.' })
+export class CompleteUploadSuccess {
+  @Field(() => Upload, { description: 'The upload, READY.' })
+  upload!: unknown;
+}
+
+@ObjectType({ description: 'The upload ended and its files are deleted, or were before.' })
+export class AbortUploadSuccess {
+  @Field(() => Upload, { description: 'The upload.' })
+  upload!: unknown;
+}
+
 export const ImportDatasetResult = result('ImportDatasetResult', 'What came of an import request.', () => [
   ImportDatasetSuccess,
   InvalidInput,
   IdempotencyConflict,
   SourceUnreadable,
+  NotFound,
+  NotReady,
+]);
+
+export const CreateUploadResult = result('CreateUploadResult', 'What came of creating an upload.', () => [
+  CreateUploadSuccess,
+  InvalidInput,
+  IdempotencyConflict,
+]);
+
+export const SignUploadPartsResult = result('SignUploadPartsResult', 'What came of asking for URLs.', () => [
+  SignUploadPartsSuccess,
+  InvalidInput,
+  NotFound,
+  NotReady,
+]);
+
+export const CompleteUploadResult = result('CompleteUploadResult', 'What came of completing an upload.', () => [
+  CompleteUploadSuccess,
+  UploadIncomplete,
+  NotFound,
+  NotReady,
+]);
+
+export const AbortUploadResult = result('AbortUploadResult', 'What came of aborting an upload.', () => [
+  AbortUploadSuccess,
+  InvalidInput,
+  NotFound,
 ]);
 
 export const RegisterPriorResult = result('RegisterPriorResult', 'What came of registering a prior.', () => [

@@ -1,5 +1,6 @@
 import { Field, InterfaceType, Int, ObjectType } from 'type-graphql';
 import { ErrorCode } from '../enums.ts';
+import { MissingPart } from './upload.ts';
 
 @InterfaceType({
   description: 'A failure that the caller can do something about.',
@@ -54,3 +55,12 @@ export class SourceUnreadable extends UserError {}
 
 @ObjectType({ implements: UserError, description: 'The bundle is not a prior that this service can use.' })
 export class PriorInvalid extends UserError {}
+
+@ObjectType({ implements: UserError, description: 'Parts are missing: send them and complete the upload again.' })
+export class UploadIncomplete extends UserError {
+  @Field(() => [MissingPart], { description: 'The first 1000 of them.' })
+  missing!: MissingPart[];
+
+  @Field(() => Int, { description: 'How many there are.' })
+  missingCount!: number;
+}

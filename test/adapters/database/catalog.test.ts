@@ -28,6 +28,7 @@ const order = (idempotencyKey: string, more: Partial<ImportOrder> & { path?: str
     newDatasetId: `dataset_${ids}`,
     datasetName: 'letters',
     source: { path, asked, classes: null, split: null },
+    uploadId: null,
     idempotencyKey,
     ...rest,
   };

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createDirectoryStore } from '../../../src/adapters/storage/directory.ts';
 import { storeFailure } from '../../../src/adapters/storage/failures.ts';
 import { type Clock } from '../../../src/base/clock.ts';
+import { sha256 } from '../../../src/base/json.ts';
 import { describeStoreContract } from '../../support/store-contract.ts';
 
 const roots: string[] = [];
@@ -27,7 +28,25 @@ afterAll(async () => {
   for (const root of roots) await rm(root, { recursive: true });
 });
 
-describeStoreContract('directory', async () => open(await freshRoot()));
+describeStoreContract(
+  'directory',
+  async () => open(await freshRoot()),
+  async ({ url }, body, store) => {
+    const { pathname, search } = new URL(url);
+    return await statusOf(store.receive(pathname + search, chunks(body), null));
+  },
+);
+
+/** As the service answers. */
+const statusOf = (receiving: Promise<void>): Promise<number> =>
+  receiving.then(
+    () => 200,
+    (error: { code: string }) => ({ NOT_FOUND: 404, FORBIDDEN: 403, INVALID_INPUT: 400 })[error.code] ?? 500,
+  );
+
+async function* chunks(whole: Uint8Array, size = 64 * 1024): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < whole.length; at += size) yield await Promise.resolve(whole.subarray(at, at + size));
+}
 
 describe('directory store', () => {
   const body = new TextEncoder().encode('body');
@@ -107,6 +126,66 @@ describe('directory store', () => {
     expect(storeFailure(error, 'write k')).toMatchObject({
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining(remedy) as string,
+    });
+  });
+
+  describe('a part that others send', () => {
+    const begun = async (clock?: Clock) => {
+      const root = await freshRoot();
+      const store = open(root, clock);
+      const gathering = await store.incoming.begin('in/a');
+      const part = { number: 1, bytes: body.length, sha256: sha256(body) };
+      const { url } = await store.incoming.signPart('in/a', gathering, part, 60);
+      const { pathname, search } = new URL(url);
+      const send = (of: AsyncIterable<Uint8Array>, announced: number | null = null) =>
+        store.receive(pathname + search, of, announced);
+      const kept = () => readdir(join(root, 'incoming/in/a', gathering));
+      const temporary = () => readdir(join(root, 'temporary')).catch(() => []);
+      return { send, kept, temporary };
+    };
+
+    it('is read no further than the first byte too many', async () => {
+      const { send, kept, temporary } = await begun();
+      let read = 0;
+      const endless = (async function* () {
+        for (;;) {
+          read += 1;
+          yield body;
+        }
+      })();
+      await expect(send(endless)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      expect(read).toBe(2);
+      expect([await kept(), await temporary()]).toEqual([[], []]);
+    });
+
+    it('is not read at all where its sender says another size', async () => {
+      const { send } = await begun();
+      const untouched = (async function* (): AsyncIterable<Uint8Array> {
+        yield body;
+        expect.unreachable('the body was read');
+      })();
+      await expect(send(untouched, 5)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    });
+
+    it('leaves nothing where its sender goes away', async () => {
+      const { send, kept, temporary } = await begun();
+      const broken = (async function* () {
+        yield body.subarray(0, 2);
+        throw new Error('aborted');
+      })();
+      await expect(send(broken)).rejects.toThrow('aborted');
+      expect([await kept(), await temporary()]).toEqual([[], []]);
+    });
+
+    it('is refused once its URL has expired', async () => {
+      let now = new Date();
+      const { send, kept } = await begun({ now: () => now, sleep: () => Promise.reject(new Error('not now')) });
+      now = new Date(now.getTime() + 60_000);
+      await expect(send(chunks(body))).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+        message: expect.stringContaining('has not expired') as string,
+      });
+      expect(await kept()).toEqual([]);
     });
   });
 

@@ -5,6 +5,7 @@ import { type S3Settings, type S3Tuning } from '../../../src/adapters/storage/s3
 import { createS3Store } from '../../../src/adapters/storage/s3/store.ts';
 import { sha256 } from '../../../src/base/json.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
+import { startS3Double } from '../../support/s3-double.ts';
 import { environmentOf, goMissing, type S3Server, startS3Server } from '../../support/s3-server.ts';
 import { describeStoreContract } from '../../support/store-contract.ts';
 import { until } from '../../support/until.ts';
@@ -149,6 +150,99 @@ describe.skipIf(goMissing)('S3', () => {
         expect(proxy.seen.filter((kind) => kind === CREATE)).toHaveLength(1);
       },
     );
+  });
+
+  describe('an object that others send', () => {
+    const folder = 'uploads/1/';
+    const part = { number: 1, bytes: small.length, sha256: sha256(small) };
+    const begun = async (settings: S3Settings) => {
+      const store = createS3Store(settings, { maxAttempts: 3 });
+      const gathering = await store.incoming.begin(`${folder}a`);
+      const signed = await store.incoming.signPart(`${folder}a`, gathering, part, 60);
+      const send = async (body: string | Uint8Array, headers = signed.headers, url = signed.url) => {
+        const answer = await fetch(url, { method: 'PUT', headers, body: Buffer.from(body) });
+        return [answer.status, /<Code>(.*)<\/Code>/.exec(await answer.text())?.[1] ?? null];
+      };
+      const complete = () => store.incoming.complete(`${folder}a`, gathering, [part]);
+      return { store, gathering, signed, send, complete };
+    };
+
+    it('has size and digest under the signature of its URL: the store refuses anything else', async () => {
+      const { signed, send } = await begun(await server.bucket());
+      const signedHeaders = new URL(signed.url).searchParams.get('X-Amz-SignedHeaders');
+      expect(signedHeaders).toBe('content-length;host;x-amz-checksum-sha256');
+      expect(await send('BODY')).toEqual([400, 'BadDigest']);
+      expect(await send('bodies')).toEqual([403, 'SignatureDoesNotMatch']);
+      expect(await send(small, {})).toEqual([403, 'SignatureDoesNotMatch']);
+      const forged = { 'x-amz-checksum-sha256': Buffer.from(sha256('BODY'), 'hex').toString('base64') };
+      expect(await send('BODY', forged)).toEqual([403, 'SignatureDoesNotMatch']);
+      const later = signed.url.replace('X-Amz-Expires=60', 'X-Amz-Expires=6000');
+      expect(await send(small, signed.headers, later)).toEqual([403, 'SignatureDoesNotMatch']);
+      expect(await send(small)).toEqual([200, null]);
+    });
+
+    it('is refused once its URL has expired', async () => {
+      const { store, gathering, send } = await begun(await server.bucket());
+      const signed = await store.incoming.signPart(`${folder}a`, gathering, part, 1);
+      const answer = await until(async () => {
+        const [status, code] = await send(small, signed.headers, signed.url);
+        return status === 200 ? null : [status, code];
+      });
+      expect(answer).toEqual([403, 'AccessDenied']);
+    });
+
+    it('is deleted where a store without checksums took other bytes', async () => {
+      const { store, signed, send, complete } = await begun({ ...(await server.bucket()), checksums: 'WHEN_REQUIRED' });
+      expect(signed.headers).toEqual({});
+      expect(await send('BODY')).toEqual([200, null]);
+      expect(await complete()).toEqual({ state: 'gone' });
+      expect(await store.head(`${folder}a`)).toBeNull();
+    });
+
+    it('is complete where the answer that says so is lost', async () => {
+      const { store, send, complete } = await begun({ ...(await server.bucket()), endpoint: proxy.endpoint });
+      expect(await send(small)).toEqual([200, null]);
+      proxy.fault = (kind, before) => (kind === COMPLETE && before === 0 ? 'answerLost' : null);
+      expect(await complete()).toEqual({ state: 'complete' });
+      expect(await store.get(`${folder}a`)).toEqual(small);
+    });
+
+    it('stays as it was where the store fails in the middle, and can be completed later', async () => {
+      const settings = { ...(await server.bucket()), endpoint: proxy.endpoint };
+      const { store, send, complete } = await begun(settings);
+      await send(small);
+      const failing = { status: 500, code: 'InternalError' };
+      for (const kind of ['GET uploadId', COMPLETE]) {
+        proxy.fault = (of) => (of === kind ? failing : null);
+        await expect(complete()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+        expect(await store.head(`${folder}a`)).toBeNull();
+      }
+      proxy.fault = () => null;
+      expect(await complete()).toEqual({ state: 'complete' });
+      expect(await uploadsLeft(settings)).toEqual([]);
+    });
+
+    it('is aborted with all others of its folder, more than one answer lists', async () => {
+      const settings = { ...(await server.bucket()), prefix: 'team' };
+      const { store } = await begun(settings);
+      await Promise.all(Array.from({ length: 1005 }, (_, index) => store.incoming.begin(`${folder}many/${index}`)));
+      await store.incoming.begin('uploads/10/a');
+      await store.incoming.abort(folder);
+      expect((await uploadsLeft(settings)).map(({ Key }) => Key)).toEqual(['team/uploads/10/a']);
+    }, 120_000);
+
+    it('is encrypted as the settings say', async () => {
+      const double = await startS3Double({ whole: true, parts: true });
+      const settings = { bucket: 'b', prefix: '', endpoint: double.endpoint, pathStyle: true } as const;
+      const encryption = { algorithm: 'aws:kms', keyId: 'key' } as const;
+      await createS3Store({ ...settings, checksums: 'WHEN_SUPPORTED', encryption }).incoming.begin('a');
+      expect(double.requests[0]!.headers).toMatchObject({
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': 'key',
+        'x-amz-checksum-algorithm': 'SHA256',
+      });
+      await double.stop();
+    });
   });
 
   describe('a body sent whole', () => {

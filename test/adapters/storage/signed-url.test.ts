@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { signUrl, verifySignedUrl } from '../../../src/adapters/storage/signed-url.ts';
+import { signPartUrl, signUrl, verifyPartUrl, verifySignedUrl } from '../../../src/adapters/storage/signed-url.ts';
 
 const now = new Date('2026-01-02T12:00:00Z');
 const later = (seconds: number) => new Date(now.getTime() + seconds * 1000);
@@ -46,5 +46,27 @@ describe('signed URLs', () => {
 
   it.each([0, 1.5, 7 * 24 * 3600 + 1, Number.NaN])('cannot last %d seconds', (expiresSeconds) => {
     expect(() => signUrl(object, { ...options, expiresSeconds })).toThrow('expected expiresSeconds from 1 to 604800');
+  });
+});
+
+describe('signed URLs of parts', () => {
+  const signed = { key: 'a/b', gathering: 'g', part: { number: 2, bytes: 10, sha256: 'ab' } };
+  const part = signPartUrl(signed, options);
+  const refused = expect.objectContaining({ code: 'FORBIDDEN' }) as Error;
+
+  it('grant what they were signed for, until they expire', () => {
+    expect(verifyPartUrl(part, 'secret', later(59))).toEqual(signed);
+    expect(() => verifyPartUrl(part, 'secret', later(60))).toThrow(refused);
+  });
+
+  it.each(['gathering', 'part', 'bytes', 'sha256', 'expires'])('are refused with another %s', (name) => {
+    const other = new URL(part);
+    other.searchParams.set(name, '99');
+    expect(() => verifyPartUrl(other.href, 'secret', now)).toThrow(refused);
+  });
+
+  it('do not read, and those that read do not write', () => {
+    expect(() => verifySignedUrl(part, 'secret', now)).toThrow(refused);
+    expect(() => verifyPartUrl(url, 'secret', now)).toThrow(refused);
   });
 });

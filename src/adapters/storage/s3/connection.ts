@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { checkKey } from '../keys.ts';
+import { checkKey } from '../../../base/object-keys.ts';
 import { s3Failure } from './failures.ts';
 import { type BucketUse, type ChecksumMode, type S3Settings } from './settings.ts';
 

@@ -16,6 +16,9 @@ export const triesOf = (error: unknown): number => (error as ServiceError).$meta
 /** The object is not there. A bucket that is not there has a name of its own, except where an answer has no body. */
 export const isMissing = (error: unknown): boolean => ['NoSuchKey', 'NotFound'].includes(nameOf(error));
 
+/** A multipart upload that never was, was completed or was aborted. */
+export const isOver = (error: unknown): boolean => nameOf(error) === 'NoSuchUpload';
+
 /** Another writer was at work on the key at that moment: the same again may succeed. */
 export const isConflict = (error: unknown): boolean =>
   ['ConditionalRequestConflict', 'OperationAborted'].includes(nameOf(error));
@@ -65,7 +68,8 @@ function remedyOf(error: ServiceError): string | null {
 }
 
 const DENIED =
-  'give these credentials s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket on the bucket';
+  'give these credentials s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts, ' +
+  's3:ListBucket and s3:ListBucketMultipartUploads on the bucket';
 const WRONG_KEYS = 'correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile';
 const EXPIRED = 'renew the credentials';
 const REGION = 'set AWS_REGION to the region of the bucket';

@@ -8,13 +8,14 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { type ObjectHead, type ObjectStore } from '../../../pipeline/ports.ts';
 import { checkDigest } from '../digest.ts';
-import { byUtf8, checkFolderPrefix, checkPrefix } from '../keys.ts';
+import { byUtf8, checkFolderPrefix, checkPrefix } from '../../../base/object-keys.ts';
 import { checkExpiry } from '../signed-url.ts';
 import { gather } from './body.ts';
 import { connect, openClient, prefixOf } from './connection.ts';
 import { contentDisposition } from './disposition.ts';
 import { download } from './download.ts';
 import { isMissing } from './failures.ts';
+import { s3Incoming } from './incoming.ts';
 import { type S3Settings, type S3Tuning } from './settings.ts';
 import { upload } from './upload.ts';
 
@@ -33,7 +34,7 @@ export function createS3Store(
   const connection = connect(settings, maxAttempts);
   const { client, bucket, nameOf, guarded } = connection;
   const prefix = prefixOf(settings);
-  // A URL has no checksums in it: whoever holds it could not send the headers that they want.
+  // Whoever holds a URL could not send the checksums that the SDK would sign into it: those of parts are given to it.
   const signer = openClient(settings, maxAttempts, 'WHEN_REQUIRED');
 
   async function head(key: string): Promise<ObjectHead | null> {
@@ -135,6 +136,8 @@ export function createS3Store(
       });
       return guarded(`sign a URL of ${key}`, () => getSignedUrl(signer, get, { expiresIn: expiresSeconds }));
     },
+
+    incoming: s3Incoming(connection, settings, signer),
   };
 }
 

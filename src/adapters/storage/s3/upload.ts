@@ -11,7 +11,7 @@ import {
 import { systemClock } from '../../../base/clock.ts';
 import { type Body } from './body.ts';
 import { type S3Connection } from './connection.ts';
-import { isConflict, isPreconditionFailed, nameOf, triesOf } from './failures.ts';
+import { isConflict, isOver, isPreconditionFailed, nameOf, triesOf } from './failures.ts';
 import { type ChecksumMode, type Encryption } from './settings.ts';
 
 export interface Upload {
@@ -46,7 +46,7 @@ export async function upload(connection: S3Connection, what: Upload): Promise<bo
       return true;
     } catch (error) {
       const refused = what.ifAbsent && isPreconditionFailed(error);
-      const lost = nameOf(error) === 'NoSuchUpload';
+      const lost = isOver(error);
       if ((refused || lost) && triesOf(error) > 1 && (await isOurs(connection, what.name, mark))) return true;
       if (refused) return false;
       if (!(lost || isConflict(error)) || restart === MAX_RESTARTS) throw error;
@@ -132,14 +132,17 @@ async function sendParts({ client, bucket }: S3Connection, what: Upload, uploadI
 
 const condition = ({ ifAbsent }: Upload) => (ifAbsent ? { IfNoneMatch: '*' } : {});
 
-function attributes({ mediaType, encryption }: Upload, mark: string) {
-  return {
-    Metadata: { [MARK]: mark },
-    ...(mediaType !== undefined && { ContentType: mediaType }),
-    ...(encryption && { ServerSideEncryption: encryption.algorithm }),
-    ...(encryption?.keyId && { SSEKMSKeyId: encryption.keyId }),
-  };
-}
+const attributes = ({ mediaType, encryption }: Upload, mark: string) => ({
+  Metadata: { [MARK]: mark },
+  ...(mediaType !== undefined && { ContentType: mediaType }),
+  ...encrypted(encryption),
+});
+
+/** The fields of a request that makes an object. */
+export const encrypted = (encryption: Encryption | null) => ({
+  ...(encryption && { ServerSideEncryption: encryption.algorithm }),
+  ...(encryption?.keyId && { SSEKMSKeyId: encryption.keyId }),
+});
 
 /** A try whose answer got lost may have written; the next try then finds an object there, and it is the one of this upload. */
 async function isOurs({ client, bucket }: S3Connection, name: string, mark: string): Promise<boolean> {

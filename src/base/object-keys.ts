@@ -1,4 +1,4 @@
-import { invalid, PushforwardError } from '../../base/errors.ts';
+import { invalid, PushforwardError } from './errors.ts';
 
 const MAX_KEY_BYTES = 1024;
 /** What common file systems allow for one name. */
@@ -29,7 +29,8 @@ export function checkFolderPrefix(prefix: string): void {
   throw invalid(`expected a prefix that ends in /, got ${JSON.stringify(prefix)}: add it`);
 }
 
-function keyFault(key: string): string | null {
+/** What keeps a text from being a key, or null. */
+export function keyFault(key: string): string | null {
   if (key === '') return 'empty';
   if (!key.isWellFormed()) return 'not valid Unicode';
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `longer than ${MAX_KEY_BYTES} bytes`;

@@ -1,0 +1,26 @@
+import { type ObjectPlace, type ObjectReader } from './ports.ts';
+
+/** What an upload holds, or a file or folder of it: `upload:ID`, `upload:ID/path`. */
+export interface UploadLocation {
+  id: string;
+  /** Empty for all of it; without a slash at either end. */
+  path: string;
+}
+
+/** Null if the text is no such name. */
+export function parseUploadUri(text: string): UploadLocation | null {
+  const [, id, path = ''] = /^upload:([a-z0-9_]+)(?:\/(.*?))?\/?$/.exec(text) ?? [];
+  return id === undefined ? null : { id, path };
+}
+
+export const uploadUri = ({ id, path }: UploadLocation): string =>
+  path === '' ? `upload:${id}` : `upload:${id}/${path}`;
+
+/** What the keys of its files begin with. */
+export const uploadFolder = (projectId: string, id: string): string => `projects/${projectId}/uploads/${id}/`;
+
+/** Where an upload lies: in the store of the project that asks, so that nobody reaches that of another. */
+export function uploadPlace(store: ObjectReader, uri: string, projectId: string): ObjectPlace | null {
+  const found = parseUploadUri(uri);
+  return found && { store, key: (uploadFolder(projectId, found.id) + found.path).replace(/\/$/, '') };
+}
