@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { type Encryption, type StoreSettings } from './adapters/storage/index.ts';
+import { type Encryption, type S3Service, type StoreSettings } from './adapters/storage/index.ts';
 import { invalid } from './base/errors.ts';
+import { parseS3Url } from './base/s3-url.ts';
 
 /** Everything the process was told from outside, parsed; units are in the names. Only this file reads the environment. */
 export interface Config {
@@ -16,7 +17,9 @@ export interface Config {
   databaseUrl: string | null;
   /** Where the objects lie: a directory under `stateDir`, or a bucket. */
   store: StoreSettings;
-  /** Where imports in place may read. Absent: anywhere (embedded mode, loopback only). */
+  /** How S3 is reached, for the store and for `s3://` sources alike. */
+  s3: S3Service;
+  /** Folders and `s3://` prefixes that imports in place may read. Absent: anywhere (embedded mode, loopback only). */
   importRoots: string[] | null;
   /** Absent: `info` for a service of its own, `error` for one that a command starts. */
   logLevel: 'debug' | 'info' | 'warn' | 'error' | null;
@@ -46,7 +49,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     port: integer(env, 'PORT', 4000, 0, 65535),
     databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     store: store(env),
-    importRoots: paths(env['PUSHFORWARD_IMPORT_ROOTS']),
+    s3: s3Service(env),
+    importRoots: importRoots(env['PUSHFORWARD_IMPORT_ROOTS']),
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     local: {
@@ -95,21 +99,21 @@ function url(env: NodeJS.ProcessEnv, name: string, protocols: readonly string[])
 function store(env: NodeJS.ProcessEnv): StoreSettings {
   const text = env['PUSHFORWARD_STORE'] ?? '';
   if (text === '' || text === 'directory') return { kind: 'directory' };
-  const [, bucket, prefix] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(text) ?? [];
-  if (bucket === undefined) {
+  const found = parseS3Url(text);
+  if (!found) {
     throw invalid(
       `expected PUSHFORWARD_STORE to be directory or s3://bucket/prefix, got ${text}: correct the environment`,
     );
   }
+  return { kind: 's3', bucket: found.bucket, prefix: found.key, ...s3Service(env), encryption: encryption(env) };
+}
+
+function s3Service(env: NodeJS.ProcessEnv): S3Service {
   const endpoint = url(env, 'PUSHFORWARD_S3_ENDPOINT', ['http:', 'https:']);
   return {
-    kind: 's3',
-    bucket,
-    prefix: prefix ?? '',
     endpoint,
     pathStyle: (oneOf(env, 'PUSHFORWARD_S3_PATH_STYLE', ['true', 'false']) ?? String(endpoint !== null)) === 'true',
     checksums: oneOf(env, 'PUSHFORWARD_S3_CHECKSUMS', ['WHEN_SUPPORTED', 'WHEN_REQUIRED']) ?? 'WHEN_SUPPORTED',
-    encryption: encryption(env),
   };
 }
 
@@ -125,9 +129,18 @@ function encryption(env: NodeJS.ProcessEnv): Encryption | null {
   return { algorithm: algorithm as Encryption['algorithm'], keyId: keyId ?? null };
 }
 
-function paths(text: string | undefined): string[] | null {
-  const parts = (text ?? '').split(':').filter((path) => path !== '');
-  return parts.length > 0 ? parts.map((path) => resolve(path)) : null;
+/** Separated by `:`, of which the one in `s3://` is none. */
+function importRoots(text: string | undefined): string[] | null {
+  const parts = (text ?? '').split(/(?<!(?:^|:)s3):|:(?!\/\/)/).filter((part) => part !== '');
+  return parts.length > 0 ? parts.map(importRoot) : null;
+}
+
+function importRoot(text: string): string {
+  if (!text.startsWith('s3://')) return resolve(text);
+  if (parseS3Url(text)) return text;
+  throw invalid(
+    `expected each of PUSHFORWARD_IMPORT_ROOTS to be a folder or s3://bucket/prefix, got ${text}: correct the environment`,
+  );
 }
 
 function oneOf<T extends string>(env: NodeJS.ProcessEnv, name: string, allowed: readonly T[]): T | null {

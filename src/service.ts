@@ -10,7 +10,7 @@ import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
-import { bundleFolder, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
+import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
 import { requireLoopbackHost } from './api/http/guard.ts';
 import { startApi } from './api/http/server.ts';
@@ -25,7 +25,7 @@ import { createEngine } from './engine/index.ts';
 import { createPublications } from './pipeline/artifacts.ts';
 import { importDataset } from './pipeline/dataset/import.ts';
 import { createPlanner } from './pipeline/planner.ts';
-import { type ObjectStore } from './pipeline/ports.ts';
+import { type LocateObjects, type ObjectStore } from './pipeline/ports.ts';
 import { readBundle } from './pipeline/prior/bundle.ts';
 import { publishPrior } from './pipeline/prior/register.ts';
 import { describeBundle, validatePrior } from './pipeline/prior/validate.ts';
@@ -102,7 +102,7 @@ export async function startService(config: Config): Promise<Service> {
     const control = createControl({
       catalog: createCatalog(db),
       engine,
-      importer: datasetImporter(store, config.stateDir),
+      importer: datasetImporter(store, createSourceLocator({ s3: config.s3 }), config.stateDir),
       registrar: priorRegistrar(store),
       store,
       clock: systemClock,
@@ -179,11 +179,15 @@ export async function describeValidPrior(directory: string): Promise<string> {
   }
 }
 
-function datasetImporter(store: ObjectStore, stateDir: string): DatasetImporter {
+function datasetImporter(
+  store: ObjectStore,
+  locate: (projectId: string) => LocateObjects,
+  stateDir: string,
+): DatasetImporter {
   return {
     importDataset: ({ projectId, source, previous, onProgress, signal }) =>
       importDataset({
-        scanner: createSourceScanner(),
+        scanner: createSourceScanner({}, locate(projectId)),
         store,
         projectId,
         path: source.path,

@@ -13,7 +13,7 @@ import {
 } from './adapters/images/index.ts';
 import { serveOrders } from './adapters/processes/worker-channel.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
-import { openStore } from './adapters/storage/index.ts';
+import { createSourceLocator, openStore } from './adapters/storage/index.ts';
 import { type JsonObject } from './base/json.ts';
 import { readConfig } from './config.ts';
 import { createPublications, readManifest } from './pipeline/artifacts.ts';
@@ -29,6 +29,7 @@ const objects = openStore(config.store, {
   signingSecret: randomUUID(),
   publicUrl: () => '',
 });
+const locate = createSourceLocator({ s3: config.s3 });
 const codec = createImageCodec();
 const tables = createTableWriter();
 const archives = createArchiveWriter();
@@ -48,7 +49,7 @@ serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
       projectId,
       store,
       runtime,
-      images: { reader: createImageReader(store), codec, tables, archives, text },
+      images: { reader: createImageReader(store, locate), codec, tables, archives, text },
       batch: execution['batch'] as number,
       signal,
       onProgress,

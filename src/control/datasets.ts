@@ -4,14 +4,14 @@ import { canonicalJson } from '../base/json.ts';
 import { type Clock } from '../base/clock.ts';
 import { type Principal } from './identity.ts';
 import { type ImportRunner } from './imports.ts';
-import { resolveReadable } from './paths.ts';
+import { resolveSource } from './paths.ts';
 import { type Catalog, type RealPath } from './ports.ts';
 import { type DatasetVersionView, type ImportSource } from './views.ts';
 
 export interface ImportDatasetInput {
   /** Name of the dataset; one that exists gets a new version. */
   name: string;
-  /** Absolute path on the machine of the service. */
+  /** Absolute path on the machine of the service, or `s3://bucket/prefix`. */
   path: string;
   /** Class names to take; absent: all. */
   classes?: readonly string[] | null;
@@ -48,7 +48,7 @@ export async function importDataset(
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
   if (earlier) return { version: earlier.version, reused: same(earlier, asked, idempotencyKey) };
 
-  const real = await resolveReadable(input.path, of.importRoots, of.realPath);
+  const real = await resolveSource(input.path, of.importRoots, of.realPath);
   const source: ImportSource = { path: real, asked: input.path, classes: asked.classes, split: asked.split };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({

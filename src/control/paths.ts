@@ -1,11 +1,42 @@
 import { isAbsolute, relative } from 'node:path';
 import { invalid, PushforwardError } from '../base/errors.ts';
+import { parseS3Url, type S3Location } from '../base/s3-url.ts';
 import { type RealPath } from './ports.ts';
+
+/**
+ * The name of a source of images to read in place: a real path, or `s3://bucket/key` without a slash at its end.
+ * @param roots folders and `s3://` prefixes where reading is allowed; null: anywhere
+ * @throws INVALID_INPUT, SOURCE_UNREADABLE, UNSAFE_PATH
+ */
+export async function resolveSource(
+  path: string,
+  roots: readonly string[] | null,
+  realPath: RealPath,
+): Promise<string> {
+  if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(path)) return await resolveReadable(path, roots, realPath);
+  const found = parseS3Url(path);
+  if (!found) {
+    throw invalid(
+      `expected an absolute path or s3://bucket/prefix, got ${JSON.stringify(path)}: correct it; bucket names are 3 to 63 small letters, digits, dots and hyphens`,
+      { path: ['path'] },
+    );
+  }
+  if (found.key !== '' && found.key.split('/').some((segment) => ['', '.', '..'].includes(segment))) {
+    throw new PushforwardError(
+      'UNSAFE_PATH',
+      `expected a key of names joined by /, got ${JSON.stringify(found.key)}: leave out empty names, . and ..`,
+      { path: ['path'] },
+    );
+  }
+  const allowed = roots?.flatMap((root) => parseS3Url(root) ?? []);
+  if (allowed && !allowed.some((root) => holds(root, found))) throw outside(path, roots!, 'prefix');
+  return urlOf(found);
+}
 
 /**
  * The real path of something to read in place.
  * Links are followed first, so that a link inside a root cannot lead out of it.
- * @param roots where reading is allowed; null: anywhere
+ * @param roots where reading is allowed, those that are no folders count for nothing; null: anywhere
  * @throws INVALID_INPUT, SOURCE_UNREADABLE, UNSAFE_PATH
  */
 export async function resolveReadable(
@@ -29,18 +60,27 @@ export async function resolveReadable(
       { path: ['path'] },
     );
   }
-  const realRoots = roots && (await Promise.all(roots.map(async (root) => (await realPath(root)) ?? root)));
-  if (realRoots && !realRoots.some((root) => isWithin(root, real))) {
-    throw new PushforwardError(
-      'UNSAFE_PATH',
-      `expected a path under ${realRoots.join(' or ')}, got ${real}: move it there, or add its folder to PUSHFORWARD_IMPORT_ROOTS`,
-      { path: ['path'] },
-    );
-  }
+  const folders = roots?.filter((root) => isAbsolute(root));
+  const realRoots = folders && (await Promise.all(folders.map(async (root) => (await realPath(root)) ?? root)));
+  if (realRoots && !realRoots.some((root) => isWithin(root, real))) throw outside(real, roots!, 'folder');
   return real;
+}
+
+function outside(received: string, roots: readonly string[], what: 'folder' | 'prefix'): PushforwardError {
+  return new PushforwardError(
+    'UNSAFE_PATH',
+    `expected a path under ${roots.join(' or ')}, got ${received}: move it there, or add its ${what} to PUSHFORWARD_IMPORT_ROOTS`,
+    { path: ['path'] },
+  );
 }
 
 function isWithin(root: string, path: string): boolean {
   const step = relative(root, path);
   return step === '' || (!step.startsWith('..') && !isAbsolute(step));
 }
+
+function holds(root: S3Location, { bucket, key }: S3Location): boolean {
+  return root.bucket === bucket && (root.key === '' || key === root.key || key.startsWith(`${root.key}/`));
+}
+
+const urlOf = ({ bucket, key }: S3Location): string => (key === '' ? `s3://${bucket}` : `s3://${bucket}/${key}`);

@@ -17,13 +17,13 @@ export function countBytes(of: ObjectStore): CountedStore {
       if (result.written) bytesWritten += result.bytes;
       return result;
     },
-    async get(key, range) {
-      const bytes = await of.get(key, range);
+    async get(key, range, options) {
+      const bytes = await of.get(key, range, options);
       bytesRead += bytes.length;
       return bytes;
     },
-    async *stream(key, range) {
-      for await (const part of of.stream(key, range)) {
+    async *stream(key, range, options) {
+      for await (const part of of.stream(key, range, options)) {
         bytesRead += part.length;
         yield part;
       }

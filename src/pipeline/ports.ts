@@ -9,11 +9,16 @@ export interface ObjectStore {
    */
   put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>;
   /** The bytes of an object or of a range of it; NOT_FOUND if it is not there. */
-  get(key: string, range?: ByteRange): Promise<Uint8Array>;
-  stream(key: string, range?: ByteRange): AsyncIterable<Uint8Array>;
+  get(key: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
+  stream(key: string, range?: ByteRange, options?: GetOptions): AsyncIterable<Uint8Array>;
   head(key: string): Promise<ObjectHead | null>;
   /** Keys with this prefix in ascending order. */
   list(prefix: string): AsyncIterable<ObjectHead>;
+  /**
+   * What lies right below a prefix that is empty or ends in `/`, in ascending order: objects, and folders, whose keys end
+   * in `/` and stand for all keys that begin with them.
+   */
+  listFolder(prefix: string): AsyncIterable<{ key: string }>;
   delete(key: string): Promise<void>;
   /** A URL that anyone holding it can GET until it expires. */
   signedUrl(key: string, options: { expiresSeconds: number; filename?: string; mediaType?: string }): Promise<string>;
@@ -22,6 +27,11 @@ export interface ObjectStore {
 export interface ByteRange {
   offset: number;
   bytes: number;
+}
+
+export interface GetOptions {
+  /** Only the object that has this etag; SOURCE_CHANGED if another is there, and nothing of it is read. */
+  etag?: string | undefined;
 }
 
 export interface PutOptions {
@@ -42,6 +52,18 @@ export interface ObjectHead {
   bytes: number;
   etag: string;
 }
+
+/** What is asked of a store whose objects are read in place and never written. */
+export type ObjectReader = Pick<ObjectStore, 'get' | 'stream' | 'head' | 'list' | 'listFolder'>;
+
+/** An object, or the folder that its key with a `/` behind it is; an empty key is the folder of all there is. */
+export interface ObjectPlace {
+  store: ObjectReader;
+  key: string;
+}
+
+/** Where a source lies that is named by a URI (`s3://bucket/key`). Null for a path of this machine. */
+export type LocateObjects = (uri: string) => ObjectPlace | null;
 
 /** A named tensor, row-major. Element types are those of safetensors and ONNX that we use. */
 export type TensorData =

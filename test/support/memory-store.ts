@@ -1,7 +1,8 @@
 import { invalid, notFound, PushforwardError } from '../../src/base/errors.ts';
 import { sha256 } from '../../src/base/json.ts';
-import { checkKey, checkPrefix } from '../../src/adapters/storage/keys.ts';
-import { type ObjectStore } from '../../src/pipeline/ports.ts';
+import { objectChanged } from '../../src/adapters/storage/changed.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from '../../src/adapters/storage/keys.ts';
+import { type ByteRange, type GetOptions, type ObjectStore } from '../../src/pipeline/ports.ts';
 
 /** An object store in memory, and what was asked of it. */
 export interface MemoryStore extends ObjectStore {
@@ -15,10 +16,11 @@ export function createMemoryStore(): MemoryStore {
   const reads: MemoryStore['reads'] = [];
   let writes = 0;
 
-  const slice = (key: string, range?: { offset: number; bytes: number }): Uint8Array => {
+  const slice = (key: string, range?: ByteRange, { etag }: GetOptions = {}): Uint8Array => {
     checkKey(key);
     const found = objects.get(key);
     if (!found) throw notFound('object', key);
+    if (etag !== undefined && etag !== found.etag) throw objectChanged(key, etag);
     const { offset, bytes } = range ?? { offset: 0, bytes: found.bytes.length };
     if (
       range &&
@@ -49,13 +51,13 @@ export function createMemoryStore(): MemoryStore {
       objects.set(key, { bytes, etag: String(++writes) });
       return { written: true, bytes: bytes.length, sha256: digest };
     },
-    async get(key, range) {
-      const bytes = slice(key, range);
+    async get(key, range, options) {
+      const bytes = slice(key, range, options);
       reads.push({ key, offset: range?.offset ?? 0, bytes: bytes.length });
       return bytes;
     },
-    async *stream(key, range) {
-      yield slice(key, range);
+    async *stream(key, range, options) {
+      yield slice(key, range, options);
     },
     async head(key) {
       checkKey(key);
@@ -69,6 +71,13 @@ export function createMemoryStore(): MemoryStore {
         const { bytes, etag } = objects.get(key)!;
         yield { key, bytes: bytes.length, etag };
       }
+    },
+    async *listFolder(prefix) {
+      checkFolderPrefix(prefix);
+      const below = [...objects.keys()].filter((name) => name.startsWith(prefix));
+      const keys = below.map((name) => prefix + /^[^/]*\/?/.exec(name.slice(prefix.length))![0]);
+      for (const key of [...new Set(keys)].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))))
+        yield { key };
     },
     async delete(key) {
       checkKey(key);

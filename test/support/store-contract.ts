@@ -117,6 +117,23 @@ export function describeStoreContract(name: string, factory: () => Promise<Objec
       await expect(collect(store.stream('k', range))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     });
 
+    it('reads only the object that was asked for by its etag', async () => {
+      const store = await factory();
+      await store.put('k', bytes('0123456789'));
+      const { etag } = (await store.head('k'))!;
+      const range = { offset: 2, bytes: 3 };
+      expect(text(await store.get('k', undefined, { etag }))).toBe('0123456789');
+      expect(text(await store.get('k', range, { etag }))).toBe('234');
+      expect(text(await collect(store.stream('k', range, { etag })))).toBe('234');
+      await store.put('k', bytes('9876543210'));
+      const changed = { code: 'SOURCE_CHANGED', details: { key: 'k', expected: etag } };
+      await expect(store.get('k', undefined, { etag })).rejects.toMatchObject(changed);
+      await expect(store.get('k', range, { etag })).rejects.toMatchObject(changed);
+      await expect(collect(store.stream('k', range, { etag }))).rejects.toMatchObject(changed);
+      await store.delete('k');
+      await expect(store.get('k', range, { etag })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    });
+
     it('says NOT_FOUND of what is not there', async () => {
       const store = await factory();
       await store.put('folder/k', bytes('x'));
@@ -144,6 +161,19 @@ export function describeStoreContract(name: string, factory: () => Promise<Objec
       const store = await factory();
       for (const key of ['b/\u{1f600}', 'b/\uff5e', 'b/z']) await store.put(key, bytes(key));
       expect(await keys(store, 'b/')).toEqual(['b/z', 'b/\uff5e', 'b/\u{1f600}']);
+    });
+
+    it('lists what lies right in a folder, folders with a slash', async () => {
+      const store = await factory();
+      for (const key of ['a/c', 'a-b', 'a/b/x', 'a/b/y', 'a/b-1', 'a/é/z/z', 'b']) await store.put(key, bytes(key));
+      expect(await named(store, '')).toEqual(['a-b', 'a/', 'b']);
+      expect(await named(store, 'a/')).toEqual(['a/b-1', 'a/b/', 'a/c', 'a/é/']);
+      expect(await named(store, 'a/b/')).toEqual(['a/b/x', 'a/b/y']);
+      expect(await named(store, 'nothing/')).toEqual([]);
+      await expect(named(store, 'a')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      for (const prefix of ['/', '../', 'a//']) {
+        await expect(named(store, prefix)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+      }
     });
 
     it('lists with the heads that head gives', async () => {
@@ -223,5 +253,11 @@ async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 async function keys(store: ObjectStore, prefix: string): Promise<string[]> {
   const found: string[] = [];
   for await (const { key } of store.list(prefix)) found.push(key);
+  return found;
+}
+
+async function named(store: ObjectStore, prefix: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key } of store.listFolder(prefix)) found.push(key);
   return found;
 }

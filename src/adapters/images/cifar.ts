@@ -1,8 +1,8 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { readNames } from './class-names.ts';
 import { byCodeUnit } from '../../base/order.ts';
-import { fileState, unreadable } from './source-file.ts';
+import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
 import { type RawDataset, type RawImages } from './scan-raw.ts';
 import { type SplitChoice, type SplitRequest, takeSplit } from './splits.ts';
 
@@ -25,18 +25,22 @@ export function hasCifar(files: readonly string[]): boolean {
 }
 
 /** The batches of one split of the folder; where none is asked for, those for training, or without any the test batch. */
-export async function cifarIn(request: SplitRequest, files: readonly string[]): Promise<RawDataset> {
-  const kind = KINDS.find(({ train, test }) => files.some((file) => train.test(file) || test.test(file)))!;
-  const batches = files.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
+export async function cifarIn(
+  files: SourceFiles,
+  request: SplitRequest,
+  names: readonly string[],
+): Promise<RawDataset> {
+  const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
+  const batches = names.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
   const { items, ...choice } = takeSplit(batches, (file) => splitOf(file, kind), request, 'train');
-  return await cifarOf(request.path, items, kind, choice);
+  return await cifarOf(files, request.path, items, kind, choice);
 }
 
 const splitOf = (file: string, { train, test }: (typeof KINDS)[number]): string | null =>
   train.test(file) ? 'train' : test.test(file) ? 'test' : null;
 
 /** One batch, with the names beside it. */
-export async function cifarFile(request: SplitRequest): Promise<RawDataset> {
+export async function cifarFile(files: SourceFiles, request: SplitRequest): Promise<RawDataset> {
   const { path } = request;
   const file = basename(path);
   const kind = KINDS.find(({ train, test }) => train.test(file) || test.test(file));
@@ -48,26 +52,27 @@ export async function cifarFile(request: SplitRequest): Promise<RawDataset> {
     );
   }
   const { items, ...choice } = takeSplit([file], () => splitOf(file, kind), request);
-  return await cifarOf(dirname(path), items, kind, choice);
+  return await cifarOf(files, dirname(path), items, kind, choice);
 }
 
 async function cifarOf(
+  files: SourceFiles,
   folder: string,
-  files: string[],
+  batches: string[],
   { names, prefixBytes }: (typeof KINDS)[number],
   choice: SplitChoice,
 ): Promise<RawDataset> {
-  const classNames = await readNames(join(folder, names));
+  const classNames = await readNames(files, below(folder, names));
   if (!classNames) {
-    throw invalid(`expected ${names} beside ${files[0]} in ${folder}, got none: copy it from the same archive`, {
+    throw invalid(`expected ${names} beside ${batches[0]} in ${folder}, got none: copy it from the same archive`, {
       path: folder,
     });
   }
   const recordBytes = prefixBytes + PIXEL_BYTES;
   const images: RawImages[] = [];
-  for (const file of files) {
-    const path = join(folder, file);
-    const { bytes } = await fileState(path);
+  for (const file of batches) {
+    const path = below(folder, file);
+    const { bytes } = await fileState(files, path);
     if (bytes === 0 || bytes % recordBytes !== 0) {
       throw unreadable(path, `whole records of ${recordBytes} bytes, as ${names} says`, `${bytes} bytes`);
     }

@@ -1,12 +1,9 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { invalid, PushforwardError } from '../../base/errors.ts';
-import { limitExceeded, messageOf, unreadable } from './source-file.ts';
+import { invalid } from '../../base/errors.ts';
+import { below, limitExceeded, type SourceFiles } from './source-file.ts';
 
 /** Names of the classes by label, a line each; null if there is no such file. Empty lines at the end count for nothing. */
-export async function readNames(path: string): Promise<string[] | null> {
-  const text = await textOf(path);
+export async function readNames(files: SourceFiles, path: string): Promise<string[] | null> {
+  const text = await textOf(files, path);
   if (text === null) return null;
   const names = text.trimEnd().split(/\r?\n/);
   const bad = names.findIndex((name, i) => name.trim() === '' || names.indexOf(name) < i);
@@ -18,11 +15,11 @@ export async function readNames(path: string): Promise<string[] | null> {
 }
 
 /** From `classes.txt`, or the list `classes` of `dataset.json`, in the folder; null if it has neither. */
-export async function namesIn(folder: string): Promise<string[] | null> {
-  const lines = await readNames(join(folder, 'classes.txt'));
+export async function namesIn(files: SourceFiles, folder: string): Promise<string[] | null> {
+  const lines = await readNames(files, below(folder, 'classes.txt'));
   if (lines) return lines;
-  const path = join(folder, 'dataset.json');
-  const text = await textOf(path);
+  const path = below(folder, 'dataset.json');
+  const text = await textOf(files, path);
   if (text === null) return null;
   const names = classesOf(text);
   if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
@@ -40,21 +37,10 @@ function classesOf(text: string): unknown {
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Null if it is not there. A link is refused: it could lead out of the folders that imports may read. */
-async function textOf(path: string): Promise<string | null> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    if (error.code !== 'ELOOP') throw unreadable(path, 'a readable file', messageOf(error), error);
-    throw new PushforwardError('UNSAFE_PATH', `expected ${path} to be a file, got a link: copy the file in its place`, {
-      path,
-    });
-  });
-  if (!file) return null;
-  try {
-    const { size } = await file.stat();
-    if (size > MAX_BYTES) throw limitExceeded(path, `at most ${MAX_BYTES} bytes`, `${size}`);
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
-  }
+/** Null if it is not there. */
+async function textOf(files: SourceFiles, path: string): Promise<string | null> {
+  const found = await files.read(path, { maxBytes: MAX_BYTES, refuseLinks: true });
+  if (found === 'missing') return null;
+  if (found === 'larger') throw limitExceeded(path, `at most ${MAX_BYTES} bytes`, 'more');
+  return new TextDecoder().decode(found);
 }

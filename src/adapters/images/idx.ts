@@ -1,11 +1,11 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import { namesIn } from './class-names.ts';
 import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { checkPromise, headOf, type RawFile, recordsOf } from './raw-file.ts';
 import { type RawDataset } from './scan-raw.ts';
-import { fileState, unreadable } from './source-file.ts';
+import { below, fileState, type SourceFiles, unreadable } from './source-file.ts';
 import { checkSplit, type SplitChoice, splitOfStem, type SplitRequest, splitsOfStems, takeSplit } from './splits.ts';
 
 const IMAGES = /images([.-])idx3-ubyte(\.gz)?$/;
@@ -20,10 +20,15 @@ export function hasIdx(files: readonly string[]): boolean {
 }
 
 /** The images of one split of the folder; where none is asked for, the only ones, or those for training. */
-export async function idxIn(request: SplitRequest, files: readonly string[], limits: ScanLimits): Promise<RawDataset> {
+export async function idxIn(
+  files: SourceFiles,
+  request: SplitRequest,
+  names: readonly string[],
+  limits: ScanLimits,
+): Promise<RawDataset> {
   const { path: folder } = request;
   const all = new Map(
-    files
+    names
       .filter((file) => IMAGES.test(file))
       .sort(byCodeUnit)
       .map((file) => [stemOfImages(file), file]),
@@ -36,40 +41,42 @@ export async function idxIn(request: SplitRequest, files: readonly string[], lim
     request,
     training.length === 1 ? 'train' : null,
   );
-  return await idxOf(join(folder, items[0]![1]), files, limits, choice);
+  return await idxOf(files, below(folder, items[0]![1]), names, limits, choice);
 }
 
 const stemOfImages = (file: string): string => file.replace(IMAGES, '').replace(/[-.]$/, '');
 
 /** @param beside names of the files in the same folder, one of which has the labels */
 export async function idxFile(
+  files: SourceFiles,
   request: SplitRequest,
   beside: readonly string[],
   limits: ScanLimits,
 ): Promise<RawDataset> {
   const split = splitOfStem(stemOfImages(basename(request.path)));
-  return await idxOf(request.path, beside, limits, checkSplit(split === null ? [] : [split], request));
+  return await idxOf(files, request.path, beside, limits, checkSplit(split === null ? [] : [split], request));
 }
 
 async function idxOf(
+  files: SourceFiles,
   path: string,
   beside: readonly string[],
   limits: ScanLimits,
   choice: SplitChoice,
 ): Promise<RawDataset> {
-  const images = await openIdx(path, 3, 'images (idx3-ubyte)');
+  const images = await openIdx(files, path, 3, 'images (idx3-ubyte)');
   const [count, height, width] = images.sizes as [number, number, number];
   if (count === 0 || height === 0 || width === 0) {
     throw invalid(`expected images in ${path}, got ${count} of ${width}x${height}: name another file`, { path });
   }
-  const { bytes } = await fileState(path);
+  const { bytes } = await fileState(files, path);
   checkPromise(images, count * height * width, bytes, limits);
-  const labels = await readLabels(labelsBeside(path, beside), count, path, limits);
+  const labels = await readLabels(files, labelsBeside(path, beside), count, path, limits);
   return {
     format: 'idx',
     files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
     pixels: { width, height, channels: 1, order: 'interleaved' },
-    classNames: await namesIn(dirname(path)),
+    classNames: await namesIn(files, dirname(path)),
     ...choice,
   };
 }
@@ -78,7 +85,7 @@ function labelsBeside(path: string, beside: readonly string[]): string {
   const name = basename(path);
   const wanted = IMAGES.test(name) ? name.replace(IMAGES, 'labels$1idx1-ubyte') : null;
   const found = wanted && [wanted, `${wanted}.gz`].find((file) => beside.includes(file));
-  if (found) return join(dirname(path), found);
+  if (found) return below(dirname(path), found);
   throw invalid(
     `expected labels beside ${path}, ${wanted ? `in ${wanted} or ${wanted}.gz` : 'for a file whose name ends in images-idx3-ubyte'}, got none: ` +
       'put them there under this name',
@@ -86,8 +93,14 @@ function labelsBeside(path: string, beside: readonly string[]): string {
   );
 }
 
-async function readLabels(path: string, images: number, of: string, limits: ScanLimits): Promise<Uint8Array> {
-  const file = await openIdx(path, 1, 'labels (idx1-ubyte)');
+async function readLabels(
+  files: SourceFiles,
+  path: string,
+  images: number,
+  of: string,
+  limits: ScanLimits,
+): Promise<Uint8Array> {
+  const file = await openIdx(files, path, 1, 'labels (idx1-ubyte)');
   const count = file.sizes[0]!;
   if (count !== images) {
     throw invalid(
@@ -96,18 +109,23 @@ async function readLabels(path: string, images: number, of: string, limits: Scan
       { path },
     );
   }
-  checkPromise(file, count, (await fileState(path)).bytes, limits);
+  checkPromise(file, count, (await fileState(files, path)).bytes, limits);
   let labels: Uint8Array = new Uint8Array();
-  for await (const { bytes } of recordsOf(file, { headerBytes: 8, recordBytes: count, count: 1 })) {
+  for await (const { bytes } of recordsOf(files, file, { headerBytes: 8, recordBytes: count, count: 1 })) {
     labels = Uint8Array.from(bytes);
   }
   return labels;
 }
 
-async function openIdx(path: string, dimensions: number, what: string): Promise<RawFile & { sizes: number[] }> {
-  const magic = await headOf({ path, gzip: false }, 2);
+async function openIdx(
+  files: SourceFiles,
+  path: string,
+  dimensions: number,
+  what: string,
+): Promise<RawFile & { sizes: number[] }> {
+  const magic = await headOf(files, { path, gzip: false }, 2);
   const file = { path, gzip: magic[0] === 0x1f && magic[1] === 0x8b };
-  const head = await headOf(file, 4 + 4 * dimensions);
+  const head = await headOf(files, file, 4 + 4 * dimensions);
   const found = idxDimensions(head);
   if (found !== dimensions) {
     throw invalid(

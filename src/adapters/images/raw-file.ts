@@ -1,11 +1,9 @@
-import { createReadStream } from 'node:fs';
 import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { throwIfAborted } from '../../base/abort.ts';
-import { PushforwardError } from '../../base/errors.ts';
 import { type ScanLimits } from './limits.ts';
-import { limitExceeded, messageOf, unreadable } from './source-file.ts';
+import { asUnreadable, limitExceeded, type SourceFiles, unreadable } from './source-file.ts';
 
 /** A file of bytes as they are, or of a gzip stream of them. */
 export interface RawFile {
@@ -14,10 +12,10 @@ export interface RawFile {
 }
 
 /** Its first bytes, decompressed; fewer where it ends before. */
-export async function headOf(file: RawFile, bytes: number): Promise<Uint8Array> {
+export async function headOf(files: SourceFiles, file: RawFile, bytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let got = 0;
-  for await (const chunk of contentOf(file)) {
+  for await (const chunk of contentOf(files, file)) {
     parts.push(chunk);
     got += chunk.length;
     if (got >= bytes) break;
@@ -30,6 +28,7 @@ export async function headOf(file: RawFile, bytes: number): Promise<Uint8Array> 
  * SOURCE_UNREADABLE if the file has fewer bytes or more.
  */
 export async function* recordsOf(
+  files: SourceFiles,
   file: RawFile,
   layout: { headerBytes: number; recordBytes: number; count: number },
   signal?: AbortSignal,
@@ -40,7 +39,7 @@ export async function* recordsOf(
     unreadable(file.path, `${expected} bytes (${headerBytes} and ${count} records of ${recordBytes})`, got);
   let rest: Uint8Array = new Uint8Array();
   let offset = 0;
-  for await (const chunk of contentOf(file, signal)) {
+  for await (const chunk of contentOf(files, file, signal)) {
     let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     if (offset + bytes.length > expected) throw refuse('more');
     for (;;) {
@@ -65,9 +64,13 @@ export function checkPromise(file: RawFile, promised: number, compressed: number
   );
 }
 
-async function* contentOf({ path, gzip }: RawFile, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* contentOf(
+  files: SourceFiles,
+  { path, gzip }: RawFile,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal);
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  const file = files.stream(path);
   const gunzip = gzip ? createGunzip({ chunkSize: 256 * 1024 }) : null;
   const content: Readable = gunzip ?? file;
   // The reader of `content` sees the same failure.
@@ -78,11 +81,10 @@ async function* contentOf({ path, gzip }: RawFile, signal?: AbortSignal): AsyncG
       yield chunk as Uint8Array;
     }
   } catch (error) {
-    if (error instanceof PushforwardError) throw error;
-    throw unreadable(path, gzip ? 'a whole gzip file' : 'a readable file', messageOf(error), error);
+    throw asUnreadable(path, gzip ? 'a whole gzip file' : 'a readable file', error);
   } finally {
+    // The pipeline then destroys the file itself; one that was destroyed before with bytes left would keep it from ending.
     content.destroy();
-    file.destroy();
     await flow;
   }
 }

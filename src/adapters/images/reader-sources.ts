@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { PushforwardError } from '../../base/errors.ts';
 import { type ImageReference, type ImageSource, type ObjectStore } from '../../pipeline/ports.ts';
 import { safeMemberPath } from './class-folders.ts';
 import { mapLimited } from './map-limited.ts';
-import { etagOf, messageOf, openSource, readRange, sourceChanged } from './source-file.ts';
+import { below, type ReadingPlan, sourceChanged, type SourceFiles } from './source-file.ts';
 import { imageBytes, openTable as openTableFile } from './table-file.ts';
 import { tableLayout } from './table-layout.ts';
 
@@ -14,32 +12,30 @@ export interface Fetch {
   close(): Promise<void>;
 }
 
-/** Requests in flight to one source. */
-const PARALLEL = 8;
-/** Ranges so close to each other are read as one: a request costs more than the bytes between. */
-const GAP_BYTES = 64 * 1024;
-const RANGE_BYTES = 8 * 1024 * 1024;
+/** A pack is one object, read as objects are. */
+const PACKS: ReadingPlan = { parallel: 8, gapBytes: 64 * 1024, rangeBytes: 8 * 1024 * 1024 };
 
-/** Files are not compared by time: the digest of each image says more. */
-export function openFolder(source: ImageSource): Fetch {
+/** Files are not compared by time or etag: the digest of each image says more. */
+export function openFolder(files: SourceFiles, source: ImageSource): Fetch {
   const read = async ({ path, bytes }: ImageReference): Promise<Uint8Array> => {
-    const file = join(source.uri, safeMemberPath(path, source.uri));
-    const content = await readFile(file).catch((error: unknown) => {
-      throw sourceChanged(file, `${bytes} bytes`, messageOf(error));
-    });
-    if (content.length !== bytes) throw sourceChanged(file, `${bytes} bytes`, `${content.length} bytes`);
+    const file = below(source.uri, safeMemberPath(path, source.uri));
+    const content = await files.read(file, { maxBytes: bytes });
+    if (content === 'missing') throw sourceChanged(file, `${bytes} bytes`, 'nothing there');
+    if (content === 'larger' || content.length !== bytes) {
+      throw sourceChanged(file, `${bytes} bytes`, content === 'larger' ? 'more' : `${content.length} bytes`);
+    }
     return content;
   };
-  return { fetch: (references) => mapLimited(references, PARALLEL, read), close: async () => {} };
+  return { fetch: (references) => mapLimited(references, files.reading.parallel, read), close: async () => {} };
 }
 
 /** A file that holds its images one after another: a tar, or raw pixels. */
-export async function openRanges(source: ImageSource): Promise<Fetch> {
-  const file = await openPinned(source);
+export async function openRanges(files: SourceFiles, source: ImageSource): Promise<Fetch> {
+  const file = await files.open(source.uri, source.etag);
   return {
     fetch: (references) =>
-      fetchRanges(references, async (offset, bytes) => {
-        const range = await readRange(file, offset, bytes);
+      fetchRanges(references, files.reading, async (offset, bytes) => {
+        const range = await file.read(offset, bytes);
         if (!range) throw sourceChanged(source.uri, `${source.bytes} bytes`, 'fewer');
         return range;
       }),
@@ -56,15 +52,14 @@ export function openPack(store: ObjectStore, projectId: string, source: ImageSou
     );
   }
   return {
-    fetch: (references) => fetchRanges(references, (offset, bytes) => store.get(source.uri, { offset, bytes })),
+    fetch: (references) => fetchRanges(references, PACKS, (offset, bytes) => store.get(source.uri, { offset, bytes })),
     close: async () => {},
   };
 }
 
 /** Each row group that holds an asked row is decoded once per call. */
-export async function openTable(source: ImageSource): Promise<Fetch> {
-  await (await openPinned(source)).close();
-  const table = await openTableFile(source.uri);
+export async function openTable(files: SourceFiles, source: ImageSource): Promise<Fetch> {
+  const table = await openTableFile(source.uri, await files.open(source.uri, source.etag));
   const { image } = tableLayout(table.metadata, source.uri);
   return {
     async fetch(references) {
@@ -86,21 +81,10 @@ export async function openTable(source: ImageSource): Promise<Fetch> {
   };
 }
 
-async function openPinned(source: ImageSource) {
-  const file = await openSource(source.uri);
-  try {
-    const etag = etagOf(await file.stat({ bigint: true }));
-    if (etag !== source.etag) throw sourceChanged(source.uri, source.etag, etag);
-    return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
 /** Reads ranges that lie close together as one. */
 async function fetchRanges(
   references: ImageReference[],
+  { parallel, gapBytes, rangeBytes }: ReadingPlan,
   read: (offset: number, bytes: number) => Promise<Uint8Array>,
 ): Promise<Uint8Array[]> {
   const found = new Array<Uint8Array>(references.length);
@@ -109,13 +93,13 @@ async function fetchRanges(
   const runs: { start: number; end: number; ranges: typeof byOffset }[] = [];
   for (const range of byOffset) {
     const run = runs.at(-1);
-    const joins = run && range.offset - run.end <= GAP_BYTES && range.end - run.start <= RANGE_BYTES;
+    const joins = run && range.offset - run.end <= gapBytes && range.end - run.start <= rangeBytes;
     if (joins) {
       run.ranges.push(range);
       run.end = Math.max(run.end, range.end);
     } else runs.push({ start: range.offset, end: range.end, ranges: [range] });
   }
-  await mapLimited(runs, PARALLEL, async ({ start, end, ranges }) => {
+  await mapLimited(runs, parallel, async ({ start, end, ranges }) => {
     const bytes = end > start ? await read(start, end - start) : new Uint8Array();
     for (const range of ranges) found[range.i] = bytes.subarray(range.offset - start, range.end - start);
   });

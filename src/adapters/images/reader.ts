@@ -1,9 +1,16 @@
 import { hash } from 'node:crypto';
 import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
-import { type DatasetEntry, type ImageReader, type ImageSource, type ObjectStore } from '../../pipeline/ports.ts';
+import {
+  type DatasetEntry,
+  type ImageReader,
+  type ImageSource,
+  type LocateObjects,
+  type ObjectStore,
+} from '../../pipeline/ports.ts';
 import { type Fetch, openFolder, openPack, openRanges, openTable } from './reader-sources.ts';
 import { sourceChanged } from './source-file.ts';
+import { filesAt } from './source-files.ts';
 
 /** Image bytes fetched at once; while they are handed out the next window is on its way. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
@@ -15,15 +22,16 @@ const TABLE_WINDOW_IMAGES = 4096;
 /**
  * Reads images where they lie. Files and tables are opened once per call and compared with what they were at import;
  * every image is compared with its digest, whatever it comes from.
+ * @param locate finds sources that are no paths of this machine; absent: there are none
  */
-export function createImageReader(store: ObjectStore): ImageReader {
+export function createImageReader(store: ObjectStore, locate?: (projectId: string) => LocateObjects): ImageReader {
   return {
     async *read(projectId, sources, entries, signal) {
       const opened = new Map<number, Promise<Fetch>>();
       const open = (index: number): Promise<Fetch> => {
         const known = opened.get(index);
         if (known) return known;
-        const opening = openSource(store, projectId, sources[index]);
+        const opening = openSource(sources[index], { store, projectId, locate: locate?.(projectId) });
         opened.set(index, opening);
         return opening;
       };
@@ -52,20 +60,23 @@ export function createImageReader(store: ObjectStore): ImageReader {
   };
 }
 
-async function openSource(store: ObjectStore, projectId: string, source: ImageSource | undefined): Promise<Fetch> {
+async function openSource(
+  source: ImageSource | undefined,
+  of: { store: ObjectStore; projectId: string; locate: LocateObjects | undefined },
+): Promise<Fetch> {
   if (!source) {
     throw new PushforwardError('CORRUPT_ARTIFACT', 'expected entries of known sources: import the dataset again');
   }
+  if (source.format === 'pack') return openPack(of.store, of.projectId, source);
+  const files = filesAt(source.uri, of.locate);
   switch (source.format) {
     case 'folder':
-      return openFolder(source);
+      return openFolder(files, source);
     case 'tar':
     case 'raw':
-      return await openRanges(source);
+      return await openRanges(files, source);
     case 'parquet':
-      return await openTable(source);
-    case 'pack':
-      return openPack(store, projectId, source);
+      return await openTable(files, source);
   }
 }
 

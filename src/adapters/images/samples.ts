@@ -4,6 +4,7 @@ import { type Ignored, ignore, safeMemberPath } from './class-folders.ts';
 import { kindOfName } from './format.ts';
 import { type ScanLimits } from './limits.ts';
 import { nameOf } from './scan-raw.ts';
+import { type SourceFiles } from './source-file.ts';
 import { tarMembers } from './tar-members.ts';
 
 /** An image of a WebDataset shard with what tells its class. */
@@ -23,7 +24,13 @@ const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 /** The samples of a tar: runs of members whose names agree up to the first dot of the last segment. */
 export async function* samplesOf(
   path: string,
-  options: { gzip: boolean; limits: ScanLimits; ignored?: Ignored; signal?: AbortSignal | undefined },
+  options: {
+    files: SourceFiles;
+    gzip: boolean;
+    limits: ScanLimits;
+    ignored?: Ignored;
+    signal?: AbortSignal | undefined;
+  },
 ): AsyncGenerator<Sample> {
   let sample: Sample | null = null as Sample | null;
   for await (const member of tarMembers(path, options)) {

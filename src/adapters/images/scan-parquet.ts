@@ -7,7 +7,14 @@ import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { nameOf } from './scan-raw.ts';
-import { fileState, limitExceeded, sourceChanged, unreadable } from './source-file.ts';
+import {
+  checkUnchanged,
+  type FileState,
+  fileState,
+  limitExceeded,
+  type SourceFiles,
+  unreadable,
+} from './source-file.ts';
 import { type SplitChoice } from './splits.ts';
 import { imageBytes, openTable } from './table-file.ts';
 import { type TableLayout, tableLayout } from './table-layout.ts';
@@ -15,23 +22,25 @@ import { type TableLayout, tableLayout } from './table-layout.ts';
 /** Parquet in the Hugging Face layout, row group by row group. Small tables stay in place, large ones are packed. */
 export async function scanParquet(
   request: ScanRequest,
+  files: SourceFiles,
   { paths, split, splits }: { paths: string[] } & SplitChoice,
   limits: ScanLimits,
 ): Promise<SourceScan> {
-  const files: ({ path: string } & Awaited<ReturnType<typeof fileState>>)[] = [];
-  for (const path of paths) files.push({ path, ...(await fileState(path)) });
-  const inPlace = files.reduce((sum, { bytes }) => sum + bytes, 0) <= limits.parquetInPlaceBytes;
+  const tables: (FileState & { path: string })[] = [];
+  for (const path of paths) tables.push({ path, ...(await fileState(files, path)) });
+  const inPlace = tables.reduce((sum, { bytes }) => sum + bytes, 0) <= limits.parquetInPlaceBytes;
   const wanted = request.classes && new Set(request.classes);
   const sources: ImageSource[] = inPlace
-    ? files.map(({ path, bytes, etag }) => ({ kind: 'file', uri: path, format: 'parquet', bytes, etag }))
+    ? tables.map(({ path, bytes, etag }) => ({ kind: 'file', uri: path, format: 'parquet', bytes, etag }))
     : [];
   const declared = new Set<string>();
   const found = new Set<string>();
 
   async function* images(): AsyncGenerator<ScannedImage> {
     const packer = createPacker(request.writePack, sources, limits.packBytes);
-    for (const [source, { path, etag }] of files.entries()) {
-      for await (const { row, className, bytes } of rowsOf(path)) {
+    for (const [source, table] of tables.entries()) {
+      const { path } = table;
+      for await (const { row, className, bytes } of rowsOf(table)) {
         if (wanted && !wanted.has(className)) continue;
         if (bytes.length > limits.maxImageBytes) {
           throw limitExceeded(path, `images of at most ${limits.maxImageBytes} bytes`, `row ${row} of ${bytes.length}`);
@@ -40,14 +49,16 @@ export async function scanParquet(
         const reference = inPlace ? { source, path: name, bytes: bytes.length, row } : await packer.add(name, bytes);
         yield { className, sha256: hash('sha256', bytes), reference };
       }
-      const after = await fileState(path);
-      if (after.etag !== etag) throw sourceChanged(path, etag, after.etag);
+      await checkUnchanged(files, path, table);
     }
     await packer.end();
   }
 
-  async function* rowsOf(path: string): AsyncGenerator<{ row: number; className: string; bytes: Uint8Array }> {
-    const table = await openTable(path);
+  async function* rowsOf({
+    path,
+    etag,
+  }: (typeof tables)[number]): AsyncGenerator<{ row: number; className: string; bytes: Uint8Array }> {
+    const table = await openTable(path, await files.open(path, etag));
     try {
       const layout = tableLayout(table.metadata, path);
       for (const name of layout.classNames ?? []) declared.add(name);

@@ -13,7 +13,7 @@ import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { type RawFile, recordsOf } from './raw-file.ts';
-import { fileState, limitExceeded, sourceChanged } from './source-file.ts';
+import { checkUnchanged, type FileState, fileState, limitExceeded, type SourceFiles } from './source-file.ts';
 import { type SplitChoice } from './splits.ts';
 
 /** A file of records of one length, each of which ends in the pixels of one image. */
@@ -36,19 +36,24 @@ export interface RawDataset extends SplitChoice {
 }
 
 /** Raw pixels: in place where they can be read at random, and packed where they are compressed. */
-export async function scanRaw(request: ScanRequest, dataset: RawDataset, limits: ScanLimits): Promise<SourceScan> {
-  const { format, files, pixels, classNames, split, splits } = dataset;
+export async function scanRaw(
+  request: ScanRequest,
+  files: SourceFiles,
+  dataset: RawDataset,
+  limits: ScanLimits,
+): Promise<SourceScan> {
+  const { format, pixels, classNames, split, splits } = dataset;
   const imageBytes = pixels.width * pixels.height * pixels.channels;
   if (imageBytes > limits.maxImageBytes) {
     throw limitExceeded(request.path, `images of at most ${limits.maxImageBytes} bytes`, `${imageBytes}`);
   }
   const wanted = request.classes && new Set(request.classes);
   const found = new Set<string>();
-  const states: Awaited<ReturnType<typeof fileState>>[] = [];
-  for (const { path } of files) states.push(await fileState(path));
+  const states: FileState[] = [];
+  for (const { path } of dataset.files) states.push(await fileState(files, path));
   // Sources in place come first: packs are added behind them as they fill.
   const sources: ImageSource[] = [];
-  const sourceOf = files.map(({ path, gzip }, i): number | null => {
+  const sourceOf = dataset.files.map(({ path, gzip }, i): number | null => {
     if (gzip) return null;
     return sources.push({ kind: 'file', uri: path, format: 'raw', ...states[i]!, pixels }) - 1;
   });
@@ -56,12 +61,12 @@ export async function scanRaw(request: ScanRequest, dataset: RawDataset, limits:
   async function* images(): AsyncGenerator<ScannedImage> {
     const writePack: ScanRequest['writePack'] = async (bytes) => ({ ...(await request.writePack(bytes)), pixels });
     const packer = createPacker(writePack, sources, limits.packBytes);
-    for (const [i, file] of files.entries()) {
+    for (const [i, file] of dataset.files.entries()) {
       const { path, headerBytes, prefixBytes, count } = file;
       const recordBytes = prefixBytes + imageBytes;
       const source = sourceOf[i]!;
       let row = 0;
-      for await (const record of recordsOf(file, { headerBytes, recordBytes, count }, request.signal)) {
+      for await (const record of recordsOf(files, file, { headerBytes, recordBytes, count }, request.signal)) {
         const name = `${basename(path)}#${row}`;
         const className = nameOf(file.labelOf(record.bytes, row), classNames, name);
         row += 1;
@@ -73,8 +78,7 @@ export async function scanRaw(request: ScanRequest, dataset: RawDataset, limits:
           source === null ? await packer.add(name, bytes) : { source, path: name, bytes: imageBytes, offset };
         yield { className, sha256: hash('sha256', bytes), reference };
       }
-      const { etag } = await fileState(path);
-      if (etag !== states[i]!.etag) throw sourceChanged(path, states[i]!.etag, etag);
+      await checkUnchanged(files, path, states[i]!);
     }
     await packer.end();
   }

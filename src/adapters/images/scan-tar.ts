@@ -3,7 +3,7 @@ import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan 
 import { createClassFolders, ignore, safeMemberPath } from './class-folders.ts';
 import { type ScanLimits } from './limits.ts';
 import { createPacker } from './packs.ts';
-import { fileState, sourceChanged } from './source-file.ts';
+import { checkUnchanged, fileState, type SourceFiles } from './source-file.ts';
 import { type SplitChoice, splitOfFile } from './splits.ts';
 import { tarMembers } from './tar-members.ts';
 
@@ -14,19 +14,20 @@ import { tarMembers } from './tar-members.ts';
  */
 export async function scanTar(
   request: ScanRequest,
+  files: SourceFiles,
   gzip: boolean,
   limits: ScanLimits,
   named: SplitChoice = splitOfFile(request.path),
 ): Promise<SourceScan> {
   const { path, signal } = request;
-  const before = await fileState(path);
+  const before = await fileState(files, path);
   const wanted = request.classes && new Set(request.classes);
   const folders = createClassFolders(request, named);
   const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
 
   async function* images(): AsyncGenerator<ScannedImage> {
     const packer = createPacker(request.writePack, sources, limits.packBytes);
-    for await (const member of tarMembers(path, { gzip, limits, signal })) {
+    for await (const member of tarMembers(path, { files, gzip, limits, signal })) {
       const name = safeMemberPath(member.name, path);
       if (member.type === 'directory') folders.folder(name);
       else if (member.type !== 'file' && member.type !== 'contiguous-file') {
@@ -42,8 +43,7 @@ export async function scanTar(
       }
     }
     await packer.end();
-    const { etag } = await fileState(path);
-    if (etag !== before.etag) throw sourceChanged(path, before.etag, etag);
+    await checkUnchanged(files, path, before);
   }
 
   return {

@@ -8,22 +8,23 @@ import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { classOfSample, samplesOf } from './samples.ts';
-import { fileState, sourceChanged } from './source-file.ts';
+import { checkUnchanged, type FileState, fileState, type SourceFiles } from './source-file.ts';
 import { type SplitChoice } from './splits.ts';
 
 /** WebDataset shards. As tars of class folders: plain ones are referenced in place, the images of compressed ones packed. */
 export async function scanWebDataset(
   request: ScanRequest,
+  files: SourceFiles,
   { shards, split, splits }: { shards: readonly { path: string; gzip: boolean }[] } & SplitChoice,
   limits: ScanLimits,
 ): Promise<SourceScan> {
   const { signal } = request;
-  const classNames = await namesIn(dirname(shards[0]!.path));
+  const classNames = await namesIn(files, dirname(shards[0]!.path));
   const wanted = request.classes && new Set(request.classes);
   const ignored: Ignored = { count: 0, examples: [] };
   const found = new Set<string>();
-  const states: Awaited<ReturnType<typeof fileState>>[] = [];
-  for (const { path } of shards) states.push(await fileState(path));
+  const states: FileState[] = [];
+  for (const { path } of shards) states.push(await fileState(files, path));
   // Sources in place come first: packs are added behind them as they fill.
   const sources: ImageSource[] = [];
   const sourceOf = shards.map(({ path, gzip }, i): number | null =>
@@ -34,7 +35,7 @@ export async function scanWebDataset(
     const packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [i, { path, gzip }] of shards.entries()) {
       const source = sourceOf[i]!;
-      for await (const sample of samplesOf(path, { gzip, limits, ignored, signal })) {
+      for await (const sample of samplesOf(path, { files, gzip, limits, ignored, signal })) {
         const { image } = sample;
         if (!image) {
           if (sample.cls !== null) ignore(ignored, `${sample.key} in ${basename(path)} (no image)`);
@@ -55,8 +56,7 @@ export async function scanWebDataset(
           source === null ? await packer.add(name, bytes) : { source, path: name, bytes: bytes.length, offset };
         yield { className, sha256: hash('sha256', bytes), reference };
       }
-      const { etag } = await fileState(path);
-      if (etag !== states[i]!.etag) throw sourceChanged(path, states[i]!.etag, etag);
+      await checkUnchanged(files, path, states[i]!);
     }
     await packer.end();
   }

@@ -1,5 +1,5 @@
 import { invalid } from '../../base/errors.ts';
-import { type ScanRequest, type SourceScan, type SourceScanner } from '../../pipeline/ports.ts';
+import { type LocateObjects, type ScanRequest, type SourceScan, type SourceScanner } from '../../pipeline/ports.ts';
 import { cifarFile, cifarIn } from './cifar.ts';
 import { idxFile, idxIn } from './idx.ts';
 import { DEFAULT_LIMITS, type ScanLimits } from './limits.ts';
@@ -9,40 +9,47 @@ import { scanParquet } from './scan-parquet.ts';
 import { scanRaw } from './scan-raw.ts';
 import { scanTar } from './scan-tar.ts';
 import { scanWebDataset } from './scan-webdataset.ts';
+import { type SourceFiles } from './source-file.ts';
+import { filesAt } from './source-files.ts';
 import { sourceKind } from './source-kind.ts';
 import { checkSplit, splitOfFile } from './splits.ts';
 
-/** Scans class folders, tars of them, WebDataset shards, Parquet in the Hugging Face layout, CIFAR binary and IDX. */
-export function createSourceScanner(limits: Partial<ScanLimits> = {}): SourceScanner {
+/**
+ * Scans class folders, tars of them, WebDataset shards, Parquet in the Hugging Face layout, CIFAR binary and IDX.
+ * @param locate finds sources that are no paths of this machine; absent: there are none
+ */
+export function createSourceScanner(limits: Partial<ScanLimits> = {}, locate?: LocateObjects): SourceScanner {
   const compiled = { ...DEFAULT_LIMITS, ...limits };
   if (compiled.maxImageBytes > compiled.packBytes) {
     throw invalid(
       `expected maxImageBytes of at most packBytes (${compiled.packBytes}), got ${compiled.maxImageBytes}: an image must fit a pack`,
     );
   }
-  return { scan: (request) => scan(request, compiled) };
+  return { scan: (request) => scan(request, filesAt(request.path, locate), compiled) };
 }
 
-async function scan(request: ScanRequest, limits: ScanLimits): Promise<SourceScan> {
+async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits): Promise<SourceScan> {
   const { path, signal } = request;
-  const found = await sourceKind(request);
+  const found = await sourceKind(files, request);
   switch (found.kind) {
     case 'classFolders':
-      return await scanFolder(request, limits);
+      return await scanFolder(request, files, limits);
     case 'parquet':
-      return await scanParquet(request, found, limits);
+      return await scanParquet(request, files, found, limits);
     case 'tar': {
       const { gzip } = found;
-      if (!(await isShard(path, { gzip, limits, signal }))) return await scanTar(request, gzip, limits);
+      if (!(await isShard(path, { files, gzip, limits, signal }))) return await scanTar(request, files, gzip, limits);
       const choice = checkSplit(splitOfFile(path).splits, request);
-      return await scanWebDataset(request, { shards: [{ path, gzip }], ...choice }, limits);
+      return await scanWebDataset(request, files, { shards: [{ path, gzip }], ...choice }, limits);
     }
     case 'shards': {
       const first = found.shards[0]!;
-      if (await isShard(first.path, { gzip: first.gzip, limits, signal })) {
-        return await scanWebDataset(request, found, limits);
+      if (await isShard(first.path, { files, gzip: first.gzip, limits, signal })) {
+        return await scanWebDataset(request, files, found, limits);
       }
-      if (found.shards.length === 1) return await scanTar({ ...request, path: first.path }, first.gzip, limits, found);
+      if (found.shards.length === 1) {
+        return await scanTar({ ...request, path: first.path }, files, first.gzip, limits, found);
+      }
       throw invalid(
         `expected class folders or WebDataset shards in ${path}, got tars whose images have no .cls or .json beside them: ` +
           'name one tar of class folders as the path',
@@ -52,13 +59,17 @@ async function scan(request: ScanRequest, limits: ScanLimits): Promise<SourceSca
     case 'cifar':
       return await scanRaw(
         request,
-        found.file === null ? await cifarIn(request, found.files) : await cifarFile(request),
+        files,
+        found.file === null ? await cifarIn(files, request, found.files) : await cifarFile(files, request),
         limits,
       );
     case 'idx':
       return await scanRaw(
         request,
-        found.file === null ? await idxIn(request, found.files, limits) : await idxFile(request, found.files, limits),
+        files,
+        found.file === null
+          ? await idxIn(files, request, found.files, limits)
+          : await idxFile(files, request, found.files, limits),
         limits,
       );
     case 'other':

@@ -1,37 +1,84 @@
-import { type BigIntStats } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type Readable } from 'node:stream';
 import { PushforwardError } from '../../base/errors.ts';
 
-/** What a file is pinned to: `size-mtimeNs`. */
-export function etagOf(stats: BigIntStats): string {
-  return `${stats.size}-${stats.mtimeNs}`;
+/**
+ * Where the bytes of sources come from: files of this machine, or objects of a store. A path is what messages and
+ * manifests call a file or folder; it is joined with `below` and taken apart as any path is.
+ */
+export interface SourceFiles {
+  /** The path by which a manifest names it: links followed, no slash at the end. */
+  realPath(path: string): Promise<string>;
+  /** What lies there; SOURCE_UNREADABLE if nothing does. */
+  look(path: string): Promise<FileState | 'folder' | 'other'>;
+  /** What lies right in a folder; hidden files and links count for nothing. */
+  names(folder: string): Promise<{ files: string[]; folders: string[] }>;
+  /** Everything below a folder but what is hidden; memory does not grow with the number of files. */
+  walk(folder: string, signal?: AbortSignal): AsyncIterable<FolderItem>;
+  /** A whole file. `larger` if it has more than `maxBytes`, of which no more is read then. */
+  read(path: string, options: ReadOptions): Promise<Uint8Array | 'missing' | 'larger'>;
+  /** A file from its beginning to its end. */
+  stream(path: string): Readable;
+  /**
+   * A file to read ranges of.
+   * @param etag if given: the file as it was when it had this etag, else SOURCE_CHANGED
+   */
+  open(path: string, etag?: string): Promise<SourceFile>;
+  /** How ranges and files are best read. */
+  readonly reading: ReadingPlan;
 }
 
-/** Size in bytes and etag of a file; SOURCE_UNREADABLE if there is none. */
-export async function fileState(path: string): Promise<{ bytes: number; etag: string }> {
-  try {
-    const stats = await stat(path, { bigint: true });
-    return { bytes: Number(stats.size), etag: etagOf(stats) };
-  } catch (error) {
-    throw unreadable(path, 'a readable file', messageOf(error), error);
-  }
+/** Size in bytes, and an etag that another content does not have. */
+export interface FileState {
+  bytes: number;
+  etag: string;
 }
 
-export async function openSource(path: string): Promise<FileHandle> {
-  return await open(path, 'r').catch((error: unknown) => {
-    throw unreadable(path, 'a readable file', messageOf(error), error);
-  });
+/** Paths are relative to the folder that is walked. */
+export type FolderItem =
+  | { kind: 'folder'; path: string }
+  /** `state` where the listing tells it. */
+  | { kind: 'file'; path: string; state?: FileState }
+  | { kind: 'passedOver'; path: string; why: string };
+
+export interface ReadOptions {
+  maxBytes: number;
+  /** Only the file that had this state. */
+  state?: FileState | undefined;
+  /** A link is UNSAFE_PATH: it could lead out of the folders that imports may read. */
+  refuseLinks?: boolean;
 }
 
-/** Exactly this range; null where the file ends before. */
-export async function readRange(file: FileHandle, offset: number, bytes: number): Promise<Uint8Array | null> {
-  const into = new Uint8Array(bytes);
-  for (let done = 0; done < bytes;) {
-    const { bytesRead } = await file.read(into, done, bytes - done, offset + done);
-    if (bytesRead === 0) return null;
-    done += bytesRead;
-  }
-  return into;
+export interface SourceFile extends FileState {
+  /** Exactly this range; null where the file ends before. */
+  read(offset: number, bytes: number): Promise<Uint8Array | null>;
+  close(): Promise<void>;
+}
+
+export interface ReadingPlan {
+  /** Reads in flight to one source. */
+  parallel: number;
+  /** Ranges so close to each other are read as one: a read costs more than the bytes between. */
+  gapBytes: number;
+  /** Of such a read. */
+  rangeBytes: number;
+}
+
+/** The path of what lies in a folder. */
+export function below(folder: string, path: string): string {
+  return folder.endsWith('/') ? folder + path : `${folder}/${path}`;
+}
+
+/** State of a file; SOURCE_UNREADABLE if there is none. */
+export async function fileState(files: SourceFiles, path: string): Promise<FileState> {
+  const found = await files.look(path);
+  if (typeof found !== 'string') return found;
+  throw unreadable(path, 'a readable file', found === 'folder' ? 'a folder' : 'neither a file nor a folder');
+}
+
+/** @throws SOURCE_CHANGED unless the file is as it was when it had this state */
+export async function checkUnchanged(files: SourceFiles, path: string, before: FileState): Promise<void> {
+  const { etag } = await fileState(files, path);
+  if (etag !== before.etag) throw sourceChanged(path, before.etag, etag);
 }
 
 export function unreadable(path: string, expected: string, received: string, cause?: unknown): PushforwardError {
@@ -41,6 +88,11 @@ export function unreadable(path: string, expected: string, received: string, cau
     { path },
     { cause },
   );
+}
+
+/** What went wrong while a file was read: an error of ours tells more than that it is unreadable. */
+export function asUnreadable(path: string, expected: string, error: unknown): PushforwardError {
+  return error instanceof PushforwardError ? error : unreadable(path, expected, messageOf(error), error);
 }
 
 export function sourceChanged(path: string, expected: string, received: string): PushforwardError {

@@ -1,12 +1,9 @@
-import { type Dirent } from 'node:fs';
-import { opendir, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { PushforwardError } from '../../base/errors.ts';
+import { dirname } from 'node:path';
 import { hasCifar } from './cifar.ts';
 import { hasIdx, idxDimensions } from './idx.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { headOf } from './raw-file.ts';
-import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
+import { asUnreadable, below, type SourceFiles } from './source-file.ts';
 import {
   checkSplit,
   type SplitChoice,
@@ -31,31 +28,30 @@ export type SourceKind =
   | { kind: 'other'; what: string };
 
 /** @throws INVALID_INPUT which lists the splits, where the names of files or folders tell several and none was asked for */
-export async function sourceKind(request: SplitRequest): Promise<SourceKind> {
+export async function sourceKind(files: SourceFiles, request: SplitRequest): Promise<SourceKind> {
   const { path } = request;
-  const file = await openSource(path);
+  const found = await files.look(path);
+  if (found === 'folder') return await kindOfFolder(files, request);
+  if (found === 'other') return { kind: 'other', what: 'neither a file nor a folder' };
+  const file = await files.open(path);
   try {
-    const stats = await file.stat();
-    if (stats.isDirectory()) return await kindOfFolder(request);
-    if (!stats.isFile()) return { kind: 'other', what: 'neither a file nor a folder' };
-    const head = await readRange(file, 0, Math.min(512, stats.size));
-    return await kindOfFile(request, head ?? new Uint8Array());
+    const head = await file.read(0, Math.min(512, found.bytes));
+    return await kindOfFile(files, request, head ?? new Uint8Array());
   } catch (error) {
-    if (error instanceof PushforwardError) throw error;
-    throw unreadable(path, 'a readable file or folder', messageOf(error), error);
+    throw asUnreadable(path, 'a readable file or folder', error);
   } finally {
     await file.close();
   }
 }
 
-async function kindOfFolder(request: SplitRequest): Promise<SourceKind> {
+async function kindOfFolder(from: SourceFiles, request: SplitRequest): Promise<SourceKind> {
   const { path } = request;
-  const tables = await tablesIn(path);
+  const { files, folders } = await from.names(path);
+  const tables = await tablesIn(from, path, files, folders);
   if (tables.length > 0) {
     const { items, ...choice } = takeSplit(tables, splitOfTable(tables), request);
-    return { kind: 'parquet', paths: items.map((name) => join(path, name)), ...choice };
+    return { kind: 'parquet', paths: items.map((name) => below(path, name)), ...choice };
   }
-  const { files, folders } = await filesIn(path);
   if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
   if (hasIdx(files)) return { kind: 'idx', folder: path, files, file: null };
   const tars = files.filter((file) => TAR.test(file));
@@ -65,56 +61,45 @@ async function kindOfFolder(request: SplitRequest): Promise<SourceKind> {
     const { items, ...choice } = takeSplit(tars.sort(byCodeUnit), (file) => named.get(stemOf(file))!, request);
     return {
       kind: 'shards',
-      shards: items.map((file) => ({ path: join(path, file), gzip: !file.endsWith('.tar') })),
+      shards: items.map((file) => ({ path: below(path, file), gzip: !file.endsWith('.tar') })),
       ...choice,
     };
   }
-  await lookForSplits(request, folders);
+  await lookForSplits(from, request, folders);
   return { kind: 'classFolders' };
 }
 
 /** Most often they lie right in the folder: then the choice is asked for before anything is read. */
-async function lookForSplits(request: SplitRequest, folders: string[]): Promise<void> {
+async function lookForSplits(from: SourceFiles, request: SplitRequest, folders: string[]): Promise<void> {
   if (request.split) return;
   const splits: string[] = [];
   for (const name of folders) {
     const split = splitOfWord(name);
-    if (split !== null && (await filesIn(join(request.path, name))).folders.length > 0) splits.push(split);
+    if (split !== null && (await from.names(below(request.path, name))).folders.length > 0) splits.push(split);
   }
   checkSplit(splits, request);
 }
 
-async function kindOfFile(request: SplitRequest, head: Uint8Array): Promise<SourceKind> {
+async function kindOfFile(from: SourceFiles, request: SplitRequest, head: Uint8Array): Promise<SourceKind> {
   const { path } = request;
   const known = magicOf(head);
-  const { files } = known.kind === 'other' || known.kind === 'tar' ? await filesIn(dirname(path)) : { files: [] };
-  const idx: SourceKind = { kind: 'idx', folder: dirname(path), files, file: path };
+  const folder = dirname(path);
+  const beside = async () => (await from.names(folder)).files;
   if (known.kind === 'tar' && known.gzip) {
     // What is broken is told by whoever reads it as a tar.
-    const inside = await headOf({ path, gzip: true }, 4).catch(() => new Uint8Array());
-    return idxDimensions(inside) === null ? known : idx;
+    const inside = await headOf(from, { path, gzip: true }, 4).catch(() => new Uint8Array());
+    return idxDimensions(inside) === null ? known : { kind: 'idx', folder, files: await beside(), file: path };
   }
   if (known.kind === 'parquet') {
     return { kind: 'parquet', paths: [path], ...checkSplit(splitOfFile(path).splits, request) };
   }
   if (known.kind !== 'other') return known;
-  if (idxDimensions(head) !== null) return idx;
+  if (idxDimensions(head) !== null) return { kind: 'idx', folder, files: await beside(), file: path };
   const isBatch = head.length > 0 && path.endsWith('.bin');
-  return isBatch ? { kind: 'cifar', folder: dirname(path), files, file: path } : known;
+  return isBatch ? { kind: 'cifar', folder, files: await beside(), file: path } : known;
 }
 
 const TAR = /\.(tar|tar\.gz|tgz)$/;
-
-/** The names of the files and folders in a folder; hidden ones and links count for nothing. */
-async function filesIn(folder: string): Promise<{ files: string[]; folders: string[] }> {
-  const entries: Dirent[] = (await readdir(folder, { withFileTypes: true })).filter(
-    ({ name }) => !name.startsWith('.'),
-  );
-  return {
-    files: entries.filter((entry) => entry.isFile()).map(({ name }) => name),
-    folders: entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
-  };
-}
 
 function magicOf(head: Uint8Array): SourceKind {
   const ascii = (from: number, to: number) => Buffer.from(head.subarray(from, to)).toString('latin1');
@@ -144,18 +129,11 @@ function isTarHeader(head: Uint8Array): boolean {
 }
 
 /** Parquet files right in the folder, or else those one level below in `data`, as datasets on the Hub have them. */
-async function tablesIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  let data = false;
-  for await (const entry of await opendir(folder)) {
-    if (entry.name.startsWith('.')) continue;
-    if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(entry.name);
-    data ||= entry.isDirectory() && entry.name === 'data';
-  }
-  if (names.length === 0 && data) {
-    for await (const entry of await opendir(join(folder, 'data'))) {
-      if (entry.isFile() && entry.name.endsWith('.parquet')) names.push(`data/${entry.name}`);
-    }
+async function tablesIn(from: SourceFiles, folder: string, files: string[], folders: string[]): Promise<string[]> {
+  const isTable = (name: string) => name.endsWith('.parquet');
+  let names = files.filter(isTable);
+  if (names.length === 0 && folders.includes('data')) {
+    names = (await from.names(below(folder, 'data'))).files.filter(isTable).map((name) => `data/${name}`);
   }
   return names.sort(byCodeUnit);
 }

@@ -1,7 +1,6 @@
-import { type FileHandle } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { messageOf, openSource, readRange, unreadable } from './source-file.ts';
+import { asUnreadable, type SourceFile, unreadable } from './source-file.ts';
 
 export interface RowGroup {
   /** Rows, the end exclusive. */
@@ -20,12 +19,10 @@ export interface TableFile {
   close(): Promise<void>;
 }
 
-/** SOURCE_UNREADABLE if it is no whole Parquet file. */
-export async function openTable(path: string): Promise<TableFile> {
-  const handle = await openSource(path);
+/** SOURCE_UNREADABLE if it is no whole Parquet file, which is closed then. */
+export async function openTable(path: string, source: SourceFile): Promise<TableFile> {
   try {
-    const { size } = await handle.stat();
-    const file = bufferOf(handle, size, path);
+    const file = bufferOf(source, path);
     const metadata = await parquetMetadataAsync(file);
     return {
       metadata,
@@ -35,14 +32,14 @@ export async function openTable(path: string): Promise<TableFile> {
           const request = { file, metadata, columns, rowStart: start, rowEnd: end, utf8: false, compressors };
           return (await parquetReadObjects(request)) as Record<string, unknown>[];
         } catch (error) {
-          throw unreadable(path, `rows ${start} to ${end - 1}`, messageOf(error), error);
+          throw asUnreadable(path, `rows ${start} to ${end - 1}`, error);
         }
       },
-      close: () => handle.close(),
+      close: () => source.close(),
     };
   } catch (error) {
-    await handle.close();
-    throw unreadable(path, 'a whole Parquet file', messageOf(error), error);
+    await source.close();
+    throw asUnreadable(path, 'a whole Parquet file', error);
   }
 }
 
@@ -63,13 +60,15 @@ function groupsOf(metadata: FileMetaData): RowGroup[] {
   });
 }
 
-function bufferOf(handle: FileHandle, byteLength: number, path: string): AsyncBuffer {
+function bufferOf(source: SourceFile, path: string): AsyncBuffer {
+  const byteLength = source.bytes;
   return {
     byteLength,
     async slice(start, end = byteLength) {
-      const bytes = await readRange(handle, start, end - start);
+      const bytes = await source.read(start, end - start);
       if (!bytes) throw unreadable(path, `${byteLength} bytes`, `fewer than ${end}`);
-      return bytes.buffer as ArrayBuffer;
+      const whole = bytes.byteLength === bytes.buffer.byteLength;
+      return (whole ? bytes.buffer : Uint8Array.from(bytes).buffer) as ArrayBuffer;
     },
   };
 }

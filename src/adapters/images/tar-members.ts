@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -6,7 +5,7 @@ import { extract, type Header } from 'tar-stream';
 import { cancelled, PushforwardError } from '../../base/errors.ts';
 import { throwIfAborted } from '../../base/abort.ts';
 import { type ScanLimits } from './limits.ts';
-import { limitExceeded, messageOf, unreadable } from './source-file.ts';
+import { limitExceeded, messageOf, type SourceFiles, unreadable } from './source-file.ts';
 
 export interface TarMember {
   name: string;
@@ -28,7 +27,7 @@ const RATIO_FROM_BYTES = 64 * 1024 * 1024;
  */
 export async function* tarMembers(
   path: string,
-  options: { gzip: boolean; limits: ScanLimits; signal?: AbortSignal | undefined },
+  options: { files: SourceFiles; gzip: boolean; limits: ScanLimits; signal?: AbortSignal | undefined },
 ): AsyncGenerator<TarMember> {
   const { limits, signal } = options;
   throwIfAborted(signal);
@@ -51,7 +50,7 @@ export async function* tarMembers(
   }
 
   const members = extract();
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  const file = options.files.stream(path);
   const flow = (
     options.gzip
       ? pipeline(file, countCompressed, createGunzip({ chunkSize: 256 * 1024 }), countTar, members)

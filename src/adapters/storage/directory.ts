@@ -6,6 +6,7 @@ import { invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
 import {
   type ByteRange,
+  type GetOptions,
   type ObjectHead,
   type ObjectStore,
   type PutOptions,
@@ -13,9 +14,9 @@ import {
 } from '../../pipeline/ports.ts';
 import { checkDigest } from './digest.ts';
 import { errnoOf, isMissing, storeFailure } from './failures.ts';
-import { checkKey, checkPrefix } from './keys.ts';
-import { listFiles } from './listing.ts';
-import { readObject, streamObject } from './reading.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from './keys.ts';
+import { listFiles, namesInFolder } from './listing.ts';
+import { etagOf, readObject, streamObject } from './reading.ts';
 import { signUrl } from './signed-url.ts';
 import { makeFolder, removeTemporary, sweepTemporary, syncFolder, writeTemporary } from './temporary.ts';
 
@@ -88,9 +89,9 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
     }
   }
 
-  async function* stream(key: string, range?: ByteRange): AsyncIterable<Uint8Array> {
+  async function* stream(key: string, range?: ByteRange, { etag }: GetOptions = {}): AsyncIterable<Uint8Array> {
     try {
-      yield* streamObject(pathOf(key), key, range);
+      yield* streamObject({ path: pathOf(key), key, range, etag });
     } catch (error) {
       throw storeFailure(error, `read ${key}`);
     }
@@ -105,6 +106,12 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
     }
   }
 
+  async function* listFolder(prefix: string): AsyncIterable<{ key: string }> {
+    checkFolderPrefix(prefix);
+    const names = await guarded(`list ${prefix}`, () => namesInFolder(join(objects, prefix)));
+    for (const name of names) yield { key: prefix + name };
+  }
+
   /** Runs an action; a failure of the file system becomes STORE_UNAVAILABLE. */
   const guarded = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
     try {
@@ -116,7 +123,8 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
 
   return {
     put: (key, body, putOptions) => guarded(`write ${key}`, () => put(key, body, putOptions)),
-    get: (key, range) => guarded(`read ${key}`, async () => await readObject(pathOf(key), key, range)),
+    get: (key, range, { etag } = {}) =>
+      guarded(`read ${key}`, async () => await readObject({ path: pathOf(key), key, range, etag })),
     stream,
     head: (key) =>
       guarded(`look at ${key}`, async () => {
@@ -124,6 +132,7 @@ export function createDirectoryStore(options: DirectoryStoreOptions): ObjectStor
         return stats ? headOf(key, stats) : null;
       }),
     list,
+    listFolder,
     delete: (key) =>
       guarded(`delete ${key}`, async () => {
         await unlink(pathOf(key)).catch((error: unknown) => {
@@ -163,8 +172,6 @@ async function fileAt(path: string): Promise<BigIntStats | null> {
   }
 }
 
-/** Every put makes a new inode, and the time tells apart inodes whose number was used before. */
 function headOf(key: string, stats: BigIntStats): ObjectHead {
-  const etag = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(36)).join('-');
-  return { key, bytes: Number(stats.size), etag };
+  return { key, bytes: Number(stats.size), etag: etagOf(stats) };
 }

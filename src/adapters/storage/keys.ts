@@ -1,4 +1,4 @@
-import { PushforwardError } from '../../base/errors.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
 
 const MAX_KEY_BYTES = 1024;
 /** What common file systems allow for one name. */
@@ -22,6 +22,13 @@ export function checkPrefix(prefix: string): void {
   if (lastSlash > 0) checkKey(prefix.slice(0, lastSlash));
 }
 
+/** @throws UNSAFE_PATH unless it is empty or a key with a slash behind it */
+export function checkFolderPrefix(prefix: string): void {
+  if (prefix !== '') checkKey(prefix.replace(/\/$/, ''));
+  if (prefix === '' || prefix.endsWith('/')) return;
+  throw invalid(`expected a prefix that ends in /, got ${JSON.stringify(prefix)}: add it`);
+}
+
 function keyFault(key: string): string | null {
   if (key === '') return 'empty';
   if (!key.isWellFormed()) return 'not valid Unicode';
@@ -34,3 +41,11 @@ function keyFault(key: string): string | null {
   }
   return null;
 }
+
+/** The order of keys. The order of UTF-16 units is that of the UTF-8 bytes but for surrogates. */
+export function byUtf8(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const SURROGATE = /[\ud800-\udfff]/;

@@ -2,6 +2,7 @@ import { type BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from './failures.ts';
+import { byUtf8 } from './keys.ts';
 
 /** How many files are looked at together. */
 const BATCH = 64;
@@ -15,18 +16,21 @@ export async function* listFiles(root: string, prefix: string): AsyncIterable<{ 
   yield* walk(root, slash < 0 ? '' : prefix.slice(0, slash + 1), prefix.slice(slash + 1));
 }
 
+/** What lies in a folder, names of folders with a slash behind them; in the order of keys, with which a folder sorts by that name. */
+export async function namesInFolder(path: string): Promise<string[]> {
+  return (await readFolder(path))
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    .sort(byUtf8);
+}
+
 /** @param base key of the folder, empty or ending in `/` */
 async function* walk(
   root: string,
   base: string,
   namePrefix: string,
 ): AsyncIterable<{ key: string; stats: BigIntStats }> {
-  const entries = await readFolder(join(root, base));
-  // A folder sorts by its name with the slash, as its keys do.
-  const names = entries
-    .filter((entry) => entry.name.startsWith(namePrefix) && (entry.isFile() || entry.isDirectory()))
-    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-    .sort(byUtf8);
+  const names = (await namesInFolder(join(root, base))).filter((name) => name.startsWith(namePrefix));
   for (let start = 0; start < names.length; start += BATCH) {
     const batch = names.slice(start, start + BATCH);
     const stats = await Promise.all(batch.map((name) => statOf(join(root, base, name))));
@@ -54,11 +58,3 @@ async function statOf(path: string): Promise<BigIntStats | null> {
     throw error;
   }
 }
-
-/** The order of UTF-16 units is that of the UTF-8 bytes but for surrogates. */
-function byUtf8(a: string, b: string): number {
-  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-const SURROGATE = /[\ud800-\udfff]/;

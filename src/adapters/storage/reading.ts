@@ -1,16 +1,26 @@
+import { type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
-import { type ByteRange } from '../../pipeline/ports.ts';
+import { type ByteRange, type GetOptions } from '../../pipeline/ports.ts';
 import { isMissing } from './failures.ts';
+import { objectChanged } from './changed.ts';
 
 /** One read(2) takes no more. */
 const MAX_READ_BYTES = 1 << 30;
 const CHUNK_BYTES = 256 * 1024;
 
-/** @throws NOT_FOUND if no file is there, INVALID_INPUT if the range begins outside */
-export async function readObject(path: string, key: string, range?: ByteRange): Promise<Uint8Array> {
-  await using file = await openObject(path, key);
-  const { offset, bytes } = within(range, (await file.stat()).size, key);
+/** An object as a file, and what of it is asked for. */
+export interface ObjectRead extends GetOptions {
+  path: string;
+  key: string;
+  range?: ByteRange | undefined;
+}
+
+/** @throws NOT_FOUND if no file is there, SOURCE_CHANGED if it has another etag, INVALID_INPUT if the range begins outside */
+export async function readObject(read: ObjectRead): Promise<Uint8Array> {
+  const { key } = read;
+  await using file = await openObject(read);
+  const { offset, bytes } = within(read.range, (await file.stat()).size, key);
   const into = new Uint8Array(bytes);
   for (let done = 0; done < bytes;) {
     const { bytesRead } = await file.read(into, done, Math.min(bytes - done, MAX_READ_BYTES), offset + done);
@@ -22,9 +32,9 @@ export async function readObject(path: string, key: string, range?: ByteRange): 
   return into;
 }
 
-export async function* streamObject(path: string, key: string, range?: ByteRange): AsyncIterable<Uint8Array> {
-  await using file = await openObject(path, key);
-  const { offset, bytes } = within(range, (await file.stat()).size, key);
+export async function* streamObject(read: ObjectRead): AsyncIterable<Uint8Array> {
+  await using file = await openObject(read);
+  const { offset, bytes } = within(read.range, (await file.stat()).size, read.key);
   if (bytes === 0) return;
   yield* file.createReadStream({
     start: offset,
@@ -34,13 +44,24 @@ export async function* streamObject(path: string, key: string, range?: ByteRange
   });
 }
 
-async function openObject(path: string, key: string): Promise<FileHandle> {
+/** Every put makes a new inode, and the time tells apart inodes whose number was used before. */
+export function etagOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return [ino, size, mtimeNs].map((part) => part.toString(36)).join('-');
+}
+
+async function openObject({ path, key, etag }: ObjectRead): Promise<FileHandle> {
   const file = await open(path, 'r').catch((error: unknown) => {
     throw isMissing(error) ? notFound('object', key) : error;
   });
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw notFound('object', key);
+  try {
+    const stats = await file.stat({ bigint: true });
+    if (!stats.isFile()) throw notFound('object', key);
+    if (etag !== undefined && etag !== etagOf(stats)) throw objectChanged(key, etag);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** The part of a range that lies in the object, as S3 has it: it must begin inside, and its end is cut. */

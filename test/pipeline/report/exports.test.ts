@@ -11,6 +11,7 @@ import { datasetCard } from '../../../src/pipeline/report/card.ts';
 import { folderNames, imageFolder } from '../../../src/pipeline/report/image-folder.ts';
 import { webDataset } from '../../../src/pipeline/report/webdataset.ts';
 import { sha256 } from '../../../src/base/json.ts';
+import { localFiles } from '../../../src/adapters/images/local-files.ts';
 import { tarMembers } from '../../../src/adapters/images/tar-members.ts';
 import { DEFAULT_LIMITS } from '../../../src/adapters/images/limits.ts';
 import { picture, withFolder } from '../../support/image-sources.ts';
@@ -48,7 +49,7 @@ async function members(tar: Uint8Array): Promise<Map<string, Uint8Array>> {
     const path = join(root, 'a.tar');
     await writeFile(path, tar);
     const found = new Map<string, Uint8Array>();
-    for await (const member of tarMembers(path, { gzip: false, limits: DEFAULT_LIMITS })) {
+    for await (const member of tarMembers(path, { files: localFiles, gzip: false, limits: DEFAULT_LIMITS })) {
       found.set(member.name, await member.read());
     }
     return found;

@@ -1,12 +1,13 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { checkKey } from '../keys.ts';
 import { s3Failure } from './failures.ts';
-import { type ChecksumMode, type S3Settings } from './settings.ts';
+import { type BucketUse, type ChecksumMode, type S3Settings } from './settings.ts';
 
 /** What the parts of the adapter share. */
 export interface S3Connection {
   client: S3Client;
   bucket: string;
+  use: BucketUse;
   /** @throws UNSAFE_PATH unless the key is one that every store can hold */
   nameOf(key: string): string;
   /** Of the service, not of an object: for messages. */
@@ -19,11 +20,13 @@ export interface S3Connection {
 /** @throws UNSAFE_PATH unless the prefix of the settings is one that a key can begin with */
 export function connect(settings: S3Settings, maxAttempts: number): S3Connection {
   if (settings.prefix !== '') checkKey(settings.prefix);
+  const use = settings.use ?? 'store';
   const place = `s3://${settings.bucket}${settings.endpoint ? ` at ${settings.endpoint}` : ''}`;
-  const failure = (error: unknown, doing: string) => s3Failure(error, doing, place);
+  const failure = (error: unknown, doing: string) => s3Failure(error, { doing, place, use });
   return {
     client: openClient(settings, maxAttempts, settings.checksums),
     bucket: settings.bucket,
+    use,
     place,
     nameOf(key) {
       checkKey(key);
@@ -48,6 +51,8 @@ export function openClient(settings: S3Settings, maxAttempts: number, checksums:
   return new S3Client({
     ...(settings.endpoint !== null && { endpoint: settings.endpoint }),
     forcePathStyle: settings.pathStyle,
+    // Images may lie in another region than the store.
+    followRegionRedirects: settings.use === 'source',
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
     retryMode: 'standard',

@@ -1,7 +1,8 @@
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { systemClock } from '../../../base/clock.ts';
 import { invalid, notFound, PushforwardError } from '../../../base/errors.ts';
-import { type ByteRange } from '../../../pipeline/ports.ts';
+import { type ByteRange, type GetOptions } from '../../../pipeline/ports.ts';
+import { objectChanged } from '../changed.ts';
 import { type S3Connection } from './connection.ts';
 import { isMissing, isPreconditionFailed, statusOf } from './failures.ts';
 
@@ -13,18 +14,23 @@ export interface Download {
 const MAX_RESUMES = 4;
 const RESUME_MS = 100;
 
-/** @throws NOT_FOUND if no object is there, INVALID_INPUT if the range begins outside */
-export async function download(connection: S3Connection, key: string, range?: ByteRange): Promise<Download> {
+/** @throws NOT_FOUND if no object is there, SOURCE_CHANGED if it has another etag, INVALID_INPUT if the range begins outside */
+export async function download(
+  connection: S3Connection,
+  key: string,
+  range?: ByteRange,
+  { etag }: GetOptions = {},
+): Promise<Download> {
   const name = connection.nameOf(key);
   if (range) checkRange(range, key);
   const offset = range?.offset ?? 0;
-  const first = await ask(connection, { name, range: range && `bytes=${offset}-${offset + range.bytes - 1}` }).catch(
-    (error: unknown) => {
-      if (isMissing(error)) throw notFound('object', key);
-      if (statusOf(error) === 416) throw outside(range!, key);
-      throw connection.failure(error, `read ${key}`);
-    },
-  );
+  const asked = range && `bytes=${offset}-${offset + range.bytes - 1}`;
+  const first = await ask(connection, { name, range: asked, etag: etag && `"${etag}"` }).catch((error: unknown) => {
+    if (isMissing(error)) throw notFound('object', key);
+    if (etag !== undefined && isPreconditionFailed(error)) throw objectChanged(key, etag);
+    if (statusOf(error) === 416) throw outside(range!, key);
+    throw connection.failure(error, `read ${key}`);
+  });
   const bytes = first.ContentLength ?? 0;
 
   /** The rest after a connection broke, of the same object. */
@@ -43,11 +49,12 @@ export async function download(connection: S3Connection, key: string, range?: By
         if (done === bytes) return;
         throw Object.assign(new Error(`the answer ended after ${done} of ${bytes} bytes`), { code: 'ECONNRESET' });
       } catch (error) {
-        if (/checksum mismatch/i.test(String(error))) throw damaged(key, error);
+        if (/checksum mismatch/i.test(String(error))) throw damaged(connection, key, error);
         if (resumes === MAX_RESUMES) throw connection.failure(error, `read ${key}`);
       }
       await systemClock.sleep(Math.random() * RESUME_MS * 2 ** resumes);
       answer = await rest(done).catch((error: unknown) => {
+        if (etag !== undefined && isPreconditionFailed(error)) throw objectChanged(key, etag);
         throw isPreconditionFailed(error) || isMissing(error)
           ? new PushforwardError('STORE_UNAVAILABLE', `expected ${key} to stay as it is, got a change: read it again`)
           : connection.failure(error, `read ${key}`);
@@ -74,10 +81,14 @@ function outside({ offset, bytes }: ByteRange, key: string): PushforwardError {
   return invalid(`expected a range that begins in ${key}, got ${bytes} bytes at ${offset}: correct it`);
 }
 
-function damaged(key: string, cause: unknown): PushforwardError {
+function damaged({ use }: S3Connection, key: string, cause: unknown): PushforwardError {
+  const [code, remedy] =
+    use === 'source'
+      ? (['SOURCE_UNREADABLE', 'upload the object again'] as const)
+      : (['CORRUPT_ARTIFACT', 'delete the object and launch the run again'] as const);
   return new PushforwardError(
-    'CORRUPT_ARTIFACT',
-    `expected ${key} with the checksum that it was stored with, got another: delete the object and launch the run again`,
+    code,
+    `expected ${key} with the checksum that it was stored with, got another: ${remedy}`,
     {},
     { cause },
   );

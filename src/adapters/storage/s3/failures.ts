@@ -1,4 +1,5 @@
 import { PushforwardError } from '../../../base/errors.ts';
+import { type BucketUse } from './settings.ts';
 
 /** The fields by which the SDK's errors are told apart. */
 export interface ServiceError extends Error {
@@ -21,19 +22,34 @@ export const isConflict = (error: unknown): boolean =>
 
 export const isPreconditionFailed = (error: unknown): boolean => statusOf(error) === 412;
 
-/** Failures of the service, the way to it or the credentials become STORE_UNAVAILABLE; anything else is handed on as it is. */
-export function s3Failure(error: unknown, doing: string, place: string): unknown {
+/**
+ * Failures of the service, the way to it or the credentials become STORE_UNAVAILABLE; SOURCE_UNREADABLE where a source stays
+ * closed however often it is tried. Anything else is handed on as it is.
+ */
+export function s3Failure(
+  error: unknown,
+  { doing, place, use }: { doing: string; place: string; use: BucketUse },
+): unknown {
   if (error instanceof PushforwardError || !(error instanceof Error)) return error;
-  const remedy = remedyOf(error);
+  const closed = use === 'source' ? closedSource(error) : null;
+  const remedy = closed ?? remedyOf(error);
   if (remedy === null) return error;
   const { code } = error as ServiceError;
-  const reason = [...new Set([error.name === 'Error' ? null : error.name, code, error.message])].filter(Boolean);
+  const told = [error.name, code, error.message].filter((part) => part && !NAMELESS.has(part));
+  const reason = told.length > 0 ? [...new Set(told)] : [`status ${statusOf(error)}`];
   return new PushforwardError(
-    'STORE_UNAVAILABLE',
+    closed === null ? 'STORE_UNAVAILABLE' : 'SOURCE_UNREADABLE',
     `expected to be able to ${doing} in ${place}, got ${reason.join(': ')}: ${remedy}`,
     { reason: reason[0], status: statusOf(error) ?? null },
     { cause: error },
   );
+}
+
+function closedSource(error: ServiceError): string | null {
+  const known = CLOSED_SOURCE[error.name];
+  if (known !== undefined) return known;
+  // An answer to HEAD has no body that would name the reason.
+  return statusOf(error) === 403 && REMEDIES[error.name] === undefined ? SOURCE_DENIED : null;
 }
 
 function remedyOf(error: ServiceError): string | null {
@@ -58,6 +74,21 @@ const CHECKSUMS = 'if the store knows no checksums, set PUSHFORWARD_S3_CHECKSUMS
 const BUSY = 'the store asks for fewer requests, try again later';
 const DAMAGED = 'the bytes were damaged on the way, try again';
 const KEY = 'correct PUSHFORWARD_S3_SSE, and let these credentials use the key';
+
+/** What the SDK calls an answer without a body, which is all that HEAD has. */
+const NAMELESS: ReadonlySet<string> = new Set(['Error', 'Unknown', 'UnknownError']);
+
+const SOURCE_DENIED =
+  'give these credentials s3:GetObject on its objects and s3:ListBucket on the bucket, or name others (AWS_PROFILE, AWS_ACCESS_KEY_ID)';
+
+const CLOSED_SOURCE: Record<string, string> = {
+  NoSuchBucket: 'correct the name of the bucket, or the endpoint that it lies at (PUSHFORWARD_S3_ENDPOINT)',
+  InvalidBucketName: 'correct the name of the bucket',
+  AccessDenied: SOURCE_DENIED,
+  AllAccessDisabled: SOURCE_DENIED,
+  Forbidden: SOURCE_DENIED,
+  InvalidObjectState: 'restore the object from its archive first',
+};
 
 const REMEDIES: Record<string, string> = {
   NoSuchBucket: 'make the bucket, or correct PUSHFORWARD_STORE',

@@ -6,17 +6,28 @@ export interface Encryption {
   keyId: string | null;
 }
 
-/** Credentials and region are not here: they come from the SDK's chain (environment, profile, web identity, instance). */
-export interface S3Settings {
-  bucket: string;
-  /** In front of every key, without a slash at either end; empty for none. */
-  prefix: string;
+/**
+ * How the service that speaks the protocol is reached, for any bucket of it. Credentials and region are not here: they come
+ * from the SDK's chain (environment, profile, web identity, instance).
+ */
+export interface S3Service {
   /** Absent: AWS. */
   endpoint: string | null;
   /** The bucket in the path of the URL instead of its host. */
   pathStyle: boolean;
   /** Whether the SDK adds and checks CRC32 where the store need not have them; older compatible stores refuse them. */
   checksums: ChecksumMode;
+}
+
+/** What a bucket is for: to hold what we make, or to read what others put there. */
+export type BucketUse = 'store' | 'source';
+
+export interface S3Settings extends S3Service {
+  bucket: string;
+  /** In front of every key, without a slash at either end; empty for none. */
+  prefix: string;
+  /** Tells what a failure is called, and who can mend it. Absent: `store`. */
+  use?: BucketUse;
   /** Absent: as the bucket says. */
   encryption: Encryption | null;
 }

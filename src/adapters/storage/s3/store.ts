@@ -1,8 +1,14 @@
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { type ObjectHead, type ObjectStore } from '../../../pipeline/ports.ts';
 import { checkDigest } from '../digest.ts';
-import { checkPrefix } from '../keys.ts';
+import { byUtf8, checkFolderPrefix, checkPrefix } from '../keys.ts';
 import { checkExpiry } from '../signed-url.ts';
 import { gather } from './body.ts';
 import { connect, openClient, prefixOf } from './connection.ts';
@@ -43,17 +49,34 @@ export function createS3Store(
     });
   }
 
-  async function* list(keyPrefix: string): AsyncIterable<ObjectHead> {
-    checkPrefix(keyPrefix);
+  /** One page at a time is in memory. */
+  async function* pages(keyPrefix: string, Delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {
     for (let ContinuationToken: string | undefined, more = true; more;) {
       const page = await guarded(`list ${keyPrefix}`, () =>
-        client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix + keyPrefix, ContinuationToken })),
+        client.send(
+          new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix + keyPrefix, Delimiter, ContinuationToken }),
+        ),
       );
-      for (const { Key, Size, ETag } of page.Contents ?? []) {
-        yield { key: Key!.slice(prefix.length), bytes: Size ?? 0, etag: plain(ETag) };
-      }
+      yield page;
       ContinuationToken = page.NextContinuationToken;
       more = page.IsTruncated === true && ContinuationToken !== undefined;
+    }
+  }
+
+  async function* list(keyPrefix: string): AsyncIterable<ObjectHead> {
+    checkPrefix(keyPrefix);
+    for await (const { Contents } of pages(keyPrefix)) {
+      for (const { Key, Size, ETag } of Contents ?? []) {
+        yield { key: Key!.slice(prefix.length), bytes: Size ?? 0, etag: plain(ETag) };
+      }
+    }
+  }
+
+  async function* listFolder(keyPrefix: string): AsyncIterable<{ key: string }> {
+    checkFolderPrefix(keyPrefix);
+    for await (const { Contents, CommonPrefixes } of pages(keyPrefix, '/')) {
+      const keys = [...(Contents ?? []).map(({ Key }) => Key!), ...(CommonPrefixes ?? []).map(({ Prefix }) => Prefix!)];
+      for (const key of keys.sort(byUtf8)) yield { key: key.slice(prefix.length) };
     }
   }
 
@@ -72,8 +95,8 @@ export function createS3Store(
       return { written, bytes, sha256 };
     },
 
-    async get(key, range) {
-      const { bytes, chunks } = await download(connection, key, range);
+    async get(key, range, getOptions) {
+      const { bytes, chunks } = await download(connection, key, range, getOptions);
       // Not filled with zeros first, which costs a tenth of the time of a large object.
       const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
       let done = 0;
@@ -84,12 +107,13 @@ export function createS3Store(
       return whole;
     },
 
-    async *stream(key, range) {
-      yield* (await download(connection, key, range)).chunks;
+    async *stream(key, range, getOptions) {
+      yield* (await download(connection, key, range, getOptions)).chunks;
     },
 
     head,
     list,
+    listFolder,
 
     async delete(key) {
       const Key = nameOf(key);
