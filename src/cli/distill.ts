@@ -72,13 +72,7 @@ async function importDataset(
   progress: Progress,
   interrupt: AbortSignal,
 ): Promise<string> {
-  const input = {
-    path: isUrl(path) ? path : resolve(path),
-    name,
-    classes,
-    split,
-    idempotencyKey: randomUUID(),
-  };
+  const input = { path: isUrl(path) ? path : resolve(path), name, classes, split, idempotencyKey: randomUUID() };
   const { importDataset: answer } = await client.send<{
     importDataset: Refusal & { version: { id: string }; reused: boolean };
   }>('ImportDataset', { input });

@@ -26,8 +26,8 @@ export function hasCifar(files: readonly string[]): boolean {
 
 /** The batches of one split of the folder; where none is asked for, those for training, or without any the test batch. */
 export async function cifarIn(
-  request: SplitRequest,
   files: SourceFiles,
+  request: SplitRequest,
   names: readonly string[],
 ): Promise<RawDataset> {
   const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
@@ -40,7 +40,7 @@ const splitOf = (file: string, { train, test }: (typeof KINDS)[number]): string 
   train.test(file) ? 'train' : test.test(file) ? 'test' : null;
 
 /** One batch, with the names beside it. */
-export async function cifarFile(request: SplitRequest, files: SourceFiles): Promise<RawDataset> {
+export async function cifarFile(files: SourceFiles, request: SplitRequest): Promise<RawDataset> {
   const { path } = request;
   const file = basename(path);
   const kind = KINDS.find(({ train, test }) => train.test(file) || test.test(file));

@@ -21,8 +21,8 @@ export function hasIdx(files: readonly string[]): boolean {
 
 /** The images of one split of the folder; where none is asked for, the only ones, or those for training. */
 export async function idxIn(
-  request: SplitRequest,
   files: SourceFiles,
+  request: SplitRequest,
   names: readonly string[],
   limits: ScanLimits,
 ): Promise<RawDataset> {
@@ -48,8 +48,8 @@ const stemOfImages = (file: string): string => file.replace(IMAGES, '').replace(
 
 /** @param beside names of the files in the same folder, one of which has the labels */
 export async function idxFile(
-  request: SplitRequest,
   files: SourceFiles,
+  request: SplitRequest,
   beside: readonly string[],
   limits: ScanLimits,
 ): Promise<RawDataset> {

@@ -30,7 +30,7 @@ export function createSourceScanner(limits: Partial<ScanLimits> = {}, locate?: L
 
 async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits): Promise<SourceScan> {
   const { path, signal } = request;
-  const found = await sourceKind(request, files);
+  const found = await sourceKind(files, request);
   switch (found.kind) {
     case 'classFolders':
       return await scanFolder(request, files, limits);
@@ -60,7 +60,7 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
       return await scanRaw(
         request,
         files,
-        found.file === null ? await cifarIn(request, files, found.files) : await cifarFile(request, files),
+        found.file === null ? await cifarIn(files, request, found.files) : await cifarFile(files, request),
         limits,
       );
     case 'idx':
@@ -68,8 +68,8 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
         request,
         files,
         found.file === null
-          ? await idxIn(request, files, found.files, limits)
-          : await idxFile(request, files, found.files, limits),
+          ? await idxIn(files, request, found.files, limits)
+          : await idxFile(files, request, found.files, limits),
         limits,
       );
     case 'other':

@@ -28,15 +28,15 @@ export type SourceKind =
   | { kind: 'other'; what: string };
 
 /** @throws INVALID_INPUT which lists the splits, where the names of files or folders tell several and none was asked for */
-export async function sourceKind(request: SplitRequest, files: SourceFiles): Promise<SourceKind> {
+export async function sourceKind(files: SourceFiles, request: SplitRequest): Promise<SourceKind> {
   const { path } = request;
   const found = await files.look(path);
-  if (found === 'folder') return await kindOfFolder(request, files);
+  if (found === 'folder') return await kindOfFolder(files, request);
   if (found === 'other') return { kind: 'other', what: 'neither a file nor a folder' };
   const file = await files.open(path);
   try {
     const head = await file.read(0, Math.min(512, found.bytes));
-    return await kindOfFile(request, files, head ?? new Uint8Array());
+    return await kindOfFile(files, request, head ?? new Uint8Array());
   } catch (error) {
     throw asUnreadable(path, 'a readable file or folder', error);
   } finally {
@@ -44,7 +44,7 @@ export async function sourceKind(request: SplitRequest, files: SourceFiles): Pro
   }
 }
 
-async function kindOfFolder(request: SplitRequest, from: SourceFiles): Promise<SourceKind> {
+async function kindOfFolder(from: SourceFiles, request: SplitRequest): Promise<SourceKind> {
   const { path } = request;
   const { files, folders } = await from.names(path);
   const tables = await tablesIn(from, path, files, folders);
@@ -65,12 +65,12 @@ async function kindOfFolder(request: SplitRequest, from: SourceFiles): Promise<S
       ...choice,
     };
   }
-  await lookForSplits(request, from, folders);
+  await lookForSplits(from, request, folders);
   return { kind: 'classFolders' };
 }
 
 /** Most often they lie right in the folder: then the choice is asked for before anything is read. */
-async function lookForSplits(request: SplitRequest, from: SourceFiles, folders: string[]): Promise<void> {
+async function lookForSplits(from: SourceFiles, request: SplitRequest, folders: string[]): Promise<void> {
   if (request.split) return;
   const splits: string[] = [];
   for (const name of folders) {
@@ -80,7 +80,7 @@ async function lookForSplits(request: SplitRequest, from: SourceFiles, folders: 
   checkSplit(splits, request);
 }
 
-async function kindOfFile(request: SplitRequest, from: SourceFiles, head: Uint8Array): Promise<SourceKind> {
+async function kindOfFile(from: SourceFiles, request: SplitRequest, head: Uint8Array): Promise<SourceKind> {
   const { path } = request;
   const known = magicOf(head);
   const folder = dirname(path);

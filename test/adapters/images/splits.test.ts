@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createSourceScanner } from '../../../src/adapters/images/scan.ts';
 import { askedSplit, splitOfStem, splitsOfStems, stemOf, takeSplit } from '../../../src/adapters/images/splits.ts';
 import { sha256 } from '../../../src/base/json.ts';
 import {
@@ -14,6 +15,7 @@ import {
   writeParquet,
   writeTar,
 } from '../../support/image-sources.ts';
+import { createMemoryStore } from '../../support/memory-store.ts';
 import { scanned, type ScannedSource } from '../../support/scanned.ts';
 
 const pairs = ({ images }: ScannedSource) => images.map((image) => `${image.className} ${image.sha256}`).sort();
@@ -122,6 +124,33 @@ describe('class folders of several splits', () => {
         });
       }
     });
+  });
+
+  it('are taken from a store as from a folder, and asked for before an image is read', async () => {
+    const files = await sets();
+    const store = createMemoryStore();
+    for (const [path, bytes] of Object.entries(all(files))) await store.put(`set/${path}`, bytes);
+    const read: string[] = [];
+    const get: typeof store.get = (key, ...more) => {
+      read.push(key);
+      return store.get(key, ...more);
+    };
+    const locate = (uri: string) => ({ store: { ...store, get }, key: uri.replace('s3://b/', '') });
+    const scan = (split: string | null) =>
+      createSourceScanner({}, locate).scan({
+        path: 's3://b/set',
+        classes: null,
+        split,
+        writePack: () => Promise.reject(),
+      });
+    await expect(scan(null)).rejects.toMatchObject({ message: /got test, train, validation: choose one/ as never });
+    expect(read).toEqual([]);
+    const { images, summary } = await scan('val');
+    const found: string[] = [];
+    for await (const image of images) found.push(`${image.className} ${image.sha256}`);
+    expect(found.sort()).toEqual(expected(files.val));
+    expect(summary()).toMatchObject({ split: 'validation', splits: ['test', 'train', 'validation'] });
+    expect(read.every((key) => key.startsWith('set/val/'))).toBe(true);
   });
 
   it('lie at any depth; what is in none of them is told', async () => {
