@@ -29,6 +29,7 @@ export async function importDataset(
     clock: Clock;
     importRoots: readonly string[] | null;
     realPath: RealPath;
+    ownObjects: string | null;
   },
   principal: Principal,
   input: ImportDatasetInput,
@@ -41,7 +42,7 @@ export async function importDataset(
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
   if (earlier) return { version: earlier.version, reused: same(earlier, name, input.path, classes, idempotencyKey) };
 
-  const real = await resolveSource(input.path, of.importRoots, of.realPath);
+  const real = await resolveSource(input.path, of.importRoots, of.realPath, of.ownObjects);
   const source: ImportSource = { path: real, asked: input.path, classes };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({
