@@ -46,6 +46,8 @@ export interface ControlOptions {
   importRoots: readonly string[] | null;
   realPath: RealPath;
   uploads: UploadLimits;
+  /** `s3://` prefix of the objects of all projects, which imports never read; null: they lie elsewhere. */
+  ownObjects: string | null;
 }
 
 /** What the catalog answers to whoever may only read. */
