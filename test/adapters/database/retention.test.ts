@@ -301,7 +301,7 @@ describe('a decision waits for who needs an artifact, and sees what he did', () 
       runs: [{ id: 'old', dataset: 'd', state: 'SUCCEEDED', endedDaysAgo: 9, uses: ['latents', 'codebook', 'other'] }],
     });
     const rows = retention.project(projectId);
-    let marking: Promise<unknown> | null = null;
+    let marking: Promise<unknown> = Promise.resolve();
     await database.db.transaction().execute(async (tx) => {
       await shareBytes(tx, projectId);
       await work(projectId)(tx);
