@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
+import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
-import { type ApiClient } from './client.ts';
+import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
@@ -22,13 +22,6 @@ export interface DistillRequest {
   recipe: Record<string, unknown>;
   /** Folder that the products are written to. */
   out: string;
-}
-
-/** What a failed operation answers with: every member of the error unions has these. */
-interface Refusal {
-  __typename: string;
-  code?: ErrorCode;
-  message?: string;
 }
 
 /**
@@ -120,10 +113,6 @@ async function launch(client: ApiClient, recipe: Record<string, unknown>): Promi
   });
   refuse(answer);
   return answer.run.id;
-}
-
-function refuse(answer: Refusal): void {
-  if (answer.message !== undefined) throw fromErrorRecord({ code: answer.code!, message: answer.message });
 }
 
 interface EventAnswer {
