@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { isErrorCode, PushforwardError } from '../base/errors.ts';
+import { type ErrorCode, fromErrorRecord, isErrorCode, PushforwardError } from '../base/errors.ts';
 
 /** A client of the GraphQL API like any other: it sends the operations under `schema/operations/`. */
 export interface ApiClient {
@@ -17,6 +17,18 @@ export interface ApiClient {
 interface GraphqlAnswer<T> {
   data?: T | null;
   errors?: readonly { message: string; extensions?: Record<string, unknown> }[];
+}
+
+/** What a failed operation answers with: every member of the error unions has these. */
+export interface Refusal {
+  __typename: string;
+  code?: ErrorCode;
+  message?: string;
+}
+
+/** @throws what the answer was refused with */
+export function refuse({ code, message }: Refusal): void {
+  if (message !== undefined) throw fromErrorRecord({ code: code!, message });
 }
 
 /** @param url of the service, such as `http://127.0.0.1:4000` */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
+import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
-import { type ApiClient } from './client.ts';
+import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { type ImportFacts, importSummary } from './import-summary.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
@@ -25,13 +25,6 @@ export interface DistillRequest {
   recipe: Record<string, unknown>;
   /** Folder that the products are written to. */
   out: string;
-}
-
-/** What a failed operation answers with: every member of the error unions has these. */
-interface Refusal {
-  __typename: string;
-  code?: ErrorCode;
-  message?: string;
 }
 
 /**
@@ -125,10 +118,6 @@ async function launch(client: ApiClient, recipe: Record<string, unknown>): Promi
   });
   refuse(answer);
   return answer.run.id;
-}
-
-function refuse(answer: Refusal): void {
-  if (answer.message !== undefined) throw fromErrorRecord({ code: answer.code!, message: answer.message });
 }
 
 interface EventAnswer {

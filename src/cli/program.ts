@@ -2,8 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
-import { createApiClient, type ApiClient } from './client.ts';
 import { distill } from './distill.ts';
+import { onService, wholeNumber, withUrl } from './options.ts';
+import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun } from './runs.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
@@ -103,6 +104,7 @@ export function createProgram(host: Host): Command {
   withUrl(runs.command('cancel').description('Stop a run and let go of what it holds.').argument('<id>')).action(
     (id: string, options: { url?: string }) => onService(host, options.url, (client) => cancelRun(client, id)),
   );
+  addRetention(program, host);
   return program;
 }
 
@@ -143,10 +145,6 @@ function withRecipe(command: Command): Command {
     );
 }
 
-function withUrl(command: Command): Command {
-  return command.option('--url <url>', 'use the service at this address instead of one of our own');
-}
-
 function recipeOf(options: RecipeOptions): Record<string, unknown> {
   return {
     imagesPerClass: options.imagesPerClass,
@@ -159,13 +157,6 @@ function recipeOf(options: RecipeOptions): Record<string, unknown> {
     tolerances: { corruptImages: options.tolerateCorrupt },
     execution: { provider: options.provider?.toUpperCase(), batch: options.batch },
   };
-}
-
-function onService(host: Host, url: string | undefined, work: (client: ApiClient) => Promise<void>): Promise<void> {
-  if (url === undefined) return host.withService((own) => work(createApiClient(own)));
-  if (!URL.canParse(url))
-    throw invalid(`expected --url to be a URL such as http://127.0.0.1:4000, got ${url}: correct it`);
-  return work(createApiClient(url));
 }
 
 /** A word names a prior that we ship, anything else a folder. */
@@ -182,12 +173,6 @@ function priorPath(priorsDir: string, prior: string): string {
 function datasetName(path: string, split?: string): string {
   const name = basename(path).replace(/\.(tar\.gz|tgz|tar|parquet)$/, '');
   return split === undefined ? name : `${name}-${split}`;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, got ${text}`);
-  return value;
 }
 
 function decimal(text: string): number {

@@ -18,7 +18,7 @@ interface RunRow {
 }
 
 export async function showRun(client: ApiClient, id: string): Promise<void> {
-  const { run } = await client.send<{ run: RunReport | null }>('Run', { id });
+  const { run } = await client.send<{ run: RunReport | null }>('Run', { id, outputs: false });
   if (!run) throw notFound('run', id);
   console.log(`${run.id}  ${run.state}${run.failure ? `  ${run.failure.message}` : ''}\n\n${runSummary(run)}`);
 }

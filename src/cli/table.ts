@@ -10,6 +10,13 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export const count = (value: number): string => value.toLocaleString('en-US');
+/** `512 B`, `1.5 MiB`. */
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  const step = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
+  return `${step === 0 ? value : (value / 2 ** (10 * step)).toFixed(1)} ${units[step]}`;
+}
+
 export const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
 export const dollars = (value: number): string => `$${value.toFixed(value > 0 && value < 0.01 ? 6 : 4)}`;
 

@@ -1,6 +1,7 @@
 /** Every ready-made operation, sent in the order a client would, to the API over the real engine and database. */
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WELCOME } from '../../src/api/http/explorer.ts';
 import { ended } from '../support/engine.ts';
@@ -116,6 +117,61 @@ it('stops a run', async () => {
   });
   expect(await ended(api.db, run.id)).toBe('CANCELLED');
   expect(await send('Run', { id: run.id })).toMatchObject({ state: 'CANCELLED', cancelRequested: true });
+});
+
+it('keeps what a policy and pins say, and deletes the rest', async () => {
+  expect(await send('RetentionPolicy')).toBeNull();
+  expect(await send('RetentionPlan')).toMatchObject({ artifacts: 0, items: { nodes: [] } });
+  const [, first] = (await send('Runs')).nodes;
+  const { data } = await api.query('query($id: ID!) { run(id: $id) { outputs { id kind } } }', { id: first.id });
+  const [latents, other] = data.run.outputs.filter((one: { kind: string }) => one.kind === 'latents');
+
+  const bad = await send('SetRetentionPolicy', { policy: { kinds: [{ kind: 'prior', days: 1 }] } });
+  expect(bad).toMatchObject({ __typename: 'InvalidInput', path: ['policy', 'kinds', '0', 'kind'] });
+  const kinds = [{ kind: 'latents', days: 1, cutLineage: true }];
+  const set = await send('SetRetentionPolicy', { policy: { keepDays: 30, kinds, graceHours: 0 } });
+  expect(set.policy).toMatchObject({ keepDays: 30, keepRuns: null, kinds, graceHours: 0, setBy: 'local' });
+  expect(await send('RetentionPolicy')).toEqual(set.policy);
+
+  const pinned = await send('PinArtifact', { id: latents.id, note: 'in production' });
+  expect(pinned.artifact).toMatchObject({ id: latents.id, pin: { note: 'in production', pinnedBy: 'local' } });
+  expect(await send('PinArtifact', { id: 'no such' })).toMatchObject({ __typename: 'NotFound', code: 'NOT_FOUND' });
+
+  // Two days later, as far as the rows can tell.
+  await sql`update runs set ended_at = ended_at - interval '2 days'`.execute(api.db);
+  const plan = await send('RetentionPlan', { first: 1 });
+  expect(plan.artifacts).toBeGreaterThan(1);
+  expect(plan.items).toMatchObject({ nodes: [{ reason: 'KIND_EXPIRED' }], pageInfo: { hasNextPage: true } });
+  const dry = await send('ApplyRetention', { dryRun: true });
+  expect(dry).toMatchObject({ pass: null, plan: { artifacts: plan.artifacts, bytes: plan.bytes, kinds: plan.kinds } });
+  const { pass } = await send('ApplyRetention');
+  expect(pass).toMatchObject({ rescued: 0, deleted: { artifacts: plan.artifacts, bytes: plan.bytes } });
+  expect(await send('RetentionPlan')).toMatchObject({ artifacts: 0 });
+  expect(await send('Artifact', { id: latents.id })).toMatchObject({ state: 'KEPT', deletedAt: null });
+
+  // What is deleted still tells what it was; its bytes are an error with a remedy.
+  sent.add('Artifact');
+  const gone = await api.operation('Artifact', { id: other.id });
+  expect(gone.data.artifact).toMatchObject({
+    state: 'DELETED',
+    doomedBecause: 'KIND_EXPIRED',
+    producedBy: { run: { id: first.id } },
+    blobs: [{ name: 'data', bytes: 100, downloadUrl: null }],
+  });
+  expect(gone.data.artifact.usedBy.artifacts.length).toBeGreaterThan(0);
+  expect(gone.errors).toMatchObject([
+    { extensions: { code: 'ARTIFACT_DELETED' }, path: ['artifact', 'blobs', 0, 'downloadUrl'] },
+  ]);
+  expect(gone.errors![0]!.message).toMatch(/launch its run again/);
+  const late = await send('PinArtifact', { id: other.id });
+  expect(late).toMatchObject({ __typename: 'NotReady', code: 'ARTIFACT_DELETED', path: ['id'] });
+  expect(await send('UnpinArtifact', { id: latents.id })).toMatchObject({ artifact: { id: latents.id, pin: null } });
+
+  expect((await send('Orphans')).rowWithoutStore.count).toBeGreaterThan(0);
+  expect(await send('SweepOrphans', { olderThanHours: 0 })).toMatchObject({ __typename: 'InvalidInput' });
+  const { sweep } = await send('SweepOrphans', { olderThanHours: 1 });
+  expect(sweep).toMatchObject({ storeWithoutRow: { count: 0 }, deleted: { count: 0 }, importing: false });
+  expect((await send('SetRetentionPolicy', { policy: null })).policy).toBeNull();
 });
 
 it('the queries that GraphiQL opens with answer as they stand', async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { count, dollars, percent, seconds, table } from '../../src/cli/table.ts';
+import { bytes, count, dollars, percent, seconds, table } from '../../src/cli/table.ts';
 
 it('aligns names to the left and numbers to the right', () => {
   const rows = [
@@ -13,6 +13,10 @@ it('aligns names to the left and numbers to the right', () => {
 
 it.each([
   [count(1234567), '1,234,567'],
+  [bytes(0), '0 B'],
+  [bytes(1023), '1023 B'],
+  [bytes(1024), '1.0 KiB'],
+  [bytes(3.5 * 2 ** 30), '3.5 GiB'],
   [percent(0.0239), '2.39%'],
   [dollars(0), '$0.0000'],
   [dollars(0.000135), '$0.000135'],

@@ -114,8 +114,8 @@ export function createMemoryStore(): MemoryStore {
       checkPrefix(prefix);
       const keys = [...objects.keys()].filter((name) => name.startsWith(prefix));
       for (const key of keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
-        const found = objects.get(key)!;
-        yield { key, ...found, bytes: found.bytes.length };
+        const found = objects.get(key);
+        if (found) yield { key, ...found, bytes: found.bytes.length };
       }
     },
     async *listFolder(prefix) {

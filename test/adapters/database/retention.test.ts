@@ -194,7 +194,7 @@ describe('what a policy keeps', () => {
         for (const { id } of there) expect([id, states.get(id)]).toEqual([id, keep.has(id) ? 'KEPT' : 'DOOMED']);
 
         // Closed: what is kept lacks nothing but what a rule cut.
-        const cut = new Set(policy.kinds.filter((one) => one.cutLineage).map((one) => one.kind));
+        const cut = new Set<string>(policy.kinds.filter((one) => one.cutLineage).map((one) => one.kind));
         for (const { id, inputs } of there.filter((one) => keep.has(one.id))) {
           for (const input of inputs) {
             const kind = of.artifacts.find((one) => one.id === input)!.kind;
@@ -301,7 +301,7 @@ describe('a decision waits for who needs an artifact, and sees what he did', () 
       runs: [{ id: 'old', dataset: 'd', state: 'SUCCEEDED', endedDaysAgo: 9, uses: ['latents', 'codebook', 'other'] }],
     });
     const rows = retention.project(projectId);
-    let marking: Promise<unknown> | null = null;
+    let marking: Promise<unknown> = Promise.resolve();
     await database.db.transaction().execute(async (tx) => {
       await shareBytes(tx, projectId);
       await work(projectId)(tx);

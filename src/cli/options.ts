@@ -1,0 +1,25 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { invalid } from '../base/errors.ts';
+import { createApiClient, type ApiClient } from './client.ts';
+
+/** What commands that ask the service have in common. */
+export function withUrl(command: Command): Command {
+  return command.option('--url <url>', 'use the service at this address instead of one of our own');
+}
+
+export function onService(
+  host: { withService(work: (url: string) => Promise<void>): Promise<void> },
+  url: string | undefined,
+  work: (client: ApiClient) => Promise<void>,
+): Promise<void> {
+  if (url === undefined) return host.withService((own) => work(createApiClient(own)));
+  if (!URL.canParse(url))
+    throw invalid(`expected --url to be a URL such as http://127.0.0.1:4000, got ${url}: correct it`);
+  return work(createApiClient(url));
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, got ${text}`);
+  return value;
+}
