@@ -10,7 +10,7 @@ import { count, seconds } from './table.ts';
 import { unpackTar } from './untar.ts';
 
 export interface DistillRequest {
-  /** Any of the formats that the service reads. */
+  /** Any of the formats that the service reads, as a path or `s3://bucket/prefix`. */
   path: string;
   /** Name of the dataset in the project. */
   name: string;
@@ -69,7 +69,7 @@ async function importDataset(
   progress: Progress,
   interrupt: AbortSignal,
 ): Promise<string> {
-  const input = { path: resolve(path), name, classes, idempotencyKey: randomUUID() };
+  const input = { path: isUrl(path) ? path : resolve(path), name, classes, idempotencyKey: randomUUID() };
   const { importDataset: answer } = await client.send<{
     importDataset: Refusal & { version: { id: string }; reused: boolean };
   }>('ImportDataset', { input });
@@ -94,6 +94,9 @@ async function importDataset(
     await new Promise((wake) => setTimeout(wake, 200));
   }
 }
+
+/** A source that is no path of this machine (`s3://bucket/prefix`) is named as it is. */
+const isUrl = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
 interface ImportedVersion {
   id: string;

@@ -62,7 +62,7 @@ export function createProgram(host: Host): Command {
       .description(
         'Distil a dataset: class folders (also in a tar or tar.gz), Hugging Face Parquet, WebDataset, CIFAR binary or IDX.',
       )
-      .argument('<dataset>', 'path of the dataset')
+      .argument('<dataset>', 'path of the dataset, or s3://bucket/prefix')
       .requiredOption('--prior <name|folder>', 'a prior that we ship (glyphs, cifar10), or the folder of a bundle')
       .option('--name <name>', 'name of the dataset; default: from its path')
       .option('--out <folder>', 'where the products go', 'out/distill'),

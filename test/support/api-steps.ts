@@ -15,23 +15,40 @@ export interface RunEventRow {
   payload: Record<string, unknown>;
 }
 
-export async function importReady(
-  client: ApiClient,
-  input: { name: string; path: string; classes?: string[]; idempotencyKey?: string },
-): Promise<{ id: string; digest: string; images: number; reused: boolean }> {
+export interface ImportInput {
+  name: string;
+  path: string;
+  classes?: string[];
+  idempotencyKey?: string;
+}
+
+export interface ImportedAnswer {
+  id: string;
+  state: string;
+  digest: string;
+  images: number;
+  reused: boolean;
+  error: { code: string; message: string } | null;
+}
+
+export async function importReady(client: ApiClient, input: ImportInput): Promise<ImportedAnswer> {
+  const version = await importEnded(client, input);
+  expect(version).toMatchObject({ state: 'READY', error: null });
+  return version;
+}
+
+/** Imports until the version is READY or FAILED. */
+export async function importEnded(client: ApiClient, input: ImportInput): Promise<ImportedAnswer> {
   const { importDataset } = await client.send<{ importDataset: { __typename: string; version: { id: string } } }>(
     'ImportDataset',
     { input: { idempotencyKey: crypto.randomUUID(), ...input } },
   );
   expect(importDataset).toMatchObject({ __typename: 'ImportDatasetSuccess' });
   for (;;) {
-    const { datasetVersion } = await client.send<{
-      datasetVersion: { id: string; state: string; digest: string; images: number; reused: boolean; error: unknown };
-    }>('DatasetVersion', { id: importDataset.version.id });
-    if (datasetVersion.state !== 'IMPORTING') {
-      expect(datasetVersion).toMatchObject({ state: 'READY', error: null });
-      return datasetVersion;
-    }
+    const { datasetVersion } = await client.send<{ datasetVersion: ImportedAnswer }>('DatasetVersion', {
+      id: importDataset.version.id,
+    });
+    if (datasetVersion.state !== 'IMPORTING') return datasetVersion;
     await new Promise((wake) => setTimeout(wake, 100));
   }
 }

@@ -99,7 +99,10 @@ export class DatasetVersion extends Node {
 
 @ObjectType({ description: 'What an import was asked to read.' })
 export class DatasetSource {
-  @Field(() => String, { description: 'Absolute path on the machine of the service, links followed.' })
+  @Field(() => String, {
+    description:
+      'Absolute path on the machine of the service, links followed; or `s3://bucket/key` without a slash at its end.',
+  })
   path!: string;
 
   @Field(() => [String], { nullable: true, description: 'Class names to take; null: all.' })

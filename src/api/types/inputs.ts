@@ -125,7 +125,10 @@ export class ImportDatasetInput {
   @Field(() => String, { description: 'Name of the dataset, 1 to 200 characters; one that exists gets a new version.' })
   name!: string;
 
-  @Field(() => String, { description: 'Absolute path of a folder or file on the machine of the service.' })
+  @Field(() => String, {
+    description:
+      'Absolute path of a folder or file on the machine of the service, or `s3://bucket/prefix`: an object, or the folder of all objects below it. Images are read where they lie, at import and in every run that encodes them.',
+  })
   path!: string;
 
   @Field(() => [String], { nullable: true, description: 'Class names to take; absent: all.' })

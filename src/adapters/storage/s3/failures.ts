@@ -38,7 +38,8 @@ export function s3Failure(
   const remedy = closed ?? remedyOf(error);
   if (remedy === null) return error;
   const { code } = error as ServiceError;
-  const reason = [...new Set([error.name === 'Error' ? null : error.name, code, error.message])].filter(Boolean);
+  const told = [error.name, code, error.message].filter((part) => part && !NAMELESS.has(part));
+  const reason = told.length > 0 ? [...new Set(told)] : [`status ${statusOf(error)}`];
   return new PushforwardError(
     closed === null ? 'STORE_UNAVAILABLE' : 'SOURCE_UNREADABLE',
     `expected to be able to ${doing} in ${place}, got ${reason.join(': ')}: ${remedy}`,
@@ -78,7 +79,11 @@ const BUSY = 'the store asks for fewer requests, try again later';
 const DAMAGED = 'the bytes were damaged on the way, try again';
 const KEY = 'correct PUSHFORWARD_S3_SSE, and let these credentials use the key';
 
-const SOURCE_DENIED = 'give these credentials s3:GetObject on its objects and s3:ListBucket on the bucket';
+/** What the SDK calls an answer without a body, which is all that HEAD has. */
+const NAMELESS: ReadonlySet<string> = new Set(['Error', 'Unknown', 'UnknownError']);
+
+const SOURCE_DENIED =
+  'give these credentials s3:GetObject on its objects and s3:ListBucket on the bucket, or name others (AWS_PROFILE, AWS_ACCESS_KEY_ID)';
 
 const CLOSED_SOURCE: Record<string, string> = {
   NoSuchBucket: 'correct the name of the bucket, or the endpoint that it lies at (PUSHFORWARD_S3_ENDPOINT)',
