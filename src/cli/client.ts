@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { isErrorCode, PushforwardError } from '../base/errors.ts';
+import { type ErrorCode, fromErrorRecord, isErrorCode, PushforwardError } from '../base/errors.ts';
 
 /** A client of the GraphQL API like any other: it sends the operations under `schema/operations/`. */
 export interface ApiClient {
@@ -12,6 +12,18 @@ export interface ApiClient {
   subscribe<T>(operation: string, variables: Record<string, unknown>, signal?: AbortSignal): AsyncIterable<T>;
   /** Downloads what a `downloadUrl` names. */
   download(url: string): Promise<Uint8Array>;
+}
+
+/** What a failed operation answers with: every member of the error unions has these. */
+export interface Refusal {
+  __typename: string;
+  code?: ErrorCode;
+  message?: string;
+}
+
+/** @throws the error that the answer is, if it is one */
+export function refuse(answer: Refusal): void {
+  if (answer.message !== undefined) throw fromErrorRecord({ code: answer.code!, message: answer.message });
 }
 
 interface GraphqlAnswer<T> {

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { fromErrorRecord, PushforwardError, type ErrorCode, type ErrorRecord } from '../base/errors.ts';
+import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
-import { type ApiClient } from './client.ts';
+import { type ApiClient, refuse, type Refusal } from './client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
 import { unpackTar } from './untar.ts';
+import { PARALLEL, upload } from './upload.ts';
 
 export interface DistillRequest {
-  /** Any of the formats that the service reads, as a path or `s3://bucket/prefix`. */
+  /** Any of the formats that the service reads, as a path, `s3://bucket/prefix` or `upload:ID`. */
   path: string;
+  /** The path is one of this machine and not of the service's: send what is there first. */
+  sendFirst: boolean;
   /** Name of the dataset in the project. */
   name: string;
   /** Folder of a prior bundle. */
@@ -24,13 +27,6 @@ export interface DistillRequest {
   out: string;
 }
 
-/** What a failed operation answers with: every member of the error unions has these. */
-interface Refusal {
-  __typename: string;
-  code?: ErrorCode;
-  message?: string;
-}
-
 /**
  * The main job through the API: import, register, launch, follow, download. An interrupt cancels the run and waits until
  * it has let go of everything.
@@ -39,7 +35,10 @@ interface Refusal {
 export async function distill(client: ApiClient, request: DistillRequest, interrupt: AbortSignal): Promise<void> {
   const progress = createProgress();
   try {
-    const datasetVersionId = await importDataset(client, request, progress, interrupt);
+    const path = request.sendFirst
+      ? await upload(client, { paths: [request.path], parallel: PARALLEL }, progress, interrupt)
+      : request.path;
+    const datasetVersionId = await importDataset(client, { ...request, path }, progress, interrupt);
     const priorId = await registerPrior(client, request.priorPath);
     const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
     const runId = await launch(client, recipe);
@@ -95,8 +94,8 @@ async function importDataset(
   }
 }
 
-/** A source that is no path of this machine (`s3://bucket/prefix`) is named as it is. */
-const isUrl = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+/** A source that is no path of this machine (`s3://bucket/prefix`, `upload:ID`) is named as it is. */
+const isUrl = (path: string): boolean => /^(?:[a-z][a-z0-9+.-]*:\/\/|upload:)/i.test(path);
 
 interface ImportedVersion {
   id: string;
@@ -123,10 +122,6 @@ async function launch(client: ApiClient, recipe: Record<string, unknown>): Promi
   });
   refuse(answer);
   return answer.run.id;
-}
-
-function refuse(answer: Refusal): void {
-  if (answer.message !== undefined) throw fromErrorRecord({ code: answer.code!, message: answer.message });
 }
 
 interface EventAnswer {

@@ -25,7 +25,7 @@ describe.skipIf(goMissing)('a dataset in S3', () => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   };
   /** Of a service that reads through the proxy. */
-  const locate = () => createSourceLocator({ s3: { ...settings, endpoint: proxy.endpoint } })('p');
+  const locate = () => createSourceLocator({ s3: { ...settings, endpoint: proxy.endpoint }, upload: () => null })('p');
 
   beforeAll(async () => {
     server = await startS3Server();
