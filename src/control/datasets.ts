@@ -31,6 +31,7 @@ export async function importDataset(
     clock: Clock;
     importRoots: readonly string[] | null;
     realPath: RealPath;
+    ownObjects: string | null;
   },
   principal: Principal,
   input: ImportDatasetInput,
@@ -46,7 +47,7 @@ export async function importDataset(
   const upload = parseUploadUri(input.path);
   const real = upload
     ? await resolveUpload(rows, upload)
-    : await resolveSource(input.path, of.importRoots, of.realPath);
+    : await resolveSource(input.path, of.importRoots, of.realPath, of.ownObjects);
   const source: ImportSource = { path: real, asked: input.path, classes };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({

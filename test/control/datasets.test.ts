@@ -224,6 +224,25 @@ describe('an s3:// source', () => {
     },
   );
 
+  it.each([
+    's3://store/team/projects',
+    's3://store/team/projects/other/uploads/1/a.tar',
+    's3://store/team',
+    's3://store',
+  ])('may not reach the objects of projects: %s', async (path) => {
+    const own = { ...world.options, ownObjects: 's3://store/team/projects', importRoots: ['s3://store'] };
+    const control = createControl(own);
+    try {
+      const importing = (from: string) =>
+        control.importDataset(LOCAL, { name: 's3', path: from, idempotencyKey: randomUUID() });
+      await expect(importing(path)).rejects.toMatchObject({ code: 'UNSAFE_PATH', message: /own objects/ as never });
+      await expect(importing('s3://store/team/projects-of-mine')).resolves.toMatchObject({});
+      await control.importsIdle();
+    } finally {
+      await control.close();
+    }
+  });
+
   it('root opens no folder of this machine', async () => {
     await expect(accepts(['s3://photos'], world.folder)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
   });

@@ -111,12 +111,9 @@ describe.each(['directory', 's3'])('uploads to a service over a %s store', (kind
     if (proxy) expect(proxy.seen.filter((of) => of.includes('partNumber')).length).toBe(22);
   });
 
-  it.skipIf(skipped)(
-    'what is not there is refused before anything is sent',
-    async () => {
-      await expect(uploaded(join(folder, 'nothing'))).rejects.toMatchObject({
-        stderr: expect.stringContaining('expected a file or folder at') as string,
-      });
-    },
-  );
+  it.skipIf(skipped)('what is not there is refused before anything is sent', async () => {
+    await expect(uploaded(join(folder, 'nothing'))).rejects.toMatchObject({
+      stderr: expect.stringContaining('expected a file or folder at') as string,
+    });
+  });
 });
