@@ -9,10 +9,13 @@ import { createProgress, type Progress } from './progress.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
 import { unpackTar } from './untar.ts';
+import { PARALLEL, upload } from './upload.ts';
 
 export interface DistillRequest {
-  /** Any of the formats that the service reads, as a path or `s3://bucket/prefix`. */
+  /** Any of the formats that the service reads, as a path, `s3://bucket/prefix` or `upload:ID`. */
   path: string;
+  /** The path is one of this machine and not of the service's: send what is there first. */
+  sendFirst: boolean;
   /** Name of the dataset in the project. */
   name: string;
   /** Folder of a prior bundle. */
@@ -35,7 +38,10 @@ export interface DistillRequest {
 export async function distill(client: ApiClient, request: DistillRequest, interrupt: AbortSignal): Promise<void> {
   const progress = createProgress();
   try {
-    const datasetVersionId = await importDataset(client, request, progress, interrupt);
+    const path = request.sendFirst
+      ? await upload(client, { paths: [request.path], parallel: PARALLEL }, progress, interrupt)
+      : request.path;
+    const datasetVersionId = await importDataset(client, { ...request, path }, progress, interrupt);
     const priorId = await registerPrior(client, request.priorPath);
     const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
     const runId = await launch(client, recipe);
@@ -92,8 +98,8 @@ async function importDataset(
   }
 }
 
-/** A source that is no path of this machine (`s3://bucket/prefix`) is named as it is. */
-const isUrl = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+/** A source that is no path of this machine (`s3://bucket/prefix`, `upload:ID`) is named as it is. */
+const isUrl = (path: string): boolean => /^(?:[a-z][a-z0-9+.-]*:\/\/|upload:)/i.test(path);
 
 interface ImportedVersion extends ImportFacts {
   state: string;

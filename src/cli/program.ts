@@ -4,8 +4,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
 import { distill } from './distill.ts';
 import { onService, wholeNumber, withUrl } from './options.ts';
+import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun } from './runs.ts';
+import { PARALLEL, upload } from './upload.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
 export interface Host {
@@ -46,6 +48,7 @@ export function createProgram(host: Host): Command {
         client,
         {
           path: join(host.priorsDir, 'glyphs', 'dataset', 'train.parquet'),
+          sendFirst: false,
           name: 'glyphs',
           priorPath: join(host.priorsDir, 'glyphs'),
           classes: options.classes ?? null,
@@ -64,27 +67,53 @@ export function createProgram(host: Host): Command {
       .description(
         'Distil a dataset: class folders (also in a tar or tar.gz), Hugging Face Parquet, WebDataset, CIFAR binary or IDX.',
       )
-      .argument('<dataset>', 'path of the dataset, or s3://bucket/prefix')
+      .argument('<dataset>', 'path of the dataset, s3://bucket/prefix, or upload:ID')
       .requiredOption('--prior <name|folder>', 'a prior that we ship (glyphs, cifar10), or the folder of a bundle')
       .option('--split <name>', 'the split to take where there are several, such as train or test')
       .option('--name <name>', 'name of the dataset; default: from its path and split')
+      .option('--upload', 'send the dataset to the service first: for one on another machine')
       .option('--out <folder>', 'where the products go', 'out/distill'),
-  ).action((dataset: string, options: RecipeOptions & { prior: string; name?: string; split?: string }) =>
-    onService(host, options.url, (client) =>
-      distill(
-        client,
-        {
-          path: dataset,
-          name: options.name ?? datasetName(dataset, options.split),
-          priorPath: priorPath(host.priorsDir, options.prior),
-          classes: options.classes ?? null,
-          split: options.split ?? null,
-          recipe: recipeOf(options),
-          out: options.out,
-        },
-        host.interrupt,
+  ).action(
+    (dataset: string, options: RecipeOptions & { prior: string; name?: string; split?: string; upload?: boolean }) =>
+      onService(host, options.url, (client) =>
+        distill(
+          client,
+          {
+            path: dataset,
+            sendFirst: options.upload ?? false,
+            name: options.name ?? datasetName(dataset, options.split),
+            priorPath: priorPath(host.priorsDir, options.prior),
+            classes: options.classes ?? null,
+            split: options.split ?? null,
+            recipe: recipeOf(options),
+            out: options.out,
+          },
+          host.interrupt,
+        ),
       ),
-    ),
+  );
+
+  withUrl(
+    program
+      .command('upload')
+      .description(
+        'Send files to the store of the service and print upload:ID, which `distill` and importDataset take as a path. One that no import uses is deleted after some days.',
+      )
+      .argument('<path...>', 'files and folders; a folder is sent with the paths of its files below it')
+      .option('--resume <upload>', 'go on with an upload of the same files: what is there is not sent again')
+      .option('--parallel <number>', 'requests at once, with 16 MiB of memory each', wholeNumber, PARALLEL),
+  ).action((paths: string[], options: { url?: string; resume?: string; parallel: number }) =>
+    onService(host, options.url, async (client) => {
+      const progress = createProgress();
+      try {
+        const { resume, parallel } = options;
+        const path = await upload(client, { paths, resume, parallel: Math.max(1, parallel) }, progress, host.interrupt);
+        progress.end();
+        console.log(path);
+      } finally {
+        progress.end();
+      }
+    }),
   );
 
   const prior = program.command('prior').description('Work with prior bundles.');

@@ -5,14 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { createDirectoryStore } from '../../src/adapters/storage/directory.ts';
+import { createDirectoryStore, type DirectoryStore } from '../../src/adapters/storage/directory.ts';
 import { verifySignedUrl } from '../../src/adapters/storage/signed-url.ts';
 import { startApi } from '../../src/api/http/server.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import { type Control, type ControlOptions, createControl } from '../../src/control/control.ts';
 import { type Catalog } from '../../src/control/ports.ts';
-import { type ObjectStore } from '../../src/pipeline/ports.ts';
 import { SECRET, startWorld } from '../control/world.ts';
 import { engineOver } from '../support/engine.ts';
 
@@ -76,7 +75,7 @@ export async function startTestHttp() {
   };
 }
 
-async function serve(of: { control: Control; store: ObjectStore; at: { url: string } }) {
+async function serve(of: { control: Control; store: DirectoryStore; at: { url: string } }) {
   const errors: Record<string, unknown>[] = [];
   const log: Log = { ...silentLog, error: (message, fields) => void errors.push({ message, ...fields }) };
   const api = await startApi({
@@ -89,6 +88,7 @@ async function serve(of: { control: Control; store: ObjectStore; at: { url: stri
       verify: (url) => verifySignedUrl(url, SECRET, new Date()),
       head: (key) => of.store.head(key),
       stream: (key, range) => of.store.stream(key, range),
+      receive: of.store.receive,
     },
   });
   of.at.url = api.url;

@@ -5,6 +5,7 @@ import { startApi } from '../../src/api/http/server.ts';
 import { WELCOME } from '../../src/api/http/explorer.ts';
 import { parseRange } from '../../src/api/http/objects.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
+import { sha256 } from '../../src/base/json.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { blobKey, putBlob } from '../../src/pipeline/artifacts.ts';
 import { startTestHttp, type TestHttp } from './client.ts';
@@ -122,7 +123,7 @@ describe('only this machine', () => {
   });
 
   it('refuses bodies and documents that are too large', async () => {
-    expect((await api.post({ query: `# ${'x'.repeat(300_000)}\n{ apiVersion }` })).status).toBe(413);
+    expect((await api.post({ query: `# ${'x'.repeat(1_100_000)}\n{ apiVersion }` })).status).toBe(413);
     expect((await api.query(`{ ${'apiVersion '.repeat(5000)} }`)).errors![0]!.message).toMatch(/tokens/);
     expect(
       (
@@ -189,6 +190,56 @@ describe('a signed download', () => {
     expect(parseRange('bytes=-0', 10)).toBe('unsatisfiable');
     expect(parseRange('bytes=0-0', 0)).toBe('unsatisfiable');
     expect(parseRange(undefined, 10)).toBeNull();
+  });
+});
+
+describe('a part of an upload', () => {
+  const body = new TextEncoder().encode('0123456789');
+  const begun = async () => {
+    const gathering = await api.store.incoming.begin('uploads/a');
+    const part = { number: 1, bytes: body.length, sha256: sha256(body) };
+    const { url } = await api.store.incoming.signPart('uploads/a', gathering, part, 60);
+    const state = async () => (await api.store.incoming.complete('uploads/a', gathering, [part])).state;
+    return { url, state };
+  };
+
+  it('is taken at its URL, by PUT alone', async () => {
+    const { url, state } = await begun();
+    expect((await fetch(url)).status).toBe(403);
+    expect((await fetch(url, { method: 'POST', body })).status).toBe(404);
+    expect((await fetch(url, { method: 'PUT', body })).status).toBe(200);
+    expect(await state()).toBe('complete');
+  });
+
+  it('that says that it is too large is refused before it is sent', async () => {
+    const { url, state } = await begun();
+    const { hostname, port, pathname, search } = new URL(url);
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { 'content-length': 1e12 };
+      const request = httpRequest({ method: 'PUT', hostname, port, path: pathname + search, headers }, (answer) => {
+        resolve(answer.statusCode);
+        request.destroy();
+      });
+      request.on('error', reject);
+      request.flushHeaders();
+    });
+    expect([status, await state()]).toEqual([400, 'incomplete']);
+  });
+
+  it('is dropped with a sender that goes away', async () => {
+    const { url, state } = await begun();
+    api.errors.length = 0;
+    const { hostname, port, pathname, search } = new URL(url);
+    await new Promise((closed) => {
+      const headers = { 'content-length': body.length };
+      const request = httpRequest({ method: 'PUT', hostname, port, path: pathname + search, headers });
+      request.on('error', () => {});
+      request.on('close', closed);
+      request.write(body.subarray(0, 5), () => request.destroy());
+    });
+    expect(await state()).toBe('incomplete');
+    expect((await fetch(url, { method: 'PUT', body })).status).toBe(200);
+    expect(api.errors).toEqual([]);
   });
 });
 

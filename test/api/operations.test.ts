@@ -4,7 +4,9 @@ import { basename } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WELCOME } from '../../src/api/http/explorer.ts';
+import { sha256 } from '../../src/base/json.ts';
 import { ended } from '../support/engine.ts';
+import { sendPart } from '../support/send-part.ts';
 import { until } from '../support/until.ts';
 import { type Answer, startEngineApi } from './client.ts';
 
@@ -172,6 +174,46 @@ it('keeps what a policy and pins say, and deletes the rest', async () => {
   const { sweep } = await send('SweepOrphans', { olderThanHours: 1 });
   expect(sweep).toMatchObject({ storeWithoutRow: { count: 0 }, deleted: { count: 0 }, importing: false });
   expect((await send('SetRetentionPolicy', { policy: null })).policy).toBeNull();
+});
+
+it('takes an upload in parts to a dataset, and gives up another', async () => {
+  const body = Uint8Array.from({ length: 16 * 1024 ** 2 + 5 }, (_, index) => index % 251);
+  const files = [
+    { path: 'train.parquet', bytes: body.length },
+    { path: 'README.md', bytes: 2, sha256: sha256('hi') },
+  ];
+  const { upload, parts } = await send('CreateUpload', { input: { files, idempotencyKey: 'upload' } });
+  expect(upload).toMatchObject({ path: `upload:${upload.id}`, files: [{ partCount: 2 }, { partCount: 1 }] });
+  expect((await sendPart(parts[0], new TextEncoder().encode('hi'))).status).toBe(200);
+  expect(await send('CompleteUpload', { id: upload.id })).toMatchObject({
+    __typename: 'UploadIncomplete',
+    code: 'NOT_READY',
+    missing: [
+      { path: 'train.parquet', number: 1 },
+      { path: 'train.parquet', number: 2 },
+    ],
+    missingCount: 2,
+  });
+  const [{ partBytes }] = upload.files;
+  const slices = [body.subarray(0, partBytes), body.subarray(partBytes)];
+  const wanted = slices.map((slice, index) => ({ path: 'train.parquet', number: index + 1, sha256: sha256(slice) }));
+  const signed = await send('SignUploadParts', { input: { uploadId: upload.id, parts: wanted } });
+  for (const [index, slice] of slices.entries()) expect((await sendPart(signed.parts[index], slice)).status).toBe(200);
+  expect(await send('CompleteUpload', { id: upload.id })).toMatchObject({ upload: { state: 'READY' } });
+  expect((await send('Upload', { id: upload.id })).files).toMatchObject([{ complete: true }, { complete: true }]);
+
+  const input = { name: 'uploaded', path: `${upload.path}/train.parquet`, idempotencyKey: 'uploaded' };
+  expect(await send('ImportDataset', { input })).toMatchObject({ __typename: 'ImportDatasetSuccess' });
+  await api.control.importsIdle();
+
+  const other = await send('CreateUpload', { input: { files, idempotencyKey: 'other' } });
+  expect(await send('AbortUpload', { id: other.upload.id })).toMatchObject({ upload: { state: 'ABORTED' } });
+  expect((await send('Uploads')).nodes).toMatchObject([
+    { id: other.upload.id, state: 'ABORTED' },
+    { id: upload.id, state: 'READY', expiresAt: null },
+  ]);
+  const refused = await send('CreateUpload', { input: { files: [{ path: '../x', bytes: 1 }], idempotencyKey: 'x' } });
+  expect(refused).toMatchObject({ __typename: 'InvalidInput', code: 'UNSAFE_PATH', path: ['files', '0', 'path'] });
 });
 
 it('the queries that GraphiQL opens with answer as they stand', async () => {

@@ -26,6 +26,8 @@ beforeAll(async () => {
       { recipe, idempotencyKey: newId('key') },
     );
     await withTasks(run.id, i === 0 ? FEW : i === 1 ? MANY : 3);
+    const files = [{ path: 'train.tar', bytes: 1 }];
+    await api.control.createUpload({ projectId: 'default', actor: 'local' }, { files, idempotencyKey: newId('key') });
     if (i === 0) small = run.id;
     if (i === 1) large = run.id;
   }

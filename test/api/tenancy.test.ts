@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
+import { sha256 } from '../../src/base/json.ts';
 import { type Principal } from '../../src/control/identity.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion } from '../control/world.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
@@ -45,6 +46,10 @@ beforeAll(async () => {
     name: () => newId('name'),
     path: () => api.folder,
     idempotencyKey: () => newId('key'),
+    uploadId: () => theirs.uploadId,
+    bytes: () => 1,
+    number: () => 1,
+    sha256: () => sha256('x'),
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
   const [hidden, visible] = [await textsOf(LOCAL.projectId), await textsOf(OTHER.projectId)];
@@ -70,20 +75,23 @@ async function populate(principal: Principal, name: string) {
   const [codebook] = await quantized(api, runs[1]!, [`${name} class`], principal);
   await api.control.retention.pin(principal, codebook!.id, `${name} note`);
   await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
-  return { versionId: alone.id, priorId: prior.id, runId: runs[1]!, finished: runs[2]! };
+  const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
+  const { upload } = await api.control.createUpload(principal, { files, idempotencyKey: newId('key') });
+  return { versionId: alone.id, priorId: prior.id, runId: runs[1]!, finished: runs[2]!, uploadId: upload.id };
 }
 
 /** Ids, names and digests of a project, as the database has them, and the cursors of its lists. */
 async function textsOf(projectId: string): Promise<Record<string, string[]>> {
   const { db } = api;
-  type Table = 'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts' | 'artifact_pins';
+  type Table =
+    'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts' | 'artifact_pins' | 'uploads';
   const of = (table: Table) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, keys, priors, runs, artifacts, pins] = await Promise.all([
+  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads] = await Promise.all([
     of('datasets'),
     of('dataset_versions'),
     of('import_keys'),
@@ -91,7 +99,10 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     of('runs'),
     of('artifacts'),
     of('artifact_pins'),
+    of('uploads'),
   ]);
+  const uploadIds = uploads.map((upload) => upload['id'] as string);
+  const files = await db.selectFrom('upload_files').selectAll().where('upload_id', 'in', uploadIds).execute();
   const runIds = runs.map((run) => run['id'] as string);
   const tasks = await db.selectFrom('tasks').select(['id', 'title']).where('run_id', 'in', runIds).execute();
   const attempts = await db.selectFrom('attempts').select('id').where('run_id', 'in', runIds).execute();
@@ -108,10 +119,12 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     artifact: texts(artifacts, 'id'),
     task: texts(tasks, 'id'),
     attempt: texts(attempts, 'id'),
+    upload: texts(uploads, 'id'),
     name: [...texts(datasets, 'name'), ...texts(priors, 'name'), ...texts(tasks, 'title')],
+    file: files.flatMap(({ path, gathering }) => [path, gathering!]),
     digest: [...texts(versions, 'digest'), ...texts(priors, 'digest'), ...texts(runs, 'recipe_digest')],
     note: texts(pins, 'note'),
-    key: [...texts(keys, 'key'), ...texts(runs, 'idempotency_key')],
+    key: [...texts(keys, 'key'), ...texts(runs, 'idempotency_key'), ...texts(uploads, 'idempotency_key')],
     blob: artifacts.flatMap((row) =>
       Object.values((row['manifest'] as { blobs: Record<string, { sha256: string }> }).blobs).map((one) => one.sha256),
     ),
@@ -119,6 +132,7 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
       ...texts(datasets, 'id').map(cursor('dataset')),
       ...texts(priors, 'id').map(cursor('prior')),
       ...texts(runs, 'id').map(cursor('run')),
+      ...texts(uploads, 'id').map(cursor('upload')),
     ],
   };
 }
@@ -171,7 +185,7 @@ function leaked(answer: Answer, variables: Record<string, unknown>): string[] {
 
 const candidates = (place: Place): string[] =>
   place.type === 'ID'
-    ? ['dataset', 'version', 'prior', 'run', 'artifact', 'task', 'attempt', 'digest', 'name'].flatMap(
+    ? ['dataset', 'version', 'prior', 'run', 'artifact', 'task', 'attempt', 'upload', 'digest', 'name'].flatMap(
         (kind) => secrets[kind]!,
       )
     : Object.values(secrets).flat();
@@ -187,8 +201,12 @@ async function snapshot(): Promise<string[][]> {
   const project = sql`project_id = ${LOCAL.projectId}`;
   const ofRuns = sql`run_id in (select id from runs where ${project})`;
   return await Promise.all([
-    ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'].map(
-      (table) => rows(table, project),
+    ...[
+      ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'],
+      'uploads',
+    ].map((table) => rows(table, project)),
+    ...['upload_files', 'upload_parts'].map((table) =>
+      rows(table, sql`upload_id in (select id from uploads where ${project})`),
     ),
     ...['artifact_pins', 'retention_policies', 'blob_references', 'swept_objects'].map((table) => rows(table, project)),
     ...['stages', 'tasks', 'attempts', 'run_events'].map((table) => rows(table, ofRuns)),

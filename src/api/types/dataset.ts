@@ -187,7 +187,7 @@ export class DatasetVersion extends Node {
 export class DatasetSource {
   @Field(() => String, {
     description:
-      'Absolute path on the machine of the service, links followed; or `s3://bucket/key` without a slash at its end.',
+      'Absolute path on the machine of the service, links followed; `s3://bucket/key` or `upload:ID/path` without a slash at its end.',
   })
   path!: string;
 

@@ -127,7 +127,7 @@ export class ImportDatasetInput {
 
   @Field(() => String, {
     description:
-      'Absolute path of a folder or file on the machine of the service, or `s3://bucket/prefix`: an object, or the folder of all objects below it. Images are read where they lie, at import and in every run that encodes them.',
+      'Absolute path of a folder or file on the machine of the service, or `s3://bucket/prefix`: an object, or the folder of all objects below it; or `upload:ID`, an upload that is READY, also with a path of it behind (`upload:ID/train`). Images are read where they lie, at import and in every run that encodes them.',
   })
   path!: string;
 

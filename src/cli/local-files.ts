@@ -1,0 +1,68 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { invalid } from '../base/errors.ts';
+import { byCodeUnit } from '../base/order.ts';
+
+/** A file of this machine and what it is called in an upload. */
+export interface LocalFile {
+  /** Relative, with `/`. */
+  path: string;
+  /** Absolute. */
+  file: string;
+  bytes: number;
+  modifiedMs: number;
+}
+
+/**
+ * Files by their names, and what lies in folders by its path there, beginning with the folder's name where more than one
+ * argument is given. Hidden files and empty ones are left out; links to files are followed, links to folders are not.
+ * @throws INVALID_INPUT where nothing is there, or two would have one path
+ */
+export async function localFiles(paths: readonly string[]): Promise<LocalFile[]> {
+  const found: LocalFile[] = [];
+  for (const argument of paths.map((path) => resolve(path))) {
+    const root = await lookAt(argument);
+    if (!root) {
+      throw invalid(`expected a file or folder at ${argument}, got nothing that can be read: correct the path`);
+    }
+    if (root.isFile()) found.push(toLocalFile(basename(argument), argument, root));
+    else found.push(...(await below(argument, paths.length > 1 ? `${basename(argument)}/` : '')));
+  }
+  const files = found.filter(({ bytes }) => bytes > 0);
+  if (files.length === 0)
+    throw invalid(`expected files in ${paths.join(', ')}, got none with bytes in it: name others`);
+  const twice = files.find(({ path }, index) => files.findIndex((other) => other.path === path) < index);
+  if (twice) throw invalid(`expected files of different names, got ${twice.path} twice: put them into a folder`);
+  return files;
+}
+
+async function below(folder: string, prefix: string): Promise<LocalFile[]> {
+  const files: LocalFile[] = [];
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    const file = join(entry.parentPath, entry.name);
+    const path = relative(folder, file).split(sep).join('/');
+    if (path.split('/').some((segment) => segment.startsWith('.'))) continue;
+    if (!entry.isFile() && !entry.isSymbolicLink()) continue;
+    const stats = await lookAt(file);
+    if (stats?.isFile()) files.push(toLocalFile(prefix + path, file, stats));
+  }
+  return files.sort((a, b) => byCodeUnit(a.path, b.path));
+}
+
+type Stats = Awaited<ReturnType<typeof stat>>;
+
+const lookAt = (path: string): Promise<Stats | null> => stat(path).catch(() => null);
+
+const toLocalFile = (path: string, file: string, { size, mtimeMs }: Stats): LocalFile => ({
+  path,
+  file,
+  bytes: Number(size),
+  modifiedMs: Number(mtimeMs),
+});
+
+/** Whether it is as it was when it was listed. */
+export async function isUnchanged({ file, bytes, modifiedMs }: LocalFile): Promise<boolean> {
+  const stats = await lookAt(file);
+  return stats !== null && Number(stats.size) === bytes && Number(stats.mtimeMs) === modifiedMs;
+}
