@@ -3,9 +3,9 @@ import { canonicalJson } from '../../base/json.ts';
 import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
-import { holdUpload } from './catalog-uploads.ts';
 import { insertArtifacts } from './run-writes.ts';
 import { type Database, json } from './schema.ts';
+import { holdUpload } from './upload-moves.ts';
 
 type DatasetQueries = Pick<
   ProjectCatalog,
