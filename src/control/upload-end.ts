@@ -77,7 +77,9 @@ export async function abortUpload(of: UploadNeeds, principal: Principal, id: str
 export async function freeUpload({ catalog, store }: UploadNeeds, projectId: string, id: string): Promise<void> {
   const folder = uploadFolder(projectId, id);
   await store.incoming.abort(folder);
-  for await (const { key } of store.list(folder)) await store.delete(key);
+  const keys: string[] = [];
+  for await (const { key } of store.list(folder)) keys.push(key);
+  await mapLimited(keys, PARALLEL, (key) => store.delete(key));
   await catalog.project(projectId).freedUpload(id);
 }
 

@@ -5,8 +5,8 @@ import { type StoredObjects } from '../../pipeline/ports.ts';
 import { insertArtifacts } from './artifact-writes.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { toDataset, toDatasetVersion, toImportSource } from './catalog-rows.ts';
-import { holdUpload } from './catalog-uploads.ts';
 import { type Database, json } from './schema.ts';
+import { holdUpload } from './upload-moves.ts';
 
 type DatasetQueries = Pick<
   ProjectCatalog,

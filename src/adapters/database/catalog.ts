@@ -6,10 +6,11 @@ import { datasetQueries } from './catalog-datasets.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
-import { overdue, uploadQueries } from './catalog-uploads.ts';
+import { uploadQueries } from './catalog-uploads.ts';
 import { ping } from './connection.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
+import { overdue } from './upload-moves.ts';
 
 /** What the API reads, and the rows of datasets and priors. Runs are written by runs.ts alone. An outage is DATABASE_UNAVAILABLE. */
 export function createCatalog(db: Kysely<Database>, objects: StoredObjects): Catalog {

@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { systemClock } from '../../../base/clock.ts';
+import { PushforwardError } from '../../../base/errors.ts';
 import { checkFolderPrefix } from '../../../base/object-keys.ts';
 import { type IncomingObjects, type IncomingPart } from '../../../pipeline/ports.ts';
 import { checkExpiry } from '../signed-url.ts';
@@ -72,6 +73,7 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
 
   async function complete(key: string, UploadId: string, parts: readonly IncomingPart[]) {
     const at = { Bucket: bucket, Key: nameOf(key), UploadId };
+    let made = true;
     try {
       const there = await partsThere(client, at);
       const missing = parts.filter((part) => !isThere(part, there.get(part.number))).map((part) => part.number);
@@ -85,9 +87,12 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
     } catch (error) {
       // It was completed before, or is right now: then there is an object, or will be in a moment.
       if (!isOver(error)) throw error;
+      made = false;
       for (let look = 0; look < LOOKS && (await headOf(at)) === null; look++) await systemClock.sleep(LOOK_AGAIN_MS);
     }
-    return { state: (await isWhole(key, parts)) ? ('complete' as const) : ('gone' as const) };
+    if (await isOf(key, parts)) return { state: 'complete' as const };
+    if (made) await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: at.Key }));
+    return { state: 'gone' as const };
   }
 
   async function headOf(at: { Bucket: string; Key: string }): Promise<HeadObjectCommandOutput | null> {
@@ -100,16 +105,12 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
       });
   }
 
-  /** Whether the object is there and of these parts; another one is deleted. */
-  async function isWhole(key: string, parts: readonly IncomingPart[]): Promise<boolean> {
-    const at = { Bucket: bucket, Key: nameOf(key) };
-    const head = await headOf(at);
+  /** Whether the object is there and of these parts. */
+  async function isOf(key: string, parts: readonly IncomingPart[]): Promise<boolean> {
+    const head = await headOf({ Bucket: bucket, Key: nameOf(key) });
     if (!head) return false;
-    const right = head.ChecksumSHA256
-      ? head.ChecksumSHA256 === digestOfParts(parts)
-      : await areThese(parts, (await download(connection, key)).chunks);
-    if (!right) await client.send(new DeleteObjectCommand(at));
-    return right;
+    if (head.ChecksumSHA256) return head.ChecksumSHA256 === digestOfParts(parts);
+    return await areThese(parts, (await download(connection, key)).chunks);
   }
 
   async function abort(folder: string): Promise<void> {
@@ -119,7 +120,7 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
     for (let more = true, before = ''; more;) {
       const page = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix }));
       for (const { Key, UploadId } of page.Uploads ?? []) {
-        if (UploadId === before) throw new Error(`expected upload ${UploadId} to end, got it listed again`);
+        if (UploadId === before) throw stillThere(Key);
         await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })).catch(unlessOver);
       }
       before = page.Uploads?.[0]?.UploadId ?? '';
@@ -133,6 +134,13 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
     complete: (key, id, parts) => guarded(`complete the upload of ${key}`, () => complete(key, id, parts)),
     abort: (folder) => guarded(`abort the uploads below ${folder}`, () => abort(folder)),
   };
+}
+
+function stillThere(name: string | undefined): PushforwardError {
+  return new PushforwardError(
+    'STORE_UNAVAILABLE',
+    `expected the upload of ${name} to be over once it is aborted, got it listed again: try again`,
+  );
 }
 
 function unlessOver(error: unknown): void {
