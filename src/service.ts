@@ -18,6 +18,7 @@ import { systemClock } from './base/clock.ts';
 import { PushforwardError } from './base/errors.ts';
 import { newId } from './base/ids.ts';
 import { identify, isAlive, type ProcessIdentity } from './base/process-identity.ts';
+import { s3Url } from './base/s3-url.ts';
 import { type Config } from './config.ts';
 import { createControl } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
@@ -109,6 +110,7 @@ export async function startService(config: Config): Promise<Service> {
       log,
       importRoots: config.importRoots,
       realPath: (path) => realpath(path).catch(() => null),
+      ownObjects: ownObjects(config.store),
     });
     await control.start();
     stops.push(() => control.close());
@@ -177,6 +179,11 @@ export async function describeValidPrior(directory: string): Promise<string> {
   } finally {
     await runtime.close();
   }
+}
+
+function ownObjects(store: Config['store']): string | null {
+  if (store.kind !== 's3') return null;
+  return s3Url({ bucket: store.bucket, key: [store.prefix, 'projects'].filter(Boolean).join('/') });
 }
 
 function datasetImporter(

@@ -11,6 +11,24 @@ describe('the configuration', () => {
     expect(readConfig({ PUSHFORWARD_IMPORT_ROOTS: '' }).importRoots).toBeNull();
   });
 
+  it.each([
+    ['s3://photos', ['s3://photos']],
+    ['/data:s3://photos/team/x:/more', ['/data', 's3://photos/team/x', '/more']],
+    ['s3://photos/a:s3://other-photos:', ['s3://photos/a', 's3://other-photos']],
+    ['/s3:s3://photos:/data', ['/s3', 's3://photos', '/data']],
+    ['/odd://path', ['/odd', '/path']],
+  ])('reads prefixes of buckets among the roots of imports: %s', (text, roots) => {
+    expect(readConfig({ PUSHFORWARD_IMPORT_ROOTS: text }).importRoots).toEqual(roots);
+  });
+
+  it('reaches S3 for sources as it does for the store, also where the store is a directory', () => {
+    expect(readConfig({}).s3).toEqual({ endpoint: null, pathStyle: false, checksums: 'WHEN_SUPPORTED' });
+    const env = { PUSHFORWARD_S3_ENDPOINT: 'http://localhost:9000', PUSHFORWARD_S3_CHECKSUMS: 'WHEN_REQUIRED' };
+    const s3 = { endpoint: 'http://localhost:9000', pathStyle: true, checksums: 'WHEN_REQUIRED' };
+    expect(readConfig(env)).toMatchObject({ store: { kind: 'directory' }, s3 });
+    expect(readConfig({ ...env, PUSHFORWARD_STORE: 's3://my-bucket' }).store).toMatchObject(s3);
+  });
+
   it('keeps objects in a directory, or in a bucket with what is said of it', () => {
     expect(readConfig({}).store).toEqual({ kind: 'directory' });
     expect(readConfig({ PUSHFORWARD_STORE: 'directory' }).store).toEqual({ kind: 'directory' });
@@ -56,6 +74,8 @@ describe('the configuration', () => {
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'nourl' }, /OTEL_EXPORTER_OTLP_ENDPOINT/],
     [{ PUSHFORWARD_STORE: 'gs://bucket' }, /PUSHFORWARD_STORE to be directory or s3:\/\/bucket\/prefix, got gs:/],
     [{ PUSHFORWARD_STORE: 's3://No_Bucket' }, /PUSHFORWARD_STORE/],
+    [{ PUSHFORWARD_IMPORT_ROOTS: '/data:s3://No_Bucket' }, /PUSHFORWARD_IMPORT_ROOTS.*got s3:\/\/No_Bucket/],
+    [{ PUSHFORWARD_S3_ENDPOINT: 'localhost' }, /PUSHFORWARD_S3_ENDPOINT/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_SSE: 'AES256=key' }, /PUSHFORWARD_S3_SSE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_PATH_STYLE: 'yes' }, /PUSHFORWARD_S3_PATH_STYLE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_CHECKSUMS: 'no' }, /PUSHFORWARD_S3_CHECKSUMS/],

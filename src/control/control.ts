@@ -30,6 +30,8 @@ export interface ControlOptions {
   /** Where imports in place may read; null: anywhere (embedded mode, loopback only). */
   importRoots: readonly string[] | null;
   realPath: RealPath;
+  /** `s3://` prefix of the objects of all projects, which imports never read; null: they lie elsewhere. */
+  ownObjects: string | null;
 }
 
 /** What the catalog answers to whoever may only read. */

@@ -31,6 +31,7 @@ export async function importDataset(
     clock: Clock;
     importRoots: readonly string[] | null;
     realPath: RealPath;
+    ownObjects: string | null;
   },
   principal: Principal,
   input: ImportDatasetInput,
@@ -48,7 +49,7 @@ export async function importDataset(
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
   if (earlier) return { version: earlier.version, reused: same(earlier, asked, idempotencyKey) };
 
-  const real = await resolveSource(input.path, of.importRoots, of.realPath);
+  const real = await resolveSource(input.path, of.importRoots, of.realPath, of.ownObjects);
   const source: ImportSource = { path: real, asked: input.path, classes: asked.classes, split: asked.split };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({

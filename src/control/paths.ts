@@ -1,17 +1,19 @@
 import { isAbsolute, relative } from 'node:path';
 import { invalid, PushforwardError } from '../base/errors.ts';
-import { parseS3Url, type S3Location } from '../base/s3-url.ts';
+import { isBelow, parseS3Url, s3Url } from '../base/s3-url.ts';
 import { type RealPath } from './ports.ts';
 
 /**
  * The name of a source of images to read in place: a real path, or `s3://bucket/key` without a slash at its end.
  * @param roots folders and `s3://` prefixes where reading is allowed; null: anywhere
+ * @param own `s3://` prefix of the objects of all projects, which no import reads, whatever the roots; null: they are not in S3
  * @throws INVALID_INPUT, SOURCE_UNREADABLE, UNSAFE_PATH
  */
 export async function resolveSource(
   path: string,
   roots: readonly string[] | null,
   realPath: RealPath,
+  own: string | null,
 ): Promise<string> {
   if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(path)) return await resolveReadable(path, roots, realPath);
   const found = parseS3Url(path);
@@ -29,8 +31,16 @@ export async function resolveSource(
     );
   }
   const allowed = roots?.flatMap((root) => parseS3Url(root) ?? []);
-  if (allowed && !allowed.some((root) => holds(root, found))) throw outside(path, roots!, 'prefix');
-  return urlOf(found);
+  if (allowed && !allowed.some((root) => isBelow(found, root))) throw outside(path, roots!, 'prefix');
+  const closed = own === null ? null : parseS3Url(own);
+  if (closed && (isBelow(found, closed) || isBelow(closed, found))) {
+    throw new PushforwardError(
+      'UNSAFE_PATH',
+      `expected a prefix beside that of the service's own objects, got ${path}: they are not for import, name the prefix of your images`,
+      { path: ['path'] },
+    );
+  }
+  return s3Url(found);
 }
 
 /**
@@ -78,9 +88,3 @@ function isWithin(root: string, path: string): boolean {
   const step = relative(root, path);
   return step === '' || (!step.startsWith('..') && !isAbsolute(step));
 }
-
-function holds(root: S3Location, { bucket, key }: S3Location): boolean {
-  return root.bucket === bucket && (root.key === '' || key === root.key || key.startsWith(`${root.key}/`));
-}
-
-const urlOf = ({ bucket, key }: S3Location): string => (key === '' ? `s3://${bucket}` : `s3://${bucket}/${key}`);

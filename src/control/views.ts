@@ -30,7 +30,7 @@ export interface ClassCount {
 
 /** What an import was asked to read. */
 export interface ImportSource {
-  /** Absolute local path, links followed. */
+  /** Absolute local path, links followed; or `s3://bucket/key`. */
   path: string;
   /** The path as it was asked for. */
   asked: string;

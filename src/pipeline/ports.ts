@@ -121,20 +121,23 @@ export interface ImageReference {
 }
 
 /**
- * A file, folder or object that images lie in. `tar`, `parquet` and `raw` are pinned to the state they had at import; the files
- * of a `folder` and the content of a `pack` by the digest of each image.
+ * A file or folder that images lie in, of this machine or of a store of others, or a pack. `tar`, `parquet` and `raw` are
+ * pinned to the state they had at import; the files of a `folder` and the content of a `pack` by the digest of each image.
  */
 export interface ImageSource {
-  /** `object` is a pack: images end to end in the project's store, because their source cannot be read at random. */
+  /**
+   * `file` is the user's, read where it lies. `object` is a pack: images end to end in the project's store, because their
+   * source cannot be read at random.
+   */
   kind: 'file' | 'object';
-  /** Absolute path, or key in the project's store. */
+  /** Of a file its absolute path, or a URI that `LocateObjects` knows; of a pack its key in the project's store. */
   uri: string;
   format: 'folder' | 'tar' | 'parquet' | 'raw' | 'pack';
   /** Every image of the source is such pixels, nothing around them; absent: stored images of any kind. */
   pixels?: PixelLayout;
   /** Of the file or pack; of a folder, the sum over its images. */
   bytes: number;
-  /** `size-mtimeNs` of a file, `sha256:...` of a pack, empty for a folder. */
+  /** `size-mtimeNs` of a file of this machine, the ETag of an object, `sha256:...` of a pack, empty for a folder. */
   etag: string;
 }
 
@@ -155,7 +158,7 @@ export interface ScannedImage {
 }
 
 export interface ScanRequest {
-  /** Absolute path of a folder, an archive or a table. */
+  /** Absolute path or URI of a folder, an archive or a table. */
   path: string;
   /** Only these classes; null for all. */
   classes: readonly string[] | null;
@@ -187,7 +190,7 @@ export interface SourceScan {
   summary(): ScanSummary;
 }
 
-/** Reads the images of a local path where they lie. Implemented by adapters/images. */
+/** Reads the images of a path or URI where they lie. Implemented by adapters/images. */
 export interface SourceScanner {
   /** SOURCE_UNREADABLE or UNSAFE_PATH name file and position. The format is told from the content. */
   scan(request: ScanRequest): Promise<SourceScan>;

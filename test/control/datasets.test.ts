@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -192,6 +193,77 @@ describe('a path', () => {
     await expect(control.importDataset(LOCAL, request(inside))).resolves.toMatchObject({ reused: false });
     await control.importsIdle();
     await control.close();
+  });
+});
+
+describe('an s3:// source', () => {
+  const accepts = async (importRoots: string[] | null, path: string) => {
+    const control = createControl({ ...world.options, importRoots });
+    try {
+      const { version } = await control.importDataset(LOCAL, { name: 's3', path, idempotencyKey: randomUUID() });
+      await control.importsIdle();
+      return version.source.path;
+    } finally {
+      await control.close();
+    }
+  };
+
+  it('is named without a slash at its end, and is looked for only by the import', async () => {
+    expect(await accepts(null, 's3://photos/team/set/')).toBe('s3://photos/team/set');
+    expect(await accepts(null, 's3://photos/')).toBe('s3://photos');
+  });
+
+  it.each([
+    ['s3://photos', 's3://photos/team/set'],
+    ['s3://photos/team', 's3://photos/team'],
+    ['s3://photos/team/', 's3://photos/team/set.tar'],
+  ])('may lie below the import root %s: %s', async (root, path) => {
+    expect(await accepts(['/data', root], path)).toBe(path);
+  });
+
+  it.each([
+    [['s3://photos/team'], 's3://photos/teams/set'],
+    [['s3://photos/team'], 's3://photos'],
+    [['s3://photos/team'], 's3://photo/team/set'],
+    [['/data'], 's3://photos/team'],
+    [[], 's3://photos/team'],
+    [null, 's3://photos/team/../other'],
+    [null, 's3://photos//team'],
+  ])('with the import roots %j is UNSAFE_PATH at %s', async (roots, path) => {
+    await expect(accepts(roots, path)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+  });
+
+  it.each(['s3://', 's3:photos', 's3://Photos/x', 's3://ph', 'gs://photos/x', 'http://photos/x'])(
+    'is INVALID_INPUT as %s',
+    async (path) => {
+      await expect(accepts(null, path)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /s3:\/\/bucket/ as never,
+      });
+    },
+  );
+
+  it.each([
+    's3://store/team/projects',
+    's3://store/team/projects/other/uploads/1/a.tar',
+    's3://store/team',
+    's3://store',
+  ])('may not reach the objects of projects: %s', async (path) => {
+    const own = { ...world.options, ownObjects: 's3://store/team/projects', importRoots: ['s3://store'] };
+    const control = createControl(own);
+    try {
+      const importing = (from: string) =>
+        control.importDataset(LOCAL, { name: 's3', path: from, idempotencyKey: randomUUID() });
+      await expect(importing(path)).rejects.toMatchObject({ code: 'UNSAFE_PATH', message: /own objects/ as never });
+      await expect(importing('s3://store/team/projects-of-mine')).resolves.toMatchObject({});
+      await control.importsIdle();
+    } finally {
+      await control.close();
+    }
+  });
+
+  it('root opens no folder of this machine', async () => {
+    await expect(accepts(['s3://photos'], world.folder)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
   });
 });
 

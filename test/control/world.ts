@@ -45,6 +45,7 @@ export async function startWorld() {
     clock: systemClock,
     log: silentLog,
     importRoots: null,
+    ownObjects: null,
     realPath: (path: string) => realpath(path).catch(() => null),
   };
   const control = createControl(options);

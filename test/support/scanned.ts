@@ -3,7 +3,13 @@ import { createImageReader } from '../../src/adapters/images/reader.ts';
 import { createSourceScanner } from '../../src/adapters/images/scan.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { blobKey } from '../../src/pipeline/artifacts.ts';
-import { type ImageSource, type ScannedImage, type ScanSummary, type StoredImage } from '../../src/pipeline/ports.ts';
+import {
+  type ImageSource,
+  type LocateObjects,
+  type ScannedImage,
+  type ScanSummary,
+  type StoredImage,
+} from '../../src/pipeline/ports.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 /** What a scan found, and how to read it back in an order that has nothing to do with where it lies. */
@@ -17,6 +23,7 @@ export async function scanned(
   path: string,
   limits: Partial<ScanLimits> = {},
   classes: string[] | null = null,
+  locate: LocateObjects = () => null,
   split: string | null = null,
 ): Promise<ScannedSource> {
   const store = createMemoryStore();
@@ -26,7 +33,7 @@ export async function scanned(
     await store.put(uri, Uint8Array.from(bytes), { ifAbsent: true });
     return { kind: 'object', uri, format: 'pack', bytes: bytes.length, etag: `sha256:${digest}` };
   };
-  const found = await createSourceScanner(limits).scan({ path, classes, split, writePack });
+  const found = await createSourceScanner(limits, locate).scan({ path, classes, split, writePack });
   const images: ScannedImage[] = [];
   for await (const image of found.images) images.push(image);
   const summary = found.summary();
@@ -37,8 +44,9 @@ export async function scanned(
       const entries = images
         .map(({ sha256: digest, reference }) => ({ sha256: digest, label: 0, reference }))
         .sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+      const reader = createImageReader(store, () => locate);
       const read: StoredImage[] = [];
-      for await (const image of createImageReader(store).read('p', summary.sources, entries)) read.push(image);
+      for await (const image of reader.read('p', summary.sources, entries)) read.push(image);
       return read;
     },
   };

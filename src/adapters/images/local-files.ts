@@ -60,7 +60,8 @@ export const localFiles: SourceFiles = {
   stream: (path) => createReadStream(path, { highWaterMark: 256 * 1024 }),
 
   async open(path, etag) {
-    const file = await open(path, 'r').catch((error: unknown) => {
+    const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' && etag !== undefined) throw sourceChanged(path, etag, 'nothing there');
       throw unreadable(path, 'a readable file', messageOf(error), error);
     });
     try {

@@ -49,7 +49,10 @@ export class NotEnoughImages extends UserError {
   largestImagesPerClass!: number;
 }
 
-@ObjectType({ implements: UserError, description: 'The path cannot be read, or lies outside the import roots.' })
+@ObjectType({
+  implements: UserError,
+  description: 'The path or `s3://` prefix cannot be read, or lies outside the import roots.',
+})
 export class SourceUnreadable extends UserError {}
 
 @ObjectType({ implements: UserError, description: 'The bundle is not a prior that this service can use.' })

@@ -18,7 +18,7 @@ export interface ImportRequest {
   scanner: SourceScanner;
   store: ObjectStore;
   projectId: string;
-  /** Absolute path of a file or folder in one of the formats that the scanner knows. */
+  /** Absolute path or URI of a file or folder in one of the formats that the scanner knows. */
   path: string;
   /** Class names to take; null or absent: all. */
   classes?: readonly string[] | null;

@@ -106,7 +106,10 @@ describe('a source that changed', () => {
         message: expect.stringMatching(new RegExp(`${path}.*import a new version`)) as string,
       });
       await rm(path);
-      await expect(readAll(found)).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' });
+      await expect(readAll(found)).rejects.toMatchObject({
+        code: 'SOURCE_CHANGED',
+        details: { received: 'nothing there' },
+      });
     });
   });
 
