@@ -23,7 +23,7 @@ export interface ImportInput {
   idempotencyKey?: string;
 }
 
-export interface VersionAnswer {
+export interface ImportedAnswer {
   id: string;
   state: string;
   digest: string;
@@ -32,26 +32,26 @@ export interface VersionAnswer {
   error: { code: string; message: string } | null;
 }
 
-/** Imports and waits for the end, good or bad. */
-export async function importEnded(client: ApiClient, input: ImportInput): Promise<VersionAnswer> {
+export async function importReady(client: ApiClient, input: ImportInput): Promise<ImportedAnswer> {
+  const version = await importEnded(client, input);
+  expect(version).toMatchObject({ state: 'READY', error: null });
+  return version;
+}
+
+/** Imports until the version is READY or FAILED. */
+export async function importEnded(client: ApiClient, input: ImportInput): Promise<ImportedAnswer> {
   const { importDataset } = await client.send<{ importDataset: { __typename: string; version: { id: string } } }>(
     'ImportDataset',
     { input: { idempotencyKey: crypto.randomUUID(), ...input } },
   );
   expect(importDataset).toMatchObject({ __typename: 'ImportDatasetSuccess' });
   for (;;) {
-    const { datasetVersion } = await client.send<{ datasetVersion: VersionAnswer }>('DatasetVersion', {
+    const { datasetVersion } = await client.send<{ datasetVersion: ImportedAnswer }>('DatasetVersion', {
       id: importDataset.version.id,
     });
     if (datasetVersion.state !== 'IMPORTING') return datasetVersion;
     await new Promise((wake) => setTimeout(wake, 100));
   }
-}
-
-export async function importReady(client: ApiClient, input: ImportInput): Promise<VersionAnswer> {
-  const ended = await importEnded(client, input);
-  expect(ended).toMatchObject({ state: 'READY', error: null });
-  return ended;
 }
 
 export async function registerPrior(client: ApiClient, path: string): Promise<string> {

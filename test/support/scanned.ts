@@ -23,8 +23,8 @@ export async function scanned(
   path: string,
   limits: Partial<ScanLimits> = {},
   classes: string[] | null = null,
-  split: string | null = null,
   locate: LocateObjects = () => null,
+  split: string | null = null,
 ): Promise<ScannedSource> {
   const store = createMemoryStore();
   const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {

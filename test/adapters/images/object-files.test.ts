@@ -8,8 +8,7 @@ import { createMemoryStore, type MemoryStore } from '../../support/memory-store.
 import { bucketOf, putFolder } from '../../support/object-sources.ts';
 import { scanned as scannedAt } from '../../support/scanned.ts';
 
-const scanned = (store: ObjectReader, path: string, limits = {}) =>
-  scannedAt(path, limits, null, null, bucketOf(store));
+const scanned = (store: ObjectReader, path: string, limits = {}) => scannedAt(path, limits, null, bucketOf(store));
 
 async function storeOf(files: Files): Promise<MemoryStore> {
   const store = createMemoryStore();

@@ -65,7 +65,7 @@ describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
       const both = await scanned(root);
       expect(both.images).toHaveLength(4);
       expect(both.summary).toMatchObject({ split: 'train', splits: ['test', 'train'], ignored: { count: 0 } });
-      const tested = await scanned(root, {}, null, 'test');
+      const tested = await scanned(root, {}, null, undefined, 'test');
       expect(pairs(tested)).toEqual([`5 ${digestOf(0, 20)}`]);
       expect(tested.summary).toMatchObject({ split: 'test', splits: ['test', 'train'] });
       expect(pairs(await scanned(test))).toEqual([`5 ${digestOf(0, 20)}`]);
@@ -133,8 +133,8 @@ describe('CIFAR', () => {
       const found = await scanned(root);
       expect(pairs(found)).toEqual(['dog', 'cat', 'dog'].map((name, i) => `${name} ${digestOf(i, CIFAR_BYTES)}`));
       expect(found.summary).toMatchObject({ format: 'cifar', split: 'train', splits: ['test', 'train'] });
-      expect(pairs(await scanned(root, {}, null, 'test'))).toEqual([`cat ${digestOf(3, CIFAR_BYTES)}`]);
-      await expect(scanned(root, {}, null, 'val')).rejects.toMatchObject({
+      expect(pairs(await scanned(root, {}, null, undefined, 'test'))).toEqual([`cat ${digestOf(3, CIFAR_BYTES)}`]);
+      await expect(scanned(root, {}, null, undefined, 'val')).rejects.toMatchObject({
         code: 'INVALID_INPUT',
         message: /split validation.*got test, train: choose one of these/ as never,
       });

@@ -104,7 +104,7 @@ describe('class folders of several splits', () => {
       const paths = [await writeFolder(join(root, 'set'), all(files)), await writeTar(join(root, 'a.tar'), all(files))];
       for (const path of [...paths, await gzipped(join(root, 'a.tar.gz'), await readFile(paths[1]!))]) {
         for (const [split, of] of Object.entries(files)) {
-          const found = await scanned(path, {}, null, split);
+          const found = await scanned(path, {}, null, undefined, split);
           expect(pairs(found)).toEqual(expected(of));
           expect(found.summary).toMatchObject({
             split: split === 'val' ? 'validation' : split,
@@ -113,12 +113,12 @@ describe('class folders of several splits', () => {
             ignored: { count: 0 },
           });
         }
-        expect(pairs(await scanned(path, {}, null, 'Validation'))).toEqual(expected(files.val));
+        expect(pairs(await scanned(path, {}, null, undefined, 'Validation'))).toEqual(expected(files.val));
         await expect(scanned(path)).rejects.toMatchObject({
           code: 'INVALID_INPUT',
           message: `expected one split in ${path}, got test, train, validation: choose one with split (--split on the command line), or name its file or folder as the path`,
         });
-        await expect(scanned(path, {}, null, 'extra')).rejects.toMatchObject({
+        await expect(scanned(path, {}, null, undefined, 'extra')).rejects.toMatchObject({
           code: 'INVALID_INPUT',
           message: `expected split extra in ${path}, got test, train, validation: choose one of these`,
         });
@@ -160,13 +160,13 @@ describe('class folders of several splits', () => {
       await writeFolder(root, { ...all(files, 'dev/set/'), 'stray/1.png': await picture(1) });
       await writeFolder(root, { 'dev/set/test/wolf/.keep': Buffer.from('') });
       await expect(scanned(root)).rejects.toMatchObject({ message: /got test, train, validation: / as never });
-      const found = await scanned(root, {}, null, 'train');
+      const found = await scanned(root, {}, null, undefined, 'train');
       expect(pairs(found)).toEqual(expected(files.train));
       expect(found.summary).toMatchObject({
         emptyClasses: [],
         ignored: { count: 1, examples: ['stray/1.png (of no split)'] },
       });
-      expect((await scanned(root, {}, null, 'test')).summary.emptyClasses).toEqual(['wolf']);
+      expect((await scanned(root, {}, null, undefined, 'test')).summary.emptyClasses).toEqual(['wolf']);
     });
   });
 
@@ -177,7 +177,7 @@ describe('class folders of several splits', () => {
       const found = await scanned(root);
       expect(pairs(found)).toEqual(expected(files));
       expect(found.summary).toMatchObject({ split: null, splits: [] });
-      await expect(scanned(root, {}, null, 'train')).rejects.toMatchObject({
+      await expect(scanned(root, {}, null, undefined, 'train')).rejects.toMatchObject({
         code: 'INVALID_INPUT',
         message: `expected split train in ${root}, got names that tell no split: leave split out to take all images`,
       });
@@ -199,12 +199,12 @@ describe('class folders of several splits', () => {
         ['test', test],
         ['extra', test],
       ] as const) {
-        const found = await scanned(root, {}, null, split);
+        const found = await scanned(root, {}, null, undefined, split);
         expect(pairs(found)).toEqual(expected(of));
         expect(found.summary).toMatchObject({ split, splits: ['extra', 'test', 'train'] });
       }
       expect((await scanned(join(root, 'test.tar'))).summary.split).toBe('test');
-      await expect(scanned(join(root, 'test.tar'), {}, null, 'train')).rejects.toMatchObject({
+      await expect(scanned(join(root, 'test.tar'), {}, null, undefined, 'train')).rejects.toMatchObject({
         message: /split train.*got test: /s as never,
       });
     });
@@ -220,14 +220,16 @@ describe('Parquet of several splits', () => {
       await writeParquet(join(root, 'data/train-00001-of-00002.parquet'), parts[1]!, null);
       const extra = await writeParquet(join(root, 'data/extra-00000-of-00001.parquet'), parts[2]!, null);
       await expect(scanned(root)).rejects.toMatchObject({ message: /got extra, train: choose one/ as never });
-      const found = await scanned(root, {}, null, 'train');
+      const found = await scanned(root, {}, null, undefined, 'train');
       expect(pairs(found)).toEqual([...expected(parts[0]!), ...expected(parts[1]!)].sort());
       expect(found.summary).toMatchObject({ split: 'train', splits: ['extra', 'train'] });
-      expect(pairs(await scanned(root, {}, null, 'extra'))).toEqual(expected(parts[2]!));
+      expect(pairs(await scanned(root, {}, null, undefined, 'extra'))).toEqual(expected(parts[2]!));
       const one = await writeParquet(join(root, 'my-test.parquet'), parts[0]!, null);
       expect((await scanned(one)).summary).toMatchObject({ split: 'test', splits: ['test'] });
       expect((await scanned(extra)).summary).toMatchObject({ split: null, splits: [] });
-      await expect(scanned(one, {}, null, 'train')).rejects.toMatchObject({ message: /got test: choose/ as never });
+      await expect(scanned(one, {}, null, undefined, 'train')).rejects.toMatchObject({
+        message: /got test: choose/ as never,
+      });
     });
   });
 });

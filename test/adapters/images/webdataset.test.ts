@@ -88,7 +88,7 @@ describe('a WebDataset', () => {
         code: 'INVALID_INPUT',
         message: /one split.*got train, validation: choose one with split/ as never,
       });
-      const val = await scanned(root, {}, null, 'val');
+      const val = await scanned(root, {}, null, undefined, 'val');
       expect(pairs(val)).toEqual(await expected(['1']));
       expect(val.summary).toMatchObject({ split: 'validation', splits: ['train', 'validation'] });
     });
