@@ -49,7 +49,9 @@ export const localFiles: SourceFiles = {
     if (!file) return 'missing';
     try {
       const { size } = await file.stat();
-      return size > maxBytes ? 'larger' : await file.readFile();
+      if (size > maxBytes) return 'larger';
+      // Some files of the system have no size. The others are read at once, which saves asking for their end.
+      return (size > 0 ? await readRange(file, 0, size) : null) ?? (await file.readFile());
     } catch (error) {
       throw unreadable(path, 'a readable file', messageOf(error), error);
     } finally {
