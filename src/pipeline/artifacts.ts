@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
@@ -20,35 +19,19 @@ export function storedObjects(store: Pick<ObjectStore, 'head'>): StoredObjects {
   return { manifestKey: artifactKey, blobKey, bytesOf: async (key) => (await store.head(key))?.bytes ?? null };
 }
 
-/** Writes a blob under its digest, see `putNamed`. */
+/**
+ * Writes a blob under its digest. Whoever comes second checks the bytes that are there and leaves them, unless they were
+ * damaged: then they are written anew, which changes nothing that was ever right.
+ */
 export async function putBlob(
   store: ObjectStore,
   projectId: string,
-  bytes: Uint8Array,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
   mediaType: string,
 ): Promise<BlobReference> {
-  const blob = { sha256: sha256(bytes), bytes: bytes.length, mediaType };
-  await putNamed(store, projectId, blob, () => bytes);
-  return blob;
-}
-
-/**
- * Writes a blob whose digest is known. Whoever comes second checks the bytes that are there and leaves them, unless they were
- * damaged: then they are written anew, which changes nothing that was ever right.
- * @param body is asked for the bytes once, or twice where they were damaged
- */
-export async function putNamed(
-  store: ObjectStore,
-  projectId: string,
-  { sha256: digest, mediaType }: BlobReference,
-  body: () => Uint8Array | AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const key = blobKey(projectId, digest);
-  const { written } = await store.put(key, body(), { ifAbsent: true, sha256: digest, mediaType });
-  if (written) return;
-  const hash = createHash('sha256');
-  for await (const part of store.stream(key)) hash.update(part);
-  if (hash.digest('hex') !== digest) await store.put(key, body(), { sha256: digest, mediaType });
+  const name = (digest: string) => blobKey(projectId, digest);
+  const { sha256: digest, bytes } = await store.put(name, body, { ifAbsent: 'orDamaged', mediaType });
+  return { sha256: digest, bytes, mediaType };
 }
 
 /** Reads a blob and checks its digest. */

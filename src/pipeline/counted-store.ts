@@ -12,8 +12,8 @@ export function countBytes(of: ObjectStore): CountedStore {
   let bytesWritten = 0;
   const store: ObjectStore = {
     ...of,
-    async put(key, body, options) {
-      const result = await of.put(key, body, options);
+    async put(name, body, options) {
+      const result = await of.put(name, body, options);
       if (result.written) bytesWritten += result.bytes;
       return result;
     },

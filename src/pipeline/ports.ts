@@ -3,11 +3,8 @@ import { type MatrixProduct } from '../numerics/math/product.ts';
 
 /** Keys use `/`; a key never begins with one and has no `.` or `..` segment. */
 export interface ObjectStore {
-  /**
-   * Writes an object whole or not at all.
-   * With `ifAbsent`, an existing object stays as it is and the answer is `written: false`.
-   */
-  put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>;
+  /** Writes an object whole or not at all. A body that yields pieces may use their memory again for the next ones. */
+  put(name: ObjectName, body: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutResult>;
   /** The bytes of an object or of a range of it; NOT_FOUND if it is not there. */
   get(key: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
   stream(key: string, range?: ByteRange, options?: GetOptions): AsyncIterable<Uint8Array>;
@@ -62,6 +59,9 @@ export type Completion =
   /** The store has nothing under this name any more: begin anew. */
   | { state: 'gone' };
 
+/** The key of an object, or how it follows from the digest of a body: lower-case hex, known once the body has ended. */
+export type ObjectName = string | ((sha256: string) => string);
+
 export interface ByteRange {
   offset: number;
   bytes: number;
@@ -73,7 +73,11 @@ export interface GetOptions {
 }
 
 export interface PutOptions {
-  ifAbsent?: boolean;
+  /**
+   * An existing object stays as it is, and the answer is `written: false`. With `orDamaged` it is read, and written anew
+   * unless it has the digest of the body: for objects that are named by their digest.
+   */
+  ifAbsent?: boolean | 'orDamaged';
   /** Lower-case hex; a body with another digest is refused with CORRUPT_ARTIFACT and nothing is written. */
   sha256?: string;
   mediaType?: string;
@@ -212,8 +216,8 @@ export interface ScanRequest {
   classes: readonly string[] | null;
   /** Only this split; null or absent: the only one there is. */
   split?: string | null;
-  /** Stores images that cannot be read in place, at most 64 MiB at a time. The caller reuses `bytes` once it resolves. */
-  writePack(bytes: Uint8Array): Promise<ImageSource>;
+  /** Stores images that cannot be read in place, at most 64 MiB of them, piece by piece as `ObjectStore.put` takes them. */
+  writePack(pieces: AsyncIterable<Uint8Array>): Promise<ImageSource>;
   signal?: AbortSignal;
 }
 

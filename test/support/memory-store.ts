@@ -1,6 +1,7 @@
 import { invalid, notFound, PushforwardError } from '../../src/base/errors.ts';
 import { objectChanged } from '../../src/adapters/storage/changed.ts';
 import { sha256 } from '../../src/base/json.ts';
+import { keyOf } from '../../src/adapters/storage/names.ts';
 import { checkFolderPrefix, checkKey, checkPrefix } from '../../src/base/object-keys.ts';
 import {
   type ByteRange,
@@ -86,14 +87,18 @@ export function createMemoryStore(): MemoryStore {
       found.parts.set(`${number}/${bytes}/${digest}`, Uint8Array.from(body));
       return 200;
     },
-    async put(key, body, options = {}) {
-      checkKey(key);
+    async put(name, body, options = {}) {
+      if (typeof name === 'string') checkKey(name);
       const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await whole(body);
       const digest = sha256(bytes);
+      const key = keyOf(name, digest);
+      checkKey(key);
       if (options.sha256 !== undefined && options.sha256 !== digest) {
         throw new PushforwardError('CORRUPT_ARTIFACT', `expected a body with digest ${options.sha256}, got ${digest}`);
       }
-      if (options.ifAbsent && objects.has(key)) return { written: false, bytes: bytes.length, sha256: digest };
+      const there = objects.get(key);
+      const stays = options.ifAbsent === true || (options.ifAbsent && there && sha256(there.bytes) === digest);
+      if (there && stays) return { written: false, bytes: bytes.length, sha256: digest };
       objects.set(key, { bytes, etag: String(++writes), modifiedAt: new Date() });
       return { written: true, bytes: bytes.length, sha256: digest };
     },
@@ -138,6 +143,6 @@ export function createMemoryStore(): MemoryStore {
 
 async function whole(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const part of body) parts.push(part);
+  for await (const part of body) parts.push(Uint8Array.from(part));
   return new Uint8Array(Buffer.concat(parts));
 }

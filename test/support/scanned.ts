@@ -1,7 +1,6 @@
 import { type ScanLimits } from '../../src/adapters/images/limits.ts';
 import { createImageReader } from '../../src/adapters/images/reader.ts';
 import { createSourceScanner } from '../../src/adapters/images/scan.ts';
-import { sha256 } from '../../src/base/json.ts';
 import { blobKey } from '../../src/pipeline/artifacts.ts';
 import {
   type ImageSource,
@@ -27,11 +26,9 @@ export async function scanned(
   split: string | null = null,
 ): Promise<ScannedSource> {
   const store = createMemoryStore();
-  const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
-    const digest = sha256(bytes);
-    const uri = blobKey('p', digest);
-    await store.put(uri, Uint8Array.from(bytes), { ifAbsent: true });
-    return { kind: 'object', uri, format: 'pack', bytes: bytes.length, etag: `sha256:${digest}` };
+  const writePack = async (pieces: AsyncIterable<Uint8Array>): Promise<ImageSource> => {
+    const { sha256: digest, bytes } = await store.put((own) => blobKey('p', own), pieces, { ifAbsent: true });
+    return { kind: 'object', uri: blobKey('p', digest), format: 'pack', bytes, etag: `sha256:${digest}` };
   };
   const found = await createSourceScanner(limits, locate).scan({ path, classes, split, writePack });
   const images: ScannedImage[] = [];

@@ -58,6 +58,51 @@ export function describeStoreContract<Store extends ObjectStore>(
       expect(text(await store.get('k'))).toBe('first');
     });
 
+    it('names an object by the digest of its body', async () => {
+      const store = await factory();
+      const body = noise(100_000);
+      const name = (digest: string) => `blobs/${digest}`;
+      for (const of of [body, pieces(body, 30_000)]) {
+        const put = await store.put(name, of, { ifAbsent: true });
+        expect(put).toEqual({ written: of === body, bytes: body.length, sha256: sha256(body) });
+      }
+      expect(sha256(await store.get(name(sha256(body))))).toBe(sha256(body));
+      await expect(store.put(() => '../k', body)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
+    });
+
+    it('takes pieces whose memory is used again for the next', async () => {
+      const store = await factory();
+      const whole = noise(700_000);
+      const recycled = (async function* () {
+        const memory = new Uint8Array(64 * 1024);
+        for await (const piece of pieces(whole, memory.length)) {
+          memory.set(piece);
+          yield memory.subarray(0, piece.length);
+          memory.fill(0);
+        }
+      })();
+      expect(await store.put('pieces', recycled)).toMatchObject({ sha256: sha256(whole) });
+      expect(sha256(await store.get('pieces'))).toBe(sha256(whole));
+    });
+
+    it.each([100, 2_000_000])('with orDamaged writes %i bytes anew only where others are there', async (length) => {
+      const store = await factory();
+      const body = noise(length);
+      const put = async (of: Uint8Array | AsyncIterable<Uint8Array>) =>
+        (await store.put((digest) => `blobs/${digest}`, of, { ifAbsent: 'orDamaged' })).written;
+      const key = `blobs/${sha256(body)}`;
+      expect(await put(body)).toBe(true);
+      const { etag } = (await store.head(key))!;
+      expect(await put(body)).toBe(false);
+      expect(await put(pieces(body, 64 * 1024))).toBe(false);
+      expect((await store.head(key))!.etag).toBe(etag);
+      for (const of of [body, pieces(body, 64 * 1024)]) {
+        await store.put(key, body.subarray(1));
+        expect(await put(of)).toBe(true);
+        expect(sha256(await store.get(key))).toBe(sha256(body));
+      }
+    });
+
     it('lets exactly one of twenty concurrent ifAbsent writers win, and keeps its bytes', async () => {
       const store = await factory();
       const bodies = Array.from({ length: 20 }, (_, index) => bytes(`writer ${index} `.repeat(5000)));

@@ -100,6 +100,7 @@ function splitAbove(folder: string): string | null {
  * The path of a member of an archive without `./`. UNSAFE_PATH if it is absolute, has `..` or a drive, or a NUL.
  */
 export function safeMemberPath(path: string, source: string): string {
+  if (!TO_LOOK_AT.test(path)) return path;
   const segments = path.replaceAll('\\', '/').split('/');
   if (path.startsWith('/') || segments.includes('..') || path.includes('\0') || /^[A-Za-z]:/.test(path)) {
     throw new PushforwardError(
@@ -113,6 +114,9 @@ export function safeMemberPath(path: string, source: string): string {
     .filter((segment) => segment !== '' && segment !== '.')
     .join('/');
 }
+
+/** Segments that are empty or only dots, backslashes, NULs, drives: one look tells nearly every path of an archive to have none. */
+const TO_LOOK_AT = /(?:^|\/)\.{0,2}(?:\/|$)|[\\\0]|^[A-Za-z]:/;
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));

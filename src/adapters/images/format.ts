@@ -18,11 +18,13 @@ const IMAGE_EXTENSIONS = new Set(['jpg', 'jpeg', 'jpe', 'jfif', 'png', 'webp', '
 const COMPANION_EXTENSIONS = new Set(['txt', 'json', 'jsonl', 'csv', 'tsv', 'md', 'cls', 'xml', 'yaml', 'yml', 'html']);
 const COMPANION_NAMES = new Set(['license', 'readme', 'thumbs.db', 'desktop.ini']);
 
+/** Some segment begins with a dot, and is not only that. */
+const HIDDEN = /(?:^|\/)\.[^/]/;
+
 /** What a file in a folder or an archive is by its name. `companion` files lie beside images and are passed over in silence. */
 export function kindOfName(path: string): 'image' | 'companion' | 'other' {
-  const segments = path.split('/');
-  if (segments.some((segment) => segment.startsWith('.') && segment !== '.')) return 'companion';
-  const name = segments[segments.length - 1]!.toLowerCase();
+  if (HIDDEN.test(path)) return 'companion';
+  const name = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
   const extension = name.slice(name.lastIndexOf('.') + 1);
   if (name.includes('.') && IMAGE_EXTENSIONS.has(extension)) return 'image';
   return COMPANION_EXTENSIONS.has(extension) || COMPANION_NAMES.has(name) ? 'companion' : 'other';

@@ -47,15 +47,15 @@ export async function* samplesOf(
       sample = { key, image: null, cls: null, json: null };
     }
     if (['cls', 'json'].includes(extension) && member.bytes > MAX_DESCRIPTION_BYTES) continue;
-    if (extension === 'cls') sample.cls = new TextDecoder().decode(await member.read()).trim();
-    else if (extension === 'json') sample.json = parsed(await member.read());
+    if (extension === 'cls') sample.cls = new TextDecoder().decode(member.read()).trim();
+    else if (extension === 'json') sample.json = parsed(member.read());
     else if (kindOfName(`x.${extension}`) !== 'image' || extension.includes('.')) continue;
     else if (sample.image) {
       throw invalid(
         `expected one image per sample in ${path}, got ${sample.image.name} and ${name}: leave one of them out`,
         { path, key },
       );
-    } else sample.image = { name, bytes: await member.read(), offset: member.offset };
+    } else sample.image = { name, bytes: member.read(), offset: member.offset };
   }
   if (sample) yield sample;
 }

@@ -37,7 +37,7 @@ export async function scanParquet(
   const found = new Set<string>();
 
   async function* images(): AsyncGenerator<ScannedImage> {
-    const packer = createPacker(request.writePack, sources, limits.packBytes);
+    await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [source, table] of tables.entries()) {
       const { path } = table;
       for await (const { row, className, bytes } of rowsOf(table)) {

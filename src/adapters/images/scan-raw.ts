@@ -59,8 +59,8 @@ export async function scanRaw(
   });
 
   async function* images(): AsyncGenerator<ScannedImage> {
-    const writePack: ScanRequest['writePack'] = async (bytes) => ({ ...(await request.writePack(bytes)), pixels });
-    const packer = createPacker(writePack, sources, limits.packBytes);
+    const writePack: ScanRequest['writePack'] = async (pieces) => ({ ...(await request.writePack(pieces)), pixels });
+    await using packer = createPacker(writePack, sources, limits.packBytes);
     for (const [i, file] of dataset.files.entries()) {
       const { path, headerBytes, prefixBytes, count } = file;
       const recordBytes = prefixBytes + imageBytes;

@@ -5,7 +5,7 @@ import { type ScanLimits } from './limits.ts';
 import { createPacker } from './packs.ts';
 import { checkUnchanged, fileState, type SourceFiles } from './source-file.ts';
 import { type SplitChoice, splitOfFile } from './splits.ts';
-import { tarMembers } from './tar-members.ts';
+import { tarBatches } from './tar-members.ts';
 
 /**
  * A tar of class folders. A plain one is referenced in place, by byte ranges; a compressed one cannot be read at
@@ -26,20 +26,26 @@ export async function scanTar(
   const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
 
   async function* images(): AsyncGenerator<ScannedImage> {
-    const packer = createPacker(request.writePack, sources, limits.packBytes);
-    for await (const member of tarMembers(path, { files, gzip, limits, signal })) {
-      const name = safeMemberPath(member.name, path);
-      if (member.type === 'directory') folders.folder(name);
-      else if (member.type !== 'file' && member.type !== 'contiguous-file') {
-        ignore(folders.ignored, `${name} (${member.type ?? 'unknown type'})`);
-      } else {
-        const className = folders.file(name);
-        if (className === null || (wanted && !wanted.has(className))) continue;
-        const bytes = await member.read();
-        const reference = gzip
-          ? await packer.add(name, bytes)
-          : { source: 0, path: name, bytes: bytes.length, offset: member.offset };
-        yield { className, sha256: hash('sha256', bytes), reference };
+    await using packer = createPacker(request.writePack, sources, limits.packBytes);
+    for await (const members of tarBatches(path, { files, gzip, limits, signal })) {
+      for (const member of members) {
+        const name = safeMemberPath(member.name, path);
+        if (member.type === 'directory') folders.folder(name);
+        else if (member.type !== 'file' && member.type !== 'contiguous-file') {
+          ignore(folders.ignored, `${name} (${member.type ?? 'unknown type'})`);
+        } else {
+          const className = folders.file(name);
+          if (className === null || (wanted && !wanted.has(className))) continue;
+          const bytes = member.read();
+          const reference = gzip
+            ? packer.add(name, bytes)
+            : { source: 0, path: name, bytes: bytes.length, offset: member.offset };
+          yield {
+            className,
+            sha256: hash('sha256', bytes),
+            reference: reference instanceof Promise ? await reference : reference,
+          };
+        }
       }
     }
     await packer.end();

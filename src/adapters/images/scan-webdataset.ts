@@ -32,7 +32,7 @@ export async function scanWebDataset(
   );
 
   async function* images(): AsyncGenerator<ScannedImage> {
-    const packer = createPacker(request.writePack, sources, limits.packBytes);
+    await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [i, { path, gzip }] of shards.entries()) {
       const source = sourceOf[i]!;
       for await (const sample of samplesOf(path, { files, gzip, limits, ignored, signal })) {

@@ -10,14 +10,16 @@ import {
   type GetOptions,
   type IncomingObjects,
   type ObjectHead,
+  type ObjectName,
   type ObjectStore,
   type PutOptions,
   type PutResult,
 } from '../../pipeline/ports.ts';
-import { checkDigest } from './digest.ts';
+import { checkDigest, stays } from './digest.ts';
 import { errnoOf, isMissing, storeFailure } from './failures.ts';
 import { directoryIncoming, receivePart } from './incoming.ts';
 import { listFiles, namesInFolder } from './listing.ts';
+import { described, keyOf } from './names.ts';
 import { etagOf, readObject, streamObject } from './reading.ts';
 import { signPartUrl, signUrl, verifyPartUrl } from './signed-url.ts';
 import { makeFolder, removeTemporary, sweepTemporary, syncFolder, writeTemporary } from './temporary.ts';
@@ -72,22 +74,31 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
   }
 
   async function put(
-    key: string,
+    name: ObjectName,
     body: Uint8Array | AsyncIterable<Uint8Array>,
     { ifAbsent = false, sha256: expected }: PutOptions = {},
   ): Promise<PutResult> {
-    const path = pathOf(key);
-    if (body instanceof Uint8Array && ifAbsent && (await fileAt(path))) {
+    if (typeof name === 'string') checkKey(name);
+    if (body instanceof Uint8Array && ifAbsent) {
       const received = sha256(body);
-      checkDigest(key, expected, received);
-      return { written: false, bytes: body.length, sha256: received };
+      const key = keyOf(name, received);
+      if (await fileAt(pathOf(key))) {
+        checkDigest(key, expected, received);
+        if (await stays(ifAbsent, received, stream(key))) {
+          return { written: false, bytes: body.length, sha256: received };
+        }
+      }
     }
     await prepare();
     const file = await writeTemporary(temporary, body);
+    const key = keyOf(name, file.sha256);
     try {
+      const path = pathOf(key);
       checkDigest(key, expected, file.sha256);
       await makeFolder(dirname(path));
-      const written = await giveName(file.path, path, ifAbsent);
+      const written =
+        (await giveName(file.path, path, ifAbsent !== false)) ||
+        (!(await stays(ifAbsent, file.sha256, stream(key))) && (await giveName(file.path, path, false)));
       return { written, bytes: file.bytes, sha256: file.sha256 };
     } catch (error) {
       if (['ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) {
@@ -161,7 +172,7 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
       const signed = verifyPartUrl(url, options.signingSecret, clock.now());
       await guarded(`keep a part of ${signed.key}`, () => receivePart(folders, signed, body, announcedBytes));
     },
-    put: (key, body, putOptions) => guarded(`write ${key}`, () => put(key, body, putOptions)),
+    put: (name, body, putOptions) => guarded(`write ${described(name)}`, () => put(name, body, putOptions)),
     get: (key, range, { etag } = {}) =>
       guarded(`read ${key}`, async () => await readObject({ path: pathOf(key), key, range, etag })),
     stream,

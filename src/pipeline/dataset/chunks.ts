@@ -54,10 +54,11 @@ export function createChunkCutter(sizes: ChunkSizes): ChunkCutter {
   };
 
   return {
-    add({ label, className, sha256, keep, bytes }) {
+    add(image) {
+      const { label, className, sha256, keep, bytes } = image;
       if (open && (open.label !== label || open.keep !== keep)) close();
       open ??= { label, className, keep, digests: [], bytes: 0 };
-      open.digests.push({ sha256 });
+      open.digests.push(image);
       open.bytes += bytes;
       if (keep === null && endsChunk(sha256, open.digests.length, sizes)) close();
     },

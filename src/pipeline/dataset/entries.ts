@@ -1,54 +1,58 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { throwIfAborted } from '../../base/abort.ts';
 import { type BlobReference } from '../../engine/ports.ts';
-import { putNamed } from '../artifacts.ts';
+import { putBlob } from '../artifacts.ts';
 import { type ObjectStore } from '../ports.ts';
 import { type ChunkSizes, createChunkCutter } from './chunks.ts';
-import { parseLine } from './lines.ts';
-import { type LineSorter } from './sort.ts';
+import { parseGroup } from './records.ts';
+import { type RecordSorter } from './sort.ts';
 import { type DatasetChunk } from './version.ts';
 
 const MEDIA_TYPE = 'application/x-ndjson';
 
+/** A line without the reference takes less. */
+const LINE_BYTES = 160;
+
 /**
- * Writes the entries blob, by way of a file at `path` because a blob is named by its digest, and cuts it into chunks.
+ * Writes the entries blob and cuts it into chunks.
  *
  * @param images sorted by (class name, chunk they stay in, sha256)
  */
 export async function writeEntries(
-  images: LineSorter,
-  to: { store: ObjectStore; projectId: string; path: string; sizes: ChunkSizes; signal?: AbortSignal | undefined },
+  images: RecordSorter,
+  to: { store: ObjectStore; projectId: string; sizes: ChunkSizes; signal?: AbortSignal | undefined },
 ): Promise<{ entries: BlobReference; chunks: DatasetChunk[] }> {
   const cutter = createChunkCutter(to.sizes);
-  const hash = createHash('sha256');
-  const file = await open(to.path, 'wx');
-  let total = 0;
-  let label = -1;
-  let current: string | null = null;
-  try {
+
+  async function* lines(): AsyncGenerator<Uint8Array> {
+    let label = -1;
+    let group: string | null = null;
+    let className = '';
+    let keep: string | null = null;
+    let bytes = Buffer.allocUnsafeSlow(0);
     for await (const batch of images.sorted()) {
       throwIfAborted(to.signal);
-      let text = '';
-      for (const line of batch) {
-        const { className, keep, sha256, reference } = parseLine(line);
-        if (className !== current) label += 1;
-        current = className;
-        const entry = `{"sha256":"${sha256}","label":${label},"reference":${reference}}\n`;
-        cutter.add({ label, className, sha256, keep, bytes: Buffer.byteLength(entry) });
-        text += entry;
+      const most = batch.reduce((sum, { restBytes }) => sum + LINE_BYTES + restBytes, 0);
+      if (most > bytes.length) bytes = Buffer.allocUnsafeSlow(most);
+      let end = 0;
+      for (const record of batch) {
+        const { group: own, sha256 } = record;
+        if (own !== group) {
+          const next = parseGroup(own);
+          if (group === null || next.className !== className) label += 1;
+          ({ className, keep } = next);
+          group = own;
+        }
+        // Written where it goes: to add up a text and encode it takes half as long again.
+        const start = end;
+        end += bytes.write(`{"sha256":"${sha256}","label":${label},"reference":`, end, 'latin1');
+        end += record.copyRest(bytes, end);
+        end += bytes.write('}\n', end, 'latin1');
+        cutter.add({ label, className, sha256, keep, bytes: end - start });
       }
-      const bytes = Buffer.from(text);
-      hash.update(bytes);
-      total += bytes.length;
-      await file.writeFile(bytes);
+      yield bytes.subarray(0, end);
     }
-  } finally {
-    await file.close();
   }
-  const sha256 = hash.digest('hex');
-  const entries = { sha256, bytes: total, mediaType: MEDIA_TYPE };
-  await putNamed(to.store, to.projectId, entries, () => createReadStream(to.path, { highWaterMark: 256 * 1024 }));
+
+  const entries = await putBlob(to.store, to.projectId, lines(), MEDIA_TYPE);
   return { entries, chunks: cutter.end() };
 }

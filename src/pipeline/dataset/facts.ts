@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { pairDigest } from './digest.ts';
 import { keeping } from './keep.ts';
-import { parseLine } from './lines.ts';
-import { type LineSorter } from './sort.ts';
+import { parseGroup } from './records.ts';
+import { type RecordSorter } from './sort.ts';
 import { type DatasetVersionContent } from './version.ts';
 
 /** What one walk along the sorted images tells. */
@@ -12,14 +12,14 @@ export interface ImageFacts extends Pick<DatasetVersionContent, 'digest' | 'imag
 }
 
 /**
- * @param images sorted by (class name, sha256)
+ * @param images all of a class in one group
  * @param before images of the version before, or null
  * @param digests an empty sorter: duplicates in different classes are neighbours only by digest
  */
 export async function takeFacts(
-  images: LineSorter,
-  before: LineSorter | null,
-  digests: LineSorter,
+  images: RecordSorter,
+  before: RecordSorter | null,
+  digests: RecordSorter,
   signal?: AbortSignal,
 ): Promise<ImageFacts> {
   const digest = pairDigest();
@@ -28,22 +28,26 @@ export async function takeFacts(
   await using old = before && keeping(before.sorted());
   let withinClass = 0;
   let last = '';
+  let group = '';
+  let known: { name: string; images: number } | undefined;
   for await (const batch of images.sorted()) {
     throwIfAborted(signal);
-    for (const line of batch) {
-      const { className, sha256 } = parseLine(line);
-      digest.add(className, sha256);
-      const known = classes.at(-1);
-      if (known?.name === className) {
-        known.images += 1;
-        if (sha256 === last) withinClass += 1;
-        else await digests.add(sha256);
-      } else {
-        classes.push({ name: className, images: 1 });
-        await digests.add(sha256);
+    for (const { group: own, sha256 } of batch) {
+      if (!known || own !== group) {
+        known = { name: parseGroup(own).className, images: 0 };
+        classes.push(known);
+        group = own;
+        last = '';
+      }
+      known.images += 1;
+      digest.add(known.name, sha256);
+      if (sha256 === last) withinClass += 1;
+      else {
+        const waiting = digests.add({ group: '', sha256, rest: '' });
+        if (waiting) await waiting;
       }
       last = sha256;
-      const chunk = old && (await old.find(className, sha256));
+      const chunk = old && (await old.find(known.name, sha256));
       if (chunk) stayed.set(chunk, (stayed.get(chunk) ?? 0) + 1);
     }
   }
@@ -52,13 +56,13 @@ export async function takeFacts(
   return { digest: digest.end(), images: total, classes, duplicates: { withinClass, acrossClasses }, stayed };
 }
 
-async function countRepeated(sorter: LineSorter): Promise<number> {
+async function countRepeated(sorter: RecordSorter): Promise<number> {
   let repeated = 0;
   let last = '';
   for await (const batch of sorter.sorted()) {
-    for (const line of batch) {
-      if (line === last) repeated += 1;
-      last = line;
+    for (const { sha256 } of batch) {
+      if (sha256 === last) repeated += 1;
+      last = sha256;
     }
   }
   return repeated;

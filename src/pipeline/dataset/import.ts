@@ -10,8 +10,8 @@ import { CHUNK_SIZES, type ChunkSizes } from './chunks.ts';
 import { writeEntries } from './entries.ts';
 import { takeFacts } from './facts.ts';
 import { regroup, sortPrevious } from './keep.ts';
-import { scannedLine } from './lines.ts';
-import { createLineSorter, type LineSorter } from './sort.ts';
+import { recordsOfScan } from './records.ts';
+import { createRecordSorter, type RecordSorter } from './sort.ts';
 import { CHUNKS, type DatasetChunk, type DatasetVersionContent, ENTRIES, SOURCES } from './version.ts';
 
 export interface ImportRequest {
@@ -32,7 +32,7 @@ export interface ImportRequest {
   signal?: AbortSignal;
   chunkSizes?: ChunkSizes;
   /** Images held in memory while they are sorted. */
-  runLines?: number;
+  runRecords?: number;
 }
 
 export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 'images' | 'classes'> {
@@ -58,7 +58,10 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
   const folder = await mkdtemp(join(request.tempDir, 'import-'));
   try {
     const sorter = (name: string) =>
-      createLineSorter({ folder: join(folder, name), ...(request.runLines ? { runLines: request.runLines } : {}) });
+      createRecordSorter({
+        folder: join(folder, name),
+        ...(request.runRecords ? { runRecords: request.runRecords } : {}),
+      });
     const images = sorter('images');
     const { summary, bytes, packs } = await scan(request, images);
     const { previous, store, projectId, signal, chunkSizes: sizes = CHUNK_SIZES } = request;
@@ -68,8 +71,7 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
     checkClasses(request, facts.classes, summary);
     const kept = new Set([...facts.stayed].filter(([, count]) => count >= sizes.min).map(([chunk]) => chunk));
     const ordered = before ? await regroup({ images, before, kept, into: sorter('regrouped'), signal }) : images;
-    const path = join(folder, 'entries');
-    const { entries, chunks } = await writeEntries(ordered, { store, projectId, path, sizes, signal });
+    const { entries, chunks } = await writeEntries(ordered, { store, projectId, sizes, signal });
 
     const content: DatasetVersionContent = {
       digest: facts.digest,
@@ -95,8 +97,8 @@ async function sortedBefore(
   store: ObjectStore,
   projectId: string,
   previous: ArtifactManifest,
-  into: LineSorter,
-): Promise<LineSorter | null> {
+  into: RecordSorter,
+): Promise<RecordSorter | null> {
   try {
     await sortPrevious(store, projectId, previous, into);
     return into;
@@ -109,21 +111,23 @@ async function sortedBefore(
 
 async function scan(
   { scanner, store, projectId, path, classes, split, onProgress, signal }: ImportRequest,
-  into: LineSorter,
+  into: RecordSorter,
 ) {
   const packs: BlobReference[] = [];
-  const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
-    const pack = await putBlob(store, projectId, bytes, 'application/octet-stream');
+  const writePack = async (pieces: AsyncIterable<Uint8Array>): Promise<ImageSource> => {
+    const pack = await putBlob(store, projectId, pieces, 'application/octet-stream');
     packs.push(pack);
     const uri = blobKey(projectId, pack.sha256);
     return { kind: 'object', uri, format: 'pack', bytes: pack.bytes, etag: `sha256:${pack.sha256}` };
   };
   const request = { path, classes: classes ?? null, split: split ?? null, writePack, ...(signal ? { signal } : {}) };
   const found = await scanner.scan(request);
+  const recordOf = recordsOfScan();
   let images = 0;
   let bytes = 0;
   for await (const image of found.images) {
-    await into.add(scannedLine(image));
+    const waiting = into.add(recordOf(image));
+    if (waiting) await waiting;
     images += 1;
     bytes += image.reference.bytes;
     if (images % PROGRESS_EVERY_IMAGES !== 0) continue;

@@ -1,8 +1,8 @@
 import { type ArtifactManifest } from '../../engine/ports.ts';
 import { type ObjectStore } from '../ports.ts';
 import { throwIfAborted } from '../../base/abort.ts';
-import { lineOf, parseLine } from './lines.ts';
-import { type LineSorter } from './sort.ts';
+import { compareRecords, groupOf, parseGroup, type SortRecord } from './records.ts';
+import { type RecordSorter } from './sort.ts';
 import { readChunks, readEntries } from './version.ts';
 
 /**
@@ -22,45 +22,47 @@ export async function sortPrevious(
   store: ObjectStore,
   projectId: string,
   previous: ArtifactManifest,
-  into: LineSorter,
+  into: RecordSorter,
 ): Promise<void> {
   const chunks = await readChunks(store, projectId, previous);
   for (const [number, chunk] of chunks.entries()) {
     for (const { sha256 } of await readEntries(store, projectId, previous, chunk)) {
-      await into.add(`${chunk.className}\0${sha256}\0${String(number).padStart(8, '0')}`);
+      await into.add({ group: chunk.className, sha256, rest: String(number).padStart(8, '0') });
     }
   }
 }
 
 /** The images again, by class and by the chunk they stay in; those that stay nowhere come last in their class. */
 export async function regroup(of: {
-  images: LineSorter;
-  before: LineSorter;
+  images: RecordSorter;
+  before: RecordSorter;
   /** Chunks of the version before that are taken over. */
   kept: ReadonlySet<string>;
-  into: LineSorter;
+  into: RecordSorter;
   signal?: AbortSignal | undefined;
-}): Promise<LineSorter> {
+}): Promise<RecordSorter> {
   await using old = keeping(of.before.sorted());
   for await (const batch of of.images.sorted()) {
     throwIfAborted(of.signal);
-    for (const line of batch) {
-      const image = parseLine(line);
-      const chunk = await old.find(image.className, image.sha256);
-      await of.into.add(chunk !== null && of.kept.has(chunk) ? lineOf({ ...image, keep: chunk }) : line);
+    for (const record of batch) {
+      const { sha256, rest } = record;
+      const { className } = parseGroup(record.group);
+      const chunk = await old.find(className, sha256);
+      const stays = chunk !== null && of.kept.has(chunk);
+      await of.into.add(stays ? { group: groupOf({ className, keep: chunk }), sha256, rest } : record);
     }
   }
   return of.into;
 }
 
 /** Walks along the sorted images of the version before. */
-export function keeping(sorted: AsyncIterable<string[]>): Keeping {
+export function keeping(sorted: AsyncIterable<SortRecord[]>): Keeping {
   const batches = sorted[Symbol.asyncIterator]();
-  let batch: string[] = [];
+  let batch: SortRecord[] = [];
   let next = 0;
   let ended = false;
 
-  const peek = async (): Promise<string | null> => {
+  const peek = async (): Promise<SortRecord | null> => {
     while (next === batch.length && !ended) {
       const following = await batches.next();
       ended = following.done === true;
@@ -72,15 +74,13 @@ export function keeping(sorted: AsyncIterable<string[]>): Keeping {
 
   return {
     async find(className, sha256) {
-      const key = `${className}\0${sha256}\0`;
       for (;;) {
-        const line = next < batch.length ? batch[next]! : await peek();
-        if (line === null || line > `${key}\uffff`) return null;
-        if (line >= key) {
-          next += 1;
-          return line.slice(key.length);
-        }
+        const record = next < batch.length ? batch[next]! : await peek();
+        if (record === null) return null;
+        const order = compareRecords(record, { group: className, sha256, rest: record.rest });
+        if (order > 0) return null;
         next += 1;
+        if (order === 0) return record.rest;
       }
     },
     async [Symbol.asyncDispose]() {

@@ -41,10 +41,9 @@ async function scanned(path: string, limits: Partial<ScanLimits> = {}) {
   const found = await createSourceScanner(limits).scan({
     path,
     classes: null,
-    async writePack(bytes): Promise<ImageSource> {
-      const uri = blobKey('p', sha256(bytes));
-      await store.put(uri, bytes, { ifAbsent: true });
-      return { kind: 'object', uri, format: 'pack', bytes: bytes.length, etag: `sha256:${sha256(bytes)}` };
+    async writePack(pieces): Promise<ImageSource> {
+      const { sha256: digest, bytes } = await store.put((own) => blobKey('p', own), pieces, { ifAbsent: true });
+      return { kind: 'object', uri: blobKey('p', digest), format: 'pack', bytes, etag: `sha256:${digest}` };
     },
   });
   const entries: DatasetEntry[] = [];

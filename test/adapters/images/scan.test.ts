@@ -24,8 +24,11 @@ interface Scanned {
 
 async function scan(path: string, limits: Partial<ScanLimits> = {}, classes: string[] | null = null): Promise<Scanned> {
   const packs: Uint8Array[] = [];
-  const writePack = async (bytes: Uint8Array): Promise<ImageSource> => {
-    packs.push(Uint8Array.from(bytes));
+  const writePack = async (pieces: AsyncIterable<Uint8Array>): Promise<ImageSource> => {
+    const parts: Uint8Array[] = [];
+    for await (const piece of pieces) parts.push(Uint8Array.from(piece));
+    const bytes = Buffer.concat(parts);
+    packs.push(bytes);
     return { kind: 'object', uri: `pack-${packs.length}`, format: 'pack', bytes: bytes.length, etag: '' };
   };
   const found = await createSourceScanner(limits).scan({ path, classes, writePack });

@@ -66,7 +66,7 @@ describe('importDataset', () => {
         await writeTar(join(root, 'c.tar'), samples),
       ];
       const versions = [];
-      for (const path of paths) versions.push(await run(store, root, path, { runLines: 11 }));
+      for (const path of paths) versions.push(await run(store, root, path, { runRecords: 11 }));
       const classes = ['Bee', 'ant', 'zebra', 'émeu d’été'].map((name) => ({
         name,
         images: Object.keys(files).filter((path) => path.startsWith(`${name}/`)).length,
@@ -268,7 +268,7 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 
 describe('the next version of a dataset', () => {
   const importing = (root: string, store: ObjectStore, images: Record<string, number[]>, previous?: ArtifactManifest) =>
-    run(store, root, '/data', { scanner: scannerOf(images), previous: previous ?? null, runLines: 5000 });
+    run(store, root, '/data', { scanner: scannerOf(images), previous: previous ?? null, runRecords: 5000 });
   const newImages = async (store: ObjectStore, before: ArtifactManifest, after: ArtifactManifest) => {
     const known = new Set((await readChunks(store, 'p', before)).map(({ digest }) => digest));
     const fresh = (await readChunks(store, 'p', after)).filter(({ digest }) => !known.has(digest));

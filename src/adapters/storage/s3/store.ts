@@ -6,8 +6,9 @@ import {
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { type ObjectHead, type ObjectStore } from '../../../pipeline/ports.ts';
-import { checkDigest } from '../digest.ts';
+import { type ByteRange, type GetOptions, type ObjectHead, type ObjectStore } from '../../../pipeline/ports.ts';
+import { checkDigest, stays } from '../digest.ts';
+import { described, keyOf } from '../names.ts';
 import { byUtf8, checkFolderPrefix, checkPrefix } from '../../../base/object-keys.ts';
 import { checkExpiry } from '../signed-url.ts';
 import { gather } from './body.ts';
@@ -82,18 +83,25 @@ export function createS3Store(
     }
   }
 
+  async function* stream(key: string, range?: ByteRange, options?: GetOptions): AsyncIterable<Uint8Array> {
+    yield* (await download(connection, key, range, options)).chunks;
+  }
+
   return {
-    async put(key, of, { ifAbsent = false, sha256: expected, mediaType } = {}) {
-      const name = nameOf(key);
+    async put(called, of, { ifAbsent = false, sha256: expected, mediaType } = {}) {
+      nameOf(described(called));
       await using body = await gather(of, partBytes);
-      checkDigest(key, expected, body.sha256);
       const { bytes, sha256 } = body;
-      if (ifAbsent && bytes >= LOOK_FIRST_BYTES && (await head(key))) return { written: false, bytes, sha256 };
+      const key = keyOf(called, sha256);
+      checkDigest(key, expected, sha256);
       const { encryption, checksums } = settings;
       const inParts = bytes >= multipartFromBytes;
-      const written = await guarded(`write ${key}`, () =>
-        upload(connection, { name, body, ifAbsent, mediaType, encryption, checksums, partBytes, inParts }),
-      );
+      const to = { name: nameOf(key), body, mediaType, encryption, checksums, partBytes, inParts };
+      const send = (absent: boolean) => guarded(`write ${key}`, () => upload(connection, { ...to, ifAbsent: absent }));
+      const found = ifAbsent && bytes >= LOOK_FIRST_BYTES && (await head(key)) !== null;
+      const written =
+        (!found && (await send(ifAbsent !== false))) ||
+        (!(await stays(ifAbsent, sha256, stream(key))) && (await send(false)));
       return { written, bytes, sha256 };
     },
 
@@ -109,9 +117,7 @@ export function createS3Store(
       return whole;
     },
 
-    async *stream(key, range, getOptions) {
-      yield* (await download(connection, key, range, getOptions)).chunks;
-    },
+    stream,
 
     head,
     list,

@@ -1,0 +1,60 @@
+import { invalid } from '../../base/errors.ts';
+import { type ScannedImage } from '../ports.ts';
+
+/** What is sorted: by group, then digest, then the rest, each by UTF-16 code unit. None has a tab or a line feed. */
+export interface SortRecord {
+  group: string;
+  /** Lower-case hex. */
+  sha256: string;
+  rest: string;
+}
+
+/** Below zero where `a` comes first. */
+export function compareRecords(a: SortRecord, b: SortRecord): number {
+  if (a.group !== b.group) return a.group < b.group ? -1 : 1;
+  if (a.sha256 !== b.sha256) return a.sha256 < b.sha256 ? -1 : 1;
+  return a.rest < b.rest ? -1 : a.rest > b.rest ? 1 : 0;
+}
+
+/** What the images of one group have in common. Their `rest` is the JSON of the reference. */
+export interface ImageGroup {
+  className: string;
+  /** Number of the chunk of the version before that they stay in; null if they have none. */
+  keep: string | null;
+}
+
+/** Above every digit: images that stay nowhere come last. */
+const NOWHERE = '~';
+
+/** With NUL between, which is below every character of a name, so that groups sort as the pairs do. */
+export const groupOf = ({ className, keep }: ImageGroup): string => `${className}\0${keep ?? NOWHERE}`;
+
+export function parseGroup(group: string): ImageGroup {
+  const end = group.indexOf('\0');
+  const keep = group.slice(end + 1);
+  return { className: group.slice(0, end), keep: keep === NOWHERE ? null : keep };
+}
+
+/** INVALID_INPUT for class names that cannot be shown. Made once per import: it remembers the names it has seen. */
+export function recordsOfScan(): (image: ScannedImage) => SortRecord {
+  const groups = new Map<string, string>();
+  return ({ className, sha256, reference }) => {
+    let group = groups.get(className);
+    if (group === undefined) {
+      checkName(className, reference.path);
+      groups.set(className, (group = groupOf({ className, keep: null })));
+    }
+    return { group, sha256, rest: JSON.stringify(reference) };
+  };
+}
+
+function checkName(className: string, path: string): void {
+  if (CLASS_NAME.test(className)) return;
+  throw invalid(
+    `expected a class name of 1 to 255 characters without control characters, got ${JSON.stringify(className)} ` +
+      `for ${path}: rename the class`,
+    { className },
+  );
+}
+
+const CLASS_NAME = /^[^\u0000-\u001f\u007f]{1,255}$/;
