@@ -54,8 +54,8 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
     splits: ['val'],
     chunks: 1,
     summary: [
-      '100 images of 1 class; duplicates: 1 within classes',
-      '10.0 kB of images from folder, split val; passed over 1 file (stray.heic)',
+      '100 images (10.0 kB) of 1 class; duplicates: 1 within classes',
+      'folder, split val; passed over 1 file (stray.heic)',
     ],
   });
   const datasets = await send('Datasets', { first: 1 });

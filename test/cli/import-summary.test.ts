@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { importSummary } from '../../src/cli/import-summary.ts';
 
-const summary = ['4 images of 2 classes, 2 in each; no duplicates', '1.0 kB of images from folder'];
+const summary = ['4 images (1.0 kB) of 2 classes, 2 in each; no duplicates', 'folder'];
 
 it('tells what was imported in a line each', () => {
   const told = importSummary({ id: 'dsv_1', classes: [{ name: 'cat' }, { name: 'dog' }], summary });

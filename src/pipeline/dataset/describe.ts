@@ -4,36 +4,37 @@ import { type DatasetVersionContent } from './version.ts';
 /** What the images themselves tell, wherever they lie. A type, so that it is a JsonObject. */
 export type ImagesFacts = {
   images: number;
+  /** Of the stored images. */
+  bytes: number;
   balance: ClassBalance;
   duplicates: DatasetVersionContent['duplicates'];
 };
 
-/** `50,000 images of 10 classes, 5,000 in each; no duplicates`. Class names in it may hold anything. */
-export function describeImages({ images, balance, duplicates }: ImagesFacts): string {
+/** `50,000 images (120.1 MB) of 10 classes, 5,000 in each; no duplicates`. Class names in it may hold anything. */
+export function describeImages({ images, bytes, balance, duplicates }: ImagesFacts): string {
   const { classes, smallest, largest, imbalanceRatio, effectiveClasses } = balance;
   const spread =
     smallest.images === largest.images
       ? `${count(smallest.images)} in each`
       : `from ${count(smallest.images)} (${smallest.name}) to ${count(largest.images)} (${largest.name}), ` +
         `${rounded(imbalanceRatio)} to 1, as even as ${rounded(effectiveClasses)} classes`;
-  return `${counted(images, 'image')} of ${counted(classes, 'class', 'classes')}${classes > 1 ? `, ${spread}` : ''}; ${repeated(duplicates)}`;
+  return `${counted(images, 'image')} (${size(bytes)}) of ${counted(classes, 'class', 'classes')}${classes > 1 ? `, ${spread}` : ''}; ${repeated(duplicates)}`;
 }
 
-/** `120.1 MB of images from tar.gz, split train (others: test); passed over 3 files (a.heic, ...)`. */
+/** `tar.gz, split train (others: test); passed over 3 files (a.heic, ...)`. The same images may come from elsewhere, too. */
 export function describeSource({
   format,
-  bytes,
   split,
   splits,
   ignored,
-}: Pick<DatasetVersionContent, 'format' | 'bytes' | 'split' | 'splits' | 'ignored'>): string {
+}: Pick<DatasetVersionContent, 'format' | 'split' | 'splits' | 'ignored'>): string {
   const others = splits.filter((name) => name !== split).join(', ');
   const own = split === null ? '' : `, split ${split}${others === '' ? '' : ` (others: ${others})`}`;
   const { examples } = ignored;
   const more = ignored.count > examples.length ? ', ...' : '';
   const passed =
     ignored.count === 0 ? '' : `; passed over ${counted(ignored.count, 'file')} (${examples.join(', ')}${more})`;
-  return `${size(bytes)} of images from ${format}${own}${passed}`;
+  return `${format}${own}${passed}`;
 }
 
 function repeated({ withinClass, acrossClasses }: ImagesFacts['duplicates']): string {

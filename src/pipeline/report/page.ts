@@ -6,8 +6,6 @@ import { type Made } from './made.ts';
 export interface ReportFigures {
   title: string;
   datasetVersion: Made['datasetVersion'];
-  /** Where its images were read from, in words. */
-  source: string;
   prior: Made['prior'];
   classes: ClassRow[];
   stages: StageRow[];
@@ -99,7 +97,6 @@ ${stages.map(stageRow).join('\n')}
 <dl>
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
 <dt>Its images</dt><dd>${escape(describeImages(figures.datasetVersion))}</dd>
-<dt>Read from</dt><dd>${escape(figures.source)}</dd>
 <dt>Prior</dt><dd>${escape(figures.prior.name)} ${escape(figures.prior.version)} (${escape(figures.prior.license)}), <code>${escape(figures.prior.id)}</code></dd>
 <dt>Exponent of the training weights</dt><dd>a = ${figures.weightExponent}</dd>
 </dl>

@@ -2,7 +2,6 @@ import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
 import { classBalance } from '../dataset/balance.ts';
-import { describeSource } from '../dataset/describe.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
@@ -44,7 +43,7 @@ export const report: Stage = {
     const page: JsonObject = {
       ...dataset,
       task: 'page',
-      figures: figures(context, made, version) as unknown as JsonObject,
+      figures: figures(context, made) as unknown as JsonObject,
     };
     const tasks = [dataset, page].map((options, index) =>
       taskOf(report, {
@@ -83,11 +82,11 @@ interface ReportOptions {
 
 async function provenance(
   { store, projectId, inputs, recipe }: PlanContext,
-  { digest, images, classes, duplicates }: DatasetVersionContent,
+  { digest, images, bytes, classes, duplicates }: DatasetVersionContent,
 ): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
-    datasetVersion: { digest, images, balance: classBalance(classes), duplicates },
+    datasetVersion: { digest, images, bytes, balance: classBalance(classes), duplicates },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
     imagesPerClass: recipe.imagesPerClass,
     recipe: {
@@ -112,14 +111,13 @@ function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
   }));
 }
 
-function figures({ published, recipe }: PlanContext, made: JsonObject, version: DatasetVersionContent): ReportFigures {
+function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
   const { datasetVersion, prior } = made as unknown as Made;
   const labels = published.get('label') ?? [];
   const codebooks = published.get('quantize') ?? [];
   return {
     title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
     datasetVersion,
-    source: describeSource(version),
     prior,
     classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),

@@ -2,30 +2,33 @@ import { describe, expect, it } from 'vitest';
 import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { describeImages, describeSource } from '../../../src/pipeline/dataset/describe.ts';
 
-const images = (counts: Record<string, number>, withinClass = 0, acrossClasses = 0) => {
+const images = (counts: Record<string, number>, withinClass = 0, acrossClasses = 0, bytes = 120_060_000) => {
   const classes = Object.entries(counts).map(([name, of]) => ({ name, images: of }));
   const total = classes.reduce((sum, one) => sum + one.images, 0);
-  return describeImages({ images: total, balance: classBalance(classes), duplicates: { withinClass, acrossClasses } });
+  return describeImages({
+    images: total,
+    bytes,
+    balance: classBalance(classes),
+    duplicates: { withinClass, acrossClasses },
+  });
 };
 
 describe('in words', () => {
   it('are the images, how even the classes are, and what occurs twice', () => {
-    expect(images({ a: 5000, b: 5000 })).toBe('10,000 images of 2 classes, 5,000 in each; no duplicates');
-    expect(images({ a: 1 })).toBe('1 image of 1 class; no duplicates');
+    expect(images({ a: 5000, b: 5000 })).toBe('10,000 images (120.1 MB) of 2 classes, 5,000 in each; no duplicates');
+    expect(images({ a: 1 }, 0, 0, 999)).toBe('1 image (999 bytes) of 1 class; no duplicates');
     expect(images({ cat: 40, dog: 5000, eel: 960 }, 1200, 3)).toBe(
-      '6,000 images of 3 classes, from 40 (cat) to 5,000 (dog), 125 to 1, as even as 1.6 classes; duplicates: 1,200 within classes, 3 across classes',
+      '6,000 images (120.1 MB) of 3 classes, from 40 (cat) to 5,000 (dog), 125 to 1, as even as 1.6 classes; duplicates: 1,200 within classes, 3 across classes',
     );
   });
 
   it('is the source', () => {
-    const of = { format: 'tar.gz', bytes: 120_060_000, split: null, splits: [], ignored: { count: 0, examples: [] } };
-    expect(describeSource(of)).toBe('120.1 MB of images from tar.gz');
-    expect(describeSource({ ...of, bytes: 999, split: 'train', splits: ['train'] })).toBe(
-      '999 bytes of images from tar.gz, split train',
-    );
+    const of = { format: 'tar.gz', split: null, splits: [], ignored: { count: 0, examples: [] } };
+    expect(describeSource(of)).toBe('tar.gz');
+    expect(describeSource({ ...of, split: 'train', splits: ['train'] })).toBe('tar.gz, split train');
     const ignored = { count: 7, examples: ['a.heic', 'b.psd'] };
     expect(describeSource({ ...of, split: 'test', splits: ['test', 'train'], ignored })).toBe(
-      '120.1 MB of images from tar.gz, split test (others: train); passed over 7 files (a.heic, b.psd, ...)',
+      'tar.gz, split test (others: train); passed over 7 files (a.heic, b.psd, ...)',
     );
   });
 });

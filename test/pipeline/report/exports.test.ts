@@ -171,6 +171,7 @@ it('the card names every shard and every folder that has another name', () => {
       datasetVersion: {
         digest: 'd',
         images: 10,
+        bytes: 999,
         balance: classBalance([
           { name: 'Cat', images: 5 },
           { name: 'cat', images: 5 },
@@ -188,5 +189,5 @@ it('the card names every shard and every folder that has another name', () => {
   });
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
-  expect(card).toContain('has 10 images of 2 classes, 5 in each; duplicates: 2 across classes.');
+  expect(card).toContain('has 10 images (999 bytes) of 2 classes, 5 in each; duplicates: 2 across classes.');
 });

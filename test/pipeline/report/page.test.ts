@@ -11,13 +11,13 @@ const figures = (name: string): ReportFigures => ({
   datasetVersion: {
     digest: 'd',
     images: 1000,
+    bytes: 2_500_000,
     balance: classBalance([
       { name, images: 600 },
       { name: 'dog', images: 400 },
     ]),
     duplicates: { withinClass: 3, acrossClasses: 0 },
   },
-  source: `1.0 MB of images from tar; passed over 1 file (${name})`,
   prior: { id: 'p', name, version: '1', license: name },
   classes: [
     {
@@ -52,7 +52,7 @@ describe('the page', () => {
     expect(page).toContain('<td>25.00%</td>');
     expect(page).toContain('none held out');
     expect(page).toContain(
-      '<dd>1,000 images of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
+      '<dd>1,000 images (2.5 MB) of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
     );
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
