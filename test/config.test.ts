@@ -6,6 +6,12 @@ describe('the configuration', () => {
     expect(readConfig({})).toMatchObject({ host: '127.0.0.1', port: 4000, databaseUrl: null, logLevel: null });
   });
 
+  it('lets retention pause from a minute on', () => {
+    expect(readConfig({}).retentionEveryMs).toBe(3_600_000);
+    expect(readConfig({ PUSHFORWARD_RETENTION_MINUTES: '5' }).retentionEveryMs).toBe(300_000);
+    expect(() => readConfig({ PUSHFORWARD_RETENTION_MINUTES: '0' })).toThrow('PUSHFORWARD_RETENTION_MINUTES');
+  });
+
   it('reads roots of imports without empty parts', () => {
     expect(readConfig({ PUSHFORWARD_IMPORT_ROOTS: '/data:/more:' }).importRoots).toEqual(['/data', '/more']);
     expect(readConfig({ PUSHFORWARD_IMPORT_ROOTS: '' }).importRoots).toBeNull();

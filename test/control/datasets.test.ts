@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
+import { sha256 } from '../../src/base/json.ts';
 import { createControl } from '../../src/control/control.ts';
-import { LOCAL, readyVersion, startWorld, type World } from './world.ts';
+import { LOCAL, manifestOf, readyVersion, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => (world = await startWorld()), 60_000);
@@ -151,6 +152,28 @@ describe('an import', () => {
     expect(slept).toEqual([2000, 2000]);
     expect((await version(late.id)).state).toBe('READY');
     await control.close();
+  });
+
+  it('is read anew where what it relied on was deleted under it', async () => {
+    const path = join(world.folder, 'swept');
+    await mkdir(path);
+    world.importer.contents.set(path, [{ name: 'cat', images: 77 }]);
+    const digest = sha256(JSON.stringify([{ name: 'cat', images: 77 }]));
+    const { id } = manifestOf('datasetVersion', { digest, path });
+    const key = world.objects.manifestKey('default', id);
+    const swept = { project_id: 'default', key, sweep: 's', condemned_at: new Date() };
+    await world.db.insertInto('swept_objects').values(swept).execute();
+    const read = world.importer.previous.length;
+    const { version: asked } = await world.control.importDataset(LOCAL, {
+      name: 'swept',
+      path,
+      idempotencyKey: 'swept',
+    });
+    await expect.poll(() => world.importer.previous.length, { timeout: 20_000 }).toBe(read + 2);
+    expect(await version(asked.id)).toMatchObject({ state: 'IMPORTING', error: null });
+    await world.db.deleteFrom('swept_objects').execute();
+    await world.control.importsIdle();
+    expect(await version(asked.id)).toMatchObject({ state: 'READY', images: 77, error: null });
   });
 
   it('one under way of the same source is joined', async () => {

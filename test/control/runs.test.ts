@@ -92,6 +92,22 @@ describe('a launch', () => {
     await expect(launch({ priorId: conditional.id, decoder: { mode: 'VAE' } })).resolves.toBeDefined();
   });
 
+  it('names the field of an input that retention deleted', async () => {
+    const gone = await readyVersion(world, 'gone', [{ name: 'A', images: 50 }]);
+    const set = (state: 'KEPT' | 'DELETED') =>
+      world.db.updateTable('artifacts').set({ state }).where('id', '=', gone.artifactId!).execute();
+    await set('DELETED');
+    await expect(launch({ datasetVersionId: gone.id, classes: ['A'] })).rejects.toMatchObject({
+      code: 'ARTIFACT_DELETED',
+      message: expect.stringMatching(/import or register it again$/),
+      details: { path: ['recipe', 'datasetVersionId'] },
+    });
+    // Importing it again brings it back, under the id that it had.
+    await set('DELETED');
+    expect((await readyVersion(world, 'gone', [{ name: 'A', images: 50 }])).id).toBe(gone.id);
+    await expect(launch({ datasetVersionId: gone.id, classes: ['A'] })).resolves.toBeDefined();
+  });
+
   it('waits for an import', async () => {
     let release = () => {};
     world.importer.gate.hold = new Promise((resolve) => (release = resolve));

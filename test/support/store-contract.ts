@@ -21,6 +21,17 @@ export function describeStoreContract<Store extends ObjectStore>(
       expect(await store.head('a/b.txt')).toMatchObject({ key: 'a/b.txt', bytes: 5 });
     });
 
+    it('says when an object was written, also in lists, and anew when it is replaced', async () => {
+      const store = await factory();
+      await store.put('k', bytes('one'));
+      const { modifiedAt } = (await store.head('k'))!;
+      // Stores have clocks of their own, some of whole seconds.
+      expect(Math.abs(modifiedAt.getTime() - Date.now())).toBeLessThan(3_600_000);
+      for await (const head of store.list('')) expect(head.modifiedAt).toEqual(modifiedAt);
+      await store.put('k', bytes('two'));
+      expect((await store.head('k'))!.modifiedAt.getTime()).toBeGreaterThanOrEqual(modifiedAt.getTime());
+    });
+
     it('holds empty objects', async () => {
       const store = await factory();
       expect(await store.put('empty', new Uint8Array())).toMatchObject({ written: true, bytes: 0 });

@@ -6,13 +6,15 @@ import { artifactKey, blobKey } from '../../pipeline/artifacts.ts';
 import { type ObjectStore } from '../../pipeline/ports.ts';
 import { deleteCondemned, TAKE_OVER_MS } from './deletion.ts';
 import { findOrphans, type Orphan, type OrphanReport } from './orphans.ts';
-import { type ProjectRetention, type RetentionStore, type Tally } from './rows.ts';
+import { type PassClaim, type ProjectRetention, type RetentionStore, type Tally } from './rows.ts';
 
 export interface PassOptions {
   retention: RetentionStore;
   store: ObjectStore;
   clock: Clock;
   log: Log;
+  /** How long to wait for another pass over the project to end; default: not at all. */
+  patienceMs?: number;
 }
 
 /** What a pass did; bytes are those of the store. */
@@ -56,7 +58,7 @@ const FORGET_MS = 24 * HOUR_MS;
  * - what a worker wrote and nobody has recorded has no row: it is protected by its age, and where it relies on an old blob
  *   that goes, the service finds its manifest wanting before it records it, and the task is tried again.
  *
- * @throws NOT_READY where another pass over the project is under way
+ * @throws NOT_READY where another pass over the project is under way, and does not end in time
  */
 export function retentionPass(of: PassOptions, projectId: string, signal: AbortSignal): Promise<PassReport> {
   return claimed(of, projectId, signal, async () => {
@@ -90,14 +92,22 @@ export function sweepOrphans(
 
 const NONE: Tally = { artifacts: 0, bytes: 0 };
 
+const ASK_AGAIN_MS = 200;
+
 async function claimed<T>(
-  { retention }: PassOptions,
+  { retention, clock, patienceMs = 0 }: PassOptions,
   projectId: string,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  throwIfAborted(signal);
-  const claim = await retention.claimPass(projectId);
+  const giveUpMs = clock.now().getTime() + patienceMs;
+  let claim: PassClaim | null = null;
+  for (;;) {
+    throwIfAborted(signal);
+    claim = await retention.claimPass(projectId);
+    if (claim || clock.now().getTime() >= giveUpMs) break;
+    await clock.sleep(ASK_AGAIN_MS, signal);
+  }
   if (!claim) {
     throw new PushforwardError(
       'NOT_READY',

@@ -22,7 +22,7 @@ export interface Retention {
   /** What would go now, whatever its grace period; nothing without a policy. */
   plan(principal: Principal): Promise<PlanTotals>;
   planItems(principal: Principal, page: PageRequest): Promise<Page<PlanItem>>;
-  /** One pass now. @throws NOT_READY where one is under way */
+  /** One pass now. @throws NOT_READY where another is under way and does not end within half a minute */
   apply(principal: Principal): Promise<PassReport>;
   /** Keeps an artifact and all that it was made from. @throws NOT_FOUND, ARTIFACT_DELETED, INVALID_INPUT */
   pin(principal: Principal, artifactId: string, note: string): Promise<PinView>;
@@ -32,7 +32,11 @@ export interface Retention {
   sweepOrphans(principal: Principal, olderThanHours: number): Promise<OrphanSweep>;
 }
 
-export function createRetention(of: PassOptions, signal: AbortSignal): Retention {
+/** A pass that someone asked for waits so long for another that is under way. */
+const PATIENCE_MS = 30_000;
+
+export function createRetention(options: PassOptions, signal: AbortSignal): Retention {
+  const of = { patienceMs: PATIENCE_MS, ...options };
   const rowsOf = ({ projectId }: Principal) => of.retention.project(projectId);
   return {
     policy: (principal) => rowsOf(principal).policy(),
@@ -82,13 +86,17 @@ export function createRetention(of: PassOptions, signal: AbortSignal): Retention
   };
 }
 
-/** A pass over every project that has something to do, every so often. One that fails is logged and tried at the next. */
+/**
+ * A pass over every project that has something to do, every so often; at the start over those where a deletion was
+ * interrupted. One that fails is logged and tried at the next.
+ */
 export function createRetentionRunner(of: PassOptions & { everyMs: number }, signal: AbortSignal) {
   const { retention, clock, log, everyMs } = of;
 
-  async function passes(): Promise<void> {
-    for (const { projectId } of await retention.projects()) {
+  async function passes(which: 'all' | 'interrupted'): Promise<void> {
+    for (const { projectId, interrupted } of await retention.projects()) {
       if (signal.aborted) return;
+      if (which === 'interrupted' && !interrupted) continue;
       try {
         const report = await retentionPass(of, projectId, signal);
         log.info('retention pass', { projectId, ...figures(report) });
@@ -102,10 +110,10 @@ export function createRetentionRunner(of: PassOptions & { everyMs: number }, sig
   }
 
   async function run(): Promise<void> {
-    while (!signal.aborted) {
+    for (let which: 'all' | 'interrupted' = 'interrupted'; !signal.aborted; which = 'all') {
       let pauseMs = everyMs;
       try {
-        await passes();
+        await passes(which);
         // A run that needs what is half deleted waits for it.
         const interrupted = (await retention.projects()).some((one) => one.interrupted);
         if (interrupted) pauseMs = Math.min(everyMs, TAKE_OVER_MS);

@@ -2,15 +2,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDirectoryStore } from '../../../src/adapters/storage/directory.ts';
 import { createS3Store } from '../../../src/adapters/storage/s3/store.ts';
+import { PushforwardError } from '../../../src/base/errors.ts';
 import { type ProjectRetention, type RetentionStore } from '../../../src/control/ports.ts';
+import { createPublications, putBlob } from '../../../src/pipeline/artifacts.ts';
 import { type ObjectStore } from '../../../src/pipeline/ports.ts';
-import { ended } from '../../support/engine.ts';
+import { ended, USAGE } from '../../support/engine.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { environmentOf, goMissing, type S3Server, startS3Server } from '../../support/s3-server.ts';
+import { manifestOf } from '../../support/tasks.ts';
 import { until } from '../../support/until.ts';
 import { PROJECT, retentionWorld, type RetentionWorld } from './world.ts';
 
@@ -212,6 +216,122 @@ describe('a run', () => {
     await world.run(1);
     const rows = await world.db.selectFrom('artifacts').select('state').distinct().execute();
     expect(rows).toEqual([{ state: 'KEPT' }]);
+  });
+});
+
+describe('beside others', () => {
+  const put = (world: RetentionWorld, key: string) => world.store.put(`projects/${PROJECT}/${key}`, new Uint8Array(3));
+
+  it('a pass waits for one that is under way, if it has the patience', async () => {
+    const world = await newWorld();
+    const claim = await world.retention.claimPass(PROJECT);
+    await expect(world.pass()).rejects.toMatchObject({ code: 'NOT_READY' });
+    const waiting = world.pass({ patienceMs: 20_000 });
+    await claim!.release();
+    expect(await waiting).toMatchObject({ deleted: { artifacts: 0 } });
+  });
+
+  it('blobs that nobody names stay while an import is under way, which may be about to name them', async () => {
+    const world = await newWorld();
+    const key = `blobs/${'a'.repeat(64)}`;
+    await put(world, key);
+    world.clock.hoursAhead = 25;
+    const importing = { state: 'IMPORTING' as const, ended_at: null };
+    const version = { id: 'v', project_id: PROJECT, dataset_id: `${PROJECT}_dataset`, number: 2, source: '{}' };
+    await world.db
+      .insertInto('dataset_versions')
+      .values({ ...version, ...importing })
+      .execute();
+    expect(await world.sweep()).toMatchObject({
+      importing: true,
+      storeWithoutRow: { count: 1 },
+      deleted: { count: 0 },
+    });
+    await world.db.updateTable('dataset_versions').set({ state: 'FAILED' }).where('id', '=', 'v').execute();
+    expect(await world.sweep()).toMatchObject({ importing: false, deleted: { count: 1, bytes: 3 } });
+    expect(await world.store.head(`projects/${PROJECT}/${key}`)).toBeNull();
+  });
+
+  it('what a task in flight makes again keeps the blobs that are left of it', async () => {
+    const world = await newWorld();
+    const old = await world.run(1);
+    await world.run(2);
+    await world.setPolicy({ keepRuns: 1, graceHours: 0 });
+    // Decided and begun: the manifests are gone, the blobs are orphans of an hour ago.
+    await world.rows.mark((await world.rows.policy())!, world.clock.now(), new AbortController().signal);
+    const { keys, sweep } = await world.rows.deleteDoomed(world.clock.now(), world.clock.now(), 100);
+    const manifests = keys.filter((key) => key.endsWith('.json'));
+    for (const key of manifests) await world.store.delete(key);
+    await world.rows.confirmGone(sweep, manifests);
+    await sql`delete from swept_objects where gone_at is null`.execute(world.db);
+    world.clock.hoursAhead = 25;
+
+    world.executor.hold = () => true;
+    await world.launch(1);
+    await until(() => world.executor.held.length === 2);
+    // The blobs of the two tasks that are being carried out stay, those of the others go.
+    expect(await world.sweep()).toMatchObject({ storeWithoutRow: { count: 5 }, deleted: { count: 3 } });
+    world.executor.hold = () => false;
+    for (const held of world.executor.held) await held.succeed();
+    await until(async () => (await world.states(old)).join() === 'KEPT');
+    const after = await world.keys();
+    expect(after.store).toEqual(after.rows);
+  });
+
+  it('an attempt that relied on a blob that went is found wanting and tried again', async () => {
+    const world = await newWorld();
+    world.executor.hold = (order) => order.task.stage === 'report';
+    const id = await world.launch(1);
+    const held = await until(() => world.executor.held[0]);
+    // It finds its bytes there, left by someone long ago, so it writes none; a sweep comes before it has published.
+    const blob = await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
+    world.clock.hoursAhead = 25;
+    expect(await world.sweep()).toMatchObject({ deleted: { count: 1 } });
+    const manifest = { ...manifestOf(held.order.task), blobs: { own: blob } };
+    await createPublications(world.store).publish(PROJECT, manifest);
+    world.executor.hold = () => false;
+    held.settle({ kind: 'succeeded', result: { manifest, metrics: {}, usage: USAGE } });
+    const failed = () => world.db.selectFrom('attempts').select('failure').where('state', '=', 'FAILED').execute();
+    expect(await until(async () => (await failed())[0]?.failure)).toMatchObject({
+      error: { code: 'CORRUPT_ARTIFACT' },
+    });
+    await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
+    expect(await ended(world.db, id)).toBe('SUCCEEDED');
+    const { store, rows } = await world.keys();
+    expect(rows.filter((key) => !store.includes(key))).toEqual([]);
+  });
+
+  it('a store that does not delete ends the pass; the next one goes on', async () => {
+    const world = await newWorld();
+    await world.run(1);
+    await world.run(2);
+    await world.setPolicy({ keepRuns: 1, graceHours: 0 });
+    const away = async () => {
+      throw new PushforwardError('STORE_UNAVAILABLE', 'away');
+    };
+    await expect(world.pass({ store: { ...world.store, delete: away } })).rejects.toMatchObject({ message: 'away' });
+    expect(await world.retention.projects()).toEqual([{ projectId: PROJECT, interrupted: true }]);
+    await world.hourPasses();
+    await world.pass();
+    expect(await world.retention.projects()).toEqual([{ projectId: PROJECT, interrupted: false }]);
+    const after = await world.keys();
+    expect(after.store).toEqual(after.rows);
+  });
+
+  it('whoever began to delete and hung sends nothing to the store once another may have taken over', async () => {
+    const world = await newWorld();
+    for (const seed of [1, 2, 3]) await world.run(seed);
+    await world.setPolicy({ keepRuns: 1, graceHours: 0 });
+    const deleted: string[] = [];
+    const hangs = async (key: string) => {
+      deleted.push(key);
+      world.clock.hoursAhead += 1;
+    };
+    await expect(world.pass({ store: { ...world.store, delete: hangs } })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    });
+    // One batch was under way when it hung; no other followed.
+    expect(deleted).toHaveLength(16);
   });
 });
 

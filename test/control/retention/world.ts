@@ -4,8 +4,7 @@ import { insertArtifacts } from '../../../src/adapters/database/artifact-writes.
 import { createRetentionStore } from '../../../src/adapters/database/retention.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { type RetentionStore } from '../../../src/control/ports.ts';
-import { type PassReport, retentionPass, sweepOrphans } from '../../../src/control/retention/pass.ts';
+import { type PassOptions, type PassReport, retentionPass, sweepOrphans } from '../../../src/control/retention/pass.ts';
 import { parsePolicy, type RetentionPolicyInput } from '../../../src/control/retention/policy.ts';
 import { type ArtifactManifest, type Publications } from '../../../src/engine/ports.ts';
 import {
@@ -54,7 +53,7 @@ export async function retentionWorld(test: TestDatabase, store: ObjectStore) {
     return manifest;
   }
 
-  const pass = (over: { retention?: RetentionStore; store?: ObjectStore } = {}): Promise<PassReport> =>
+  const pass = (over: Partial<PassOptions> = {}): Promise<PassReport> =>
     retentionPass({ retention, store, clock, log: silentLog, ...over }, PROJECT, signal);
 
   return {
