@@ -6,6 +6,8 @@ import { compareRecords, type SortRecord } from './records.ts';
  */
 export interface Arena {
   readonly count: number;
+  /** Whether it must be cleared before the next `add`: of records, or of bytes where their paths are long. */
+  readonly full: boolean;
   add(record: SortRecord): void;
   /** In order, in batches. Views: they end with the next `add` after `clear`. */
   sorted(): Generator<StoredRecord[]>;
@@ -71,6 +73,7 @@ export class StoredRecord implements SortRecord {
 export const DIGEST_BYTES = 64;
 export const BATCH_RECORDS = 2048;
 const FIRST_BYTES = 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** Of a number of 53 bits: 36 for the beginning of a digest, 17 for a place. */
 const PLACES = 2 ** 17;
 const DIGITS = 9;
@@ -128,6 +131,9 @@ export function createArena(groups: GroupNumbers, maxRecords: number): Arena {
   return {
     get count() {
       return count;
+    },
+    get full() {
+      return count === maxRecords || startOf(count) >= MAX_BYTES;
     },
     add({ group, sha256, rest }) {
       const at = startOf(count);

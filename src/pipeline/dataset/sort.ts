@@ -16,7 +16,7 @@ export interface RecordSorter {
 export interface SorterOptions {
   /** A folder of the sorter's own; whoever made it removes it. */
   folder: string;
-  /** Records held in memory, at most 2^17: 65,536 with a rest of 100 characters take 12 MB. */
+  /** Records held in memory, at most 2^17 and 32 MiB: 65,536 with a rest of 100 characters take 12 MB. */
   runRecords?: number;
   /** Runs open at once; more are merged to one before. */
   fanIn?: number;
@@ -47,7 +47,7 @@ export function createRecordSorter({ folder, runRecords = 65_536, fanIn = 64 }: 
   return {
     add(record) {
       arena.add(record);
-      return arena.count < runRecords ? null : spill();
+      return arena.full ? spill() : null;
     },
     async *sorted() {
       if (runs.length > 0 && arena.count > 0) await spill();
