@@ -114,12 +114,14 @@ export function startForest(moves: Moves, prices: Float64Array, excess: Float64A
 
   function bestOffer(b: number): number {
     let best = Infinity;
+    let by = -1;
     for (let a = 0, p = b * k; a < k; a++, p++) {
       const offer = known[a]! + into[p]!;
       if (offer >= best) continue;
       best = offer;
-      offeredBy = a;
+      by = a;
     }
+    offeredBy = by;
     return best;
   }
 

@@ -36,7 +36,7 @@ export interface Pieces {
 export function movesFrom(cost: Float64Array, n: number, k: number, sinks: Int32Array, supplies: Float64Array): Moves {
   const pieces: Pieces = {
     count: n,
-    sample: Int32Array.from({ length: n }, (_, i) => i),
+    sample: indices(n),
     sink: sinks.slice(),
     units: supplies.slice(),
   };
@@ -181,4 +181,10 @@ function membersOf(sinks: Int32Array, supplies: Float64Array, k: number) {
 function grown<T extends Int32Array | Float64Array>(values: T, larger: T): T {
   larger.set(values);
   return larger;
+}
+
+function indices(n: number): Int32Array {
+  const all = new Int32Array(n);
+  for (let i = 0; i < n; i++) all[i] = i;
+  return all;
 }

@@ -79,25 +79,38 @@ export function cheapestSinks(cost: Float64Array, n: number, k: number, prices: 
 
 /** The sinks in want, those with few moves on their path first: they break fewer others. */
 function nearestFirst({ parents }: Forest, excess: Float64Array): number[] {
-  const wanting: { sink: number; depth: number }[] = [];
-  for (let c = 0; c < excess.length; c++) {
+  const k = excess.length;
+  const keys: number[] = [];
+  for (let c = 0; c < k; c++) {
     if (!(excess[c]! < 0)) continue;
     let depth = 0;
     for (let a = parents[c]!; a >= 0; a = parents[a]!) depth++;
-    wanting.push({ sink: c, depth });
+    keys.push(depth * k + c);
   }
-  return wanting.sort((x, y) => x.depth - y.depth || x.sink - y.sink).map(({ sink }) => sink);
+  return keys.sort((x, y) => x - y).map((key) => key % k);
 }
 
-/** Moves as much mass as fits along the path to `target`. */
-function augment(moves: Moves, { parents }: Forest, excess: Float64Array, target: number): void {
-  const { pieces, cheapest, move } = moves;
-  let amount = -excess[target]!;
+/**
+ * Moves as much mass as fits along the path to `target`.
+ *
+ * A sample that the path moves twice, from a to b and later from c to d, is as well moved from a to d. Without that, a part of one
+ * unit could pass on the rest of its sample unit by unit.
+ */
+function augment({ pieces, cheapest, move }: Moves, { parents }: Forest, excess: Float64Array, target: number): void {
+  const path: { piece: number; to: number }[] = [];
   let root = target;
-  for (let a = parents[root]!; a >= 0; root = a, a = parents[root]!)
-    amount = Math.min(amount, pieces.units[cheapest(a, root)]!);
+  let amount = -excess[target]!;
+  for (let a = parents[root]!; a >= 0; root = a, a = parents[root]!) {
+    const piece = cheapest(a, root);
+    const sample = pieces.sample[piece]!;
+    const later = path.findIndex((step) => pieces.sample[step.piece] === sample);
+    const to = later >= 0 ? path[later]!.to : root;
+    if (later >= 0) path.length = later;
+    path.push({ piece, to });
+  }
+  for (const { piece } of path) amount = Math.min(amount, pieces.units[piece]!);
   amount = Math.min(amount, excess[root]!);
   excess[root]! -= amount;
   excess[target]! += amount;
-  for (let b = target; b !== root; b = parents[b]!) move(cheapest(parents[b]!, b), b, amount);
+  for (const { piece, to } of path) move(piece, to, amount);
 }

@@ -52,7 +52,7 @@ export async function wasserstein2(
     return { w2: Math.sqrt(value), squared: value, gap };
   }
   const proposed = await proposedCosts(points, centroids, norms, centroidNorms, product, signal);
-  for (let prices: Float64Array | undefined; ; ) {
+  for (let prices: Float64Array | undefined; ;) {
     const transport = exactTransport(proposed.cost, shape, weights, { prices, signal });
     const { value, dual, measured } = proposed.decide(transport);
     if (value - dual > RELATIVE_GAP * value && measured > 0) {
