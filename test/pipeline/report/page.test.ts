@@ -21,6 +21,9 @@ const figures = (name: string): ReportFigures => ({
       heldoutN: 0,
       heldoutW2: null,
       restartSpread: 0.01,
+      intrinsicDimension: 12.34,
+      intrinsicDimensionLow: 11.5,
+      intrinsicDimensionHigh: 13.21,
       teacherAgreement: null,
     },
   ],
@@ -41,6 +44,7 @@ describe('the page', () => {
     const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
     expect(page).toContain('<td>25.00%</td>');
     expect(page).toContain('none held out');
+    expect(page).toContain('<td>12.3 (11.5 to 13.2)</td>');
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
   });
