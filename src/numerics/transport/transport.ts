@@ -37,6 +37,14 @@ export interface TransportOptions {
  * Samples of equal mass move whole where demands are whole samples. Other masses are rounded to 2^-50 of the total, and few samples
  * are split. The same input gives the same bytes.
  *
+ * Milliseconds of processor time on one thread of a busy 2-core machine, codebooks of correlated latents, K = 10 / 50 / 100, with
+ * POT's network simplex in brackets: n = 5000 with uniform demands 1.4 / 4.0 / 7.2 (15 / 48 / 90), with Dirichlet ones
+ * 1.8 / 6.7 / 14 (26 / 71 / 129); n = 1300 with uniform demands 0.4 / 1.3 / 2.6 (2.1 / 8.2 / 15), with Dirichlet ones
+ * 0.6 / 2.5 / 6.8 (2.6 / 8.8 / 16). Four passes over the costs are 0.9 ms at n = 1300 and 4 ms at n = 5000, K = 100; the rest is
+ * paths. Rejected: a heap of pieces for each arc (320 and 780 ms at n = 5000, K = 100); all paths anew after each one (three times
+ * as long); Newton steps on the dual from the pieces near boundaries (they stall where modes are far apart); bounds on the offers
+ * of others, which spared a third of the looks and cost more than that.
+ *
  * @param cost (n, k), row-major
  * @param demands (k,), >= 0, sum to 1
  * @throws INVALID_INPUT if a shape does not fit, a cost is not finite or masses are no distribution; CANCELLED
