@@ -9,6 +9,7 @@ const MAY_IMPORT = {
   'src/numerics/math': ['^src/base/'],
   'src/numerics/quantize': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/transport': ['^src/base/', '^src/numerics/math/'],
+  'src/numerics/diagnostics': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/diffusion': ['^src/base/', '^src/numerics/math/'],
   'src/engine': ['^src/base/'],
   'src/pipeline': ['^src/base/', '^src/numerics/', '^src/engine/ports\\.ts$'],

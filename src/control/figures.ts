@@ -20,6 +20,10 @@ export interface ClassFigures {
   heldoutW2: number | null;
   restartSpread: number | null;
   iterations: number | null;
+  /** Of the training latents, by two nearest neighbours, with its 95% interval. */
+  intrinsicDimension: number | null;
+  intrinsicDimensionLow: number | null;
+  intrinsicDimensionHigh: number | null;
 }
 
 export type OverallFigures = Omit<ClassFigures, 'className'> & { classes: number };
@@ -37,6 +41,9 @@ const NAMES = [
   'heldoutW2',
   'restartSpread',
   'iterations',
+  'intrinsicDimension',
+  'intrinsicDimensionLow',
+  'intrinsicDimensionHigh',
 ] as const;
 
 export const FIGURES_STAGE = 'quantize';

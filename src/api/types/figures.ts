@@ -42,6 +42,26 @@ abstract class Figures {
 
   @Field(() => Float, { nullable: true, description: 'Iterations of the restart that was kept.' })
   iterations!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Intrinsic dimension of the training latents, in dimensions: TwoNN (Facco et al. 2017) over at most 2,000 of them. ' +
+      'W2 falls with the number of points K about as K to the power of -1 over it.',
+  })
+  intrinsicDimension!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Lower end of the 95% interval of the intrinsic dimension, in dimensions.',
+  })
+  intrinsicDimensionLow!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Upper end of the 95% interval of the intrinsic dimension, in dimensions.',
+  })
+  intrinsicDimensionHigh!: number | null;
 }
 
 @ObjectType({ description: 'What the quantizer found for one class.' })

@@ -37,6 +37,23 @@ export function squaredDistance(a: Float32Array, i: number, b: Coordinates, k: n
   return s0 + s1 + (s2 + s3);
 }
 
+/** (n,): squared norms in float64, which cannot overflow: those of points that are not finite are not finite either. */
+export function squaredNorms({ values, n, d }: Points): Float64Array {
+  const norms = new Float64Array(n);
+  for (let i = 0, p = 0; i < n; i++) {
+    let even = 0;
+    let odd = 0;
+    const end = p + d;
+    for (; p + 1 < end; p += 2) {
+      even += values[p]! * values[p]!;
+      odd += values[p + 1]! * values[p + 1]!;
+    }
+    if (p < end) even += values[p]! * values[p++]!;
+    norms[i] = even + odd;
+  }
+  return norms;
+}
+
 /** Points moved to the origin and scaled by a power of two to at most 1, so that a float32 product neither cancels nor overflows. */
 export interface Normalized {
   readonly values: Float32Array;

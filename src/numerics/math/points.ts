@@ -14,7 +14,12 @@ export interface Points {
  * @throws INVALID_INPUT naming the first offending index
  */
 export function assertPoints(points: Points, what: string): void {
-  const { values, n, d } = points;
+  assertShape(points, what);
+  assertFinite(points.values, what, points.d);
+}
+
+/** @throws INVALID_INPUT if values are not of n >= 1 points of d >= 1 dimensions; their being finite is left to the caller */
+export function assertShape({ values, n, d }: Points, what: string): void {
   if (!Number.isInteger(n) || n < 1 || !Number.isInteger(d) || d < 1)
     throw invalid(`expected ${what} of shape (n >= 1, d >= 1), got (${n}, ${d}): give at least one point`, { n, d });
   if (values.length !== n * d)
@@ -22,7 +27,6 @@ export function assertPoints(points: Points, what: string): void {
       `expected ${what} of shape (${n}, ${d}), ${n * d} values, got ${values.length}: pass the shape that they were written with`,
       { n, d, length: values.length },
     );
-  assertFinite(values, what, d);
 }
 
 /** @throws INVALID_INPUT if the two do not live in the same space */

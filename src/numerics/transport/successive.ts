@@ -1,130 +1,116 @@
 import { throwIfAborted } from '../../base/abort.ts';
-import { heapOf, type Heap } from './heap.ts';
+import { startForest, type Forest } from './forest.ts';
+import { movesFrom, type Moves, type Pieces } from './moves.ts';
 
+/**
+ * A minimum-cost flow from n samples to k sinks, where only the sinks are nodes.
+ *
+ * Every sample starts at the sink that is least in cost - price, which is optimal for the loads that this gives. Moving a piece from
+ * sink a to sink b is an arc, as dear as the cheapest such piece. While a sink has too much, mass moves along a shortest path of
+ * arcs to one in want, and prices grow by the distances, so that the flow stays optimal for its loads.
+ *
+ * Ahuja, Magnanti and Orlin, "Network flows", 1993, section 9.7 (successive shortest paths); the paths of all sinks are kept in a
+ * forest, and after mass has moved along as many as are disjoint only the broken ones are found anew. An arc costs a look at the
+ * n / k pieces of a sink when its cheapest piece has left, a path k for each sink below the break.
+ */
 export interface Flow {
-  /** (n, k), units of mass from each sample to each sink */
-  readonly units: Float64Array;
-  /** (k,): the sinks' dual values; every unit lies at a sink that is least in cost - price for its sample */
+  readonly pieces: Pieces;
+  /** (k,): rises as mass is moved */
   readonly prices: Float64Array;
-  readonly augmentations: number;
+  /** (k,): units at each sink */
+  readonly loads: Float64Array;
+  /** Moves mass until every sink has what it demands; integers that sum to the supplies. Returns the number of paths. @throws CANCELLED */
+  meet(demands: Float64Array, signal?: AbortSignal): number;
 }
 
 /**
- * Minimum-cost flow from n samples to k sinks by successive shortest paths, where only the sinks are nodes.
- *
- * Every sample starts at its cheapest sink, which is optimal for the loads that this gives. Moving mass of some sample from sink a
- * to sink b is an arc, as dear as the cheapest such sample. While a sink is overfull, mass moves along a shortest path of arcs
- * from the overfull sinks to one in want; prices grow by the distances, so that the flow stays optimal for its loads.
- * An augmentation costs k^2 and, for each arc of its path, k pushes to heaps.
- *
- * Ahuja, Magnanti and Orlin, "Network flows", 1993, section 9.7.
- *
  * @param cost (n, k), finite
- * @param supply units of every sample, an integer
- * @param demands (k,), integers >= 0 that sum to n * supply <= 2^53, so that all arithmetic on mass is exact
+ * @param supplies (n,): integers >= 0 that sum to at most 2^53, so that all arithmetic on mass is exact
+ * @param prices (k,): where to begin; the nearer the dual of the demands, the fewer paths
  */
-export function successiveShortestPaths(
+export function startFlow(
   cost: Float64Array,
   n: number,
   k: number,
-  supply: number,
-  demands: Float64Array,
-  signal?: AbortSignal,
+  supplies: Float64Array,
+  prices: Float64Array,
 ): Flow {
-  const units = new Float64Array(n * k);
-  const prices = new Float64Array(k);
-  const excess = demands.map((demand) => -demand);
-  const heaps = new Array<Heap | undefined>(k * k);
-  for (let i = 0; i < n; i++) {
-    const sink = cheapest(cost, i, k);
-    units[i * k + sink] = supply;
-    excess[sink]! += supply;
-  }
+  const cheapest = cheapestSinks(cost, n, k, prices);
+  const moves = movesFrom(cost, n, k, cheapest, supplies);
+  const current = prices.slice();
+  const loads = new Float64Array(k);
+  for (let i = 0; i < n; i++) loads[cheapest[i]!]! += supplies[i]!;
+  return { pieces: moves.pieces, prices: current, loads, meet };
 
-  const distances = new Float64Array(k);
-  const settled = new Uint8Array(k);
-  const previous = new Int32Array(k);
-  const movedSample = new Int32Array(k);
-  let augmentations = 0;
-  while (excess.some((units) => units > 0)) {
-    if (augmentations % CHECK_EVERY === 0) throwIfAborted(signal);
-    augment(shortestPath());
-    augmentations++;
-  }
-  return { units, prices, augmentations };
-
-  /** Dijkstra's algorithm from all overfull sinks to the nearest one in want, which it returns; raises the prices. */
-  function shortestPath(): number {
-    settled.fill(0);
-    for (let c = 0; c < k; c++) distances[c] = excess[c]! > 0 ? 0 : Infinity;
-    for (;;) {
-      const a = nearestUnsettled();
-      if (excess[a]! < 0) {
-        for (let c = 0; c < k; c++) prices[c]! += Math.min(distances[c]!, distances[a]!);
-        return a;
-      }
-      settled[a] = 1;
-      for (let b = 0; b < k; b++) {
-        if (settled[b]) continue;
-        const i = cheapestMove(a, b);
-        if (i === undefined) continue;
-        const reduced = cost[i * k + b]! - prices[b]! - (cost[i * k + a]! - prices[a]!);
-        const distance = distances[a]! + Math.max(0, reduced);
-        if (distance >= distances[b]!) continue;
-        distances[b] = distance;
-        previous[b] = a;
-        movedSample[b] = i;
+  function meet(demands: Float64Array, signal?: AbortSignal): number {
+    const excess = loads.map((load, c) => load - demands[c]!);
+    const forest = startForest(moves, current, excess);
+    let paths = 0;
+    while (excess.some((units) => units > 0)) {
+      throwIfAborted(signal);
+      forest.repair();
+      for (const target of nearestFirst(forest, excess)) {
+        if (!forest.isIntact(target)) continue;
+        augment(moves, forest, excess, target);
+        paths++;
       }
     }
-  }
-
-  function nearestUnsettled(): number {
-    let nearest = -1;
-    for (let c = 0; c < k; c++) if (!settled[c] && (nearest < 0 || distances[c]! < distances[nearest]!)) nearest = c;
-    return nearest;
-  }
-
-  /** The sample with mass at a that is cheapest to move to b. Entries whose mass has left a are dropped when they surface. */
-  function cheapestMove(a: number, b: number): number | undefined {
-    const heap = (heaps[a * k + b] ??= movesBetween(a, b));
-    for (;;) {
-      const i = heap.peek();
-      if (i === undefined || units[i * k + a]! > 0) return i;
-      heap.pop();
-    }
-  }
-
-  function movesBetween(a: number, b: number): Heap {
-    const samples: number[] = [];
-    for (let i = 0; i < n; i++) if (units[i * k + a]! > 0) samples.push(i);
-    return heapOf(samples, (i) => cost[i * k + b]! - cost[i * k + a]!);
-  }
-
-  /** Moves as much mass as fits along the path that ends at `target`. */
-  function augment(target: number): void {
-    let amount = -excess[target]!;
-    let source = target;
-    while (!(excess[source]! > 0)) {
-      const i = movedSample[source]!;
-      source = previous[source]!;
-      amount = Math.min(amount, units[i * k + source]!);
-    }
-    amount = Math.min(amount, excess[source]!);
-    excess[source]! -= amount;
-    excess[target]! += amount;
-    for (let b = target; b !== source; b = previous[b]!) {
-      const i = movedSample[b]!;
-      units[i * k + previous[b]!]! -= amount;
-      if (units[i * k + b] === 0) for (let c = 0; c < k; c++) heaps[b * k + c]?.push(i);
-      units[i * k + b]! += amount;
-    }
+    loads.set(demands);
+    return paths;
   }
 }
 
-function cheapest(cost: Float64Array, i: number, k: number): number {
-  let least = 0;
-  for (let c = 1; c < k; c++) if (cost[i * k + c]! < cost[i * k + least]!) least = c;
-  return least;
+/** (n,): for each sample the sink that is least in cost - price. */
+export function cheapestSinks(cost: Float64Array, n: number, k: number, prices: Float64Array): Int32Array {
+  const sinks = new Int32Array(n);
+  for (let i = 0, row = 0; i < n; i++, row += k) {
+    let least = cost[row]! - prices[0]!;
+    let sink = 0;
+    for (let c = 1; c < k; c++) {
+      const reduced = cost[row + c]! - prices[c]!;
+      if (reduced >= least) continue;
+      least = reduced;
+      sink = c;
+    }
+    sinks[i] = sink;
+  }
+  return sinks;
 }
 
-const CHECK_EVERY = 256;
+/** The sinks in want, those with few moves on their path first: they break fewer others. */
+function nearestFirst({ parents }: Forest, excess: Float64Array): number[] {
+  const k = excess.length;
+  const keys: number[] = [];
+  for (let c = 0; c < k; c++) {
+    if (!(excess[c]! < 0)) continue;
+    let depth = 0;
+    for (let a = parents[c]!; a >= 0; a = parents[a]!) depth++;
+    keys.push(depth * k + c);
+  }
+  return keys.sort((x, y) => x - y).map((key) => key % k);
+}
+
+/**
+ * Moves as much mass as fits along the path to `target`.
+ *
+ * A sample that the path moves twice, from a to b and later from c to d, is as well moved from a to d. Without that, a part of one
+ * unit could pass on the rest of its sample unit by unit.
+ */
+function augment({ pieces, cheapest, move }: Moves, { parents }: Forest, excess: Float64Array, target: number): void {
+  const path: { piece: number; to: number }[] = [];
+  let root = target;
+  let amount = -excess[target]!;
+  for (let a = parents[root]!; a >= 0; root = a, a = parents[root]!) {
+    const piece = cheapest(a, root);
+    const sample = pieces.sample[piece]!;
+    const later = path.findIndex((step) => pieces.sample[step.piece] === sample);
+    const to = later >= 0 ? path[later]!.to : root;
+    if (later >= 0) path.length = later;
+    path.push({ piece, to });
+  }
+  for (const { piece } of path) amount = Math.min(amount, pieces.units[piece]!);
+  amount = Math.min(amount, excess[root]!);
+  excess[root]! -= amount;
+  excess[target]! += amount;
+  for (const { piece, to } of path) move(piece, to, amount);
+}

@@ -26,6 +26,9 @@ export interface ClassRow {
   heldoutN: number;
   heldoutW2: number | null;
   restartSpread: number;
+  intrinsicDimension: number | null;
+  intrinsicDimensionLow: number | null;
+  intrinsicDimensionHigh: number | null;
   teacherAgreement: number | null;
 }
 
@@ -72,10 +75,11 @@ ${tile('Compute cost', dollars(cost))}
 <section>
 <h2>Wasserstein-2 distance per class</h2>
 <p class="muted">Between the latents and the codebook: with its weights, and with the same points weighted uniformly (exact transport).
-Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.</p>
+Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.
+Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
 <table>
 <thead><tr><th scope="col">Class</th><th scope="col">Images</th><th scope="col">K</th><th scope="col">W2 weighted</th><th scope="col">W2 uniform</th>
-<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
+<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
 <tbody>
 ${classes.map((row) => classRow(row, Math.max(...classes.map((other) => other.w2Uniform)), labelled)).join('\n')}
 </tbody>
@@ -119,8 +123,16 @@ function classRow(row: ClassRow, widest: number, labelled: boolean): string {
     `<td class="bar grey"><span style="--share:${share(row.w2Uniform)}%">${row.w2Uniform.toFixed(4)}</span></td>` +
     `<td>${percent(row.reduction)}</td><td>${row.ess.toFixed(1)}</td>` +
     `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${percent(row.restartSpread)}</td>` +
+    `<td>${dimension(row)}</td>` +
     `${labelled ? `<td>${row.teacherAgreement === null ? '' : percent(row.teacherAgreement)}</td>` : ''}</tr>`
   );
+}
+
+function dimension(row: ClassRow): string {
+  const { intrinsicDimension: value, intrinsicDimensionLow: low, intrinsicDimensionHigh: high } = row;
+  return value === null || low === null || high === null
+    ? 'not found'
+    : `${value.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
 }
 
 function stageRow(row: StageRow): string {

@@ -1,6 +1,7 @@
 import { PushforwardError } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { type Published, type TaskSpec } from '../../engine/ports.ts';
+import { intrinsicDimension } from '../../numerics/diagnostics/dimension.ts';
 import { type Points } from '../../numerics/math/points.ts';
 import { randomStream } from '../../numerics/math/random.ts';
 import { nearestCentroids } from '../../numerics/quantize/distortion.ts';
@@ -59,7 +60,10 @@ export const quantize: Stage = {
         onProgress: ({ restart, restarts }) => context.onProgress(Math.floor((task.items * restart) / restarts)),
       },
     );
-    const metrics = await figures(fit, training, heldOut, context);
+    const metrics = {
+      ...(await figures(fit, training, heldOut, context)),
+      ...(await dimension(training, options, context)),
+    };
     return codebookArtifact(options, latents, fit, isHeldOut, metrics);
   },
 };
@@ -82,7 +86,10 @@ async function figures(
 ): Promise<Record<string, number>> {
   const k = fit.centroids.n;
   const w2Weighted = Math.sqrt(fit.distortion);
-  const uniform = await wasserstein2(training, fit.centroids, new Float64Array(k).fill(1 / k), { signal });
+  const uniform = await wasserstein2(training, fit.centroids, new Float64Array(k).fill(1 / k), {
+    product: runtime.product,
+    signal,
+  });
   const distortions = fit.restarts.map((restart) => restart.distortion);
   const metrics: Record<string, number> = {
     n: training.n + heldOut.n,
@@ -101,9 +108,27 @@ async function figures(
   if (heldOut.n > 0) {
     const nearest = await nearestCentroids(heldOut, fit.centroids, { product: runtime.product, signal });
     metrics['heldoutDistortion'] = nearest.distortion;
-    metrics['heldoutW2'] = (await wasserstein2(heldOut, fit.centroids, fit.weights, { signal })).w2;
+    metrics['heldoutW2'] = (
+      await wasserstein2(heldOut, fit.centroids, fit.weights, { product: runtime.product, signal })
+    ).w2;
   }
   return metrics;
+}
+
+/** Of at most 2,000 training latents, which are chosen by the seed. */
+async function dimension(
+  training: Points,
+  { seed, label }: QuantizeOptions,
+  { runtime, signal }: WorkContext,
+): Promise<Record<string, number>> {
+  const random = randomStream({ seed, classIndex: label, purpose: 'intrinsic dimension' });
+  const found = await intrinsicDimension(training, { product: runtime.product, random, signal });
+  if (!found) return {};
+  return {
+    intrinsicDimension: found.value,
+    intrinsicDimensionLow: found.low,
+    intrinsicDimensionHigh: found.high,
+  };
 }
 
 /** (worst - best) / best over restarts. */

@@ -140,6 +140,9 @@ function classRow(codebook: Published, labels: Published | undefined): ClassRow 
     heldoutN: metrics.heldoutN,
     heldoutW2: metrics.heldoutW2 ?? null,
     restartSpread: metrics.restartSpread,
+    intrinsicDimension: metrics.intrinsicDimension ?? null,
+    intrinsicDimensionLow: metrics.intrinsicDimensionLow ?? null,
+    intrinsicDimensionHigh: metrics.intrinsicDimensionHigh ?? null,
     teacherAgreement: labels?.manifest.metrics['teacherAgreement'] ?? null,
   };
 }

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Points } from '../../../src/numerics/math/points.ts';
 import { fitQuantizer } from '../../../src/numerics/quantize/quantize.ts';
 import { nearestCentroids } from '../../../src/numerics/quantize/distortion.ts';
 import { wasserstein1d, wasserstein2 } from '../../../src/numerics/transport/wasserstein.ts';
-import { cloud, pointsOf, product } from '../support.ts';
+import { readFileSync } from 'node:fs';
+import { cloud, pointsOf, product, roughProduct } from '../support.ts';
 
 describe('wasserstein2', () => {
   it('squared is the distortion, for Voronoi weights', async () => {
@@ -54,6 +56,70 @@ describe('wasserstein2', () => {
     expect(outlier.w2 / (Math.fround(1e30) / Math.SQRT2)).toBeCloseTo(1, 12);
   });
 
+  it('is the same within 1e-8 where a product proposes the distances, with its own proof', async () => {
+    for (const [offset, scale] of [
+      [0, 1],
+      [1000, 1],
+      [0, 2 ** -50],
+      [3, 2 ** 60],
+    ] as const) {
+      const points = moved(cloud(400, 12), offset, scale);
+      const centroids = moved(cloud(9, 12, 2), offset, scale);
+      for (const weights of [
+        new Float64Array(9).fill(1 / 9),
+        Float64Array.of(0, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05),
+      ]) {
+        const measured = await wasserstein2(points, centroids, weights);
+        for (const by of [product, roughProduct]) {
+          const { squared, w2, gap } = await wasserstein2(points, centroids, weights, { product: by });
+          expect(Math.abs(squared / measured.squared - 1)).toBeLessThan(1e-8);
+          expect(w2 ** 2 / squared).toBeCloseTo(1, 12);
+          expect(gap / squared).toBeLessThanOrEqual(1e-8);
+          expect(gap / squared).toBeGreaterThan(-1e-12);
+          // The dual is a lower bound for the true optimum.
+          expect(squared - gap).toBeLessThanOrEqual(measured.squared * (1 + 1e-12));
+        }
+      }
+    }
+  });
+
+  it('measures until the gap is closed, however wrong the product within its contract', async () => {
+    // Points far from the centroids' differences: the contract allows errors far above them.
+    const points = pointsOf(Array.from({ length: 40 }, (_, i) => [100 + (i % 10) * 1e-3, 50, -20]));
+    const centroids = pointsOf([0, 2, 4, 6, 8].map((x) => [100 + x * 1e-3, 50, -20]));
+    const weights = Float64Array.of(0.1, 0.15, 0.2, 0.25, 0.3);
+    const wrong: typeof product = async (a, b, shape) =>
+      (await product(a, b, shape)).map((x, p) => x * (1 + (((p * 7919) % 13) - 6) * 2 ** -25));
+    const measured = await wasserstein2(points, centroids, weights);
+    const proposed = await wasserstein2(points, centroids, weights, { product: wrong });
+    expect(Math.abs(proposed.squared / measured.squared - 1)).toBeLessThan(1e-8);
+    expect(proposed.gap / proposed.squared).toBeLessThanOrEqual(1e-8);
+  });
+
+  it('is zero where a product proposes distances between equal points', async () => {
+    const points = cloud(20, 3);
+    const { w2, gap } = await wasserstein2(points, points, new Float64Array(20).fill(1 / 20), { product });
+    expect([w2, gap]).toEqual([0, 0]);
+  });
+
+  it('squared is the Voronoi distortion that a linear programme finds (reference.py)', async () => {
+    const reference = JSON.parse(readFileSync(new URL('reference.json', import.meta.url), 'utf8')) as {
+      problems: { name: string; points: number[][]; centroids: number[][]; demands: number[]; linprog: number }[];
+    };
+    const { points, centroids, demands, linprog } = reference.problems.find(({ name }) => name === 'voronoi')!;
+    const { squared } = await wasserstein2(pointsOf(points), pointsOf(centroids), Float64Array.from(demands));
+    const { distortion } = await nearestCentroids(pointsOf(points), pointsOf(centroids), { product });
+    expect(Math.abs(squared / linprog - 1)).toBeLessThan(1e-6);
+    expect(Math.abs(distortion / linprog - 1)).toBeLessThan(1e-6);
+  });
+
+  it('refuses what is not finite, with its place', async () => {
+    const bad = pointsOf([[1, 2], [3, NaN]]); // prettier-ignore
+    const one = Float64Array.of(1);
+    await expect(wasserstein2(bad, cloud(1, 2), one, { product })).rejects.toThrow('finite points, got NaN at index 3');
+    await expect(wasserstein2(cloud(3, 2), pointsOf([[Infinity, 0]]), one)).rejects.toThrow('finite centroids');
+  });
+
   it('refuses another space', async () => {
     await expect(wasserstein2(cloud(4, 3), cloud(2, 2), Float64Array.of(0.5, 0.5))).rejects.toThrow(
       '(n, 2), got (n, 3)',
@@ -81,3 +147,7 @@ describe('wasserstein1d', () => {
     expect(() => wasserstein1d({ values: [1] }, { values: [1] }, 0.5)).toThrow('p >= 1');
   });
 });
+
+function moved({ values, n, d }: Points, offset: number, scale: number): Points {
+  return { values: values.map((x) => (x + offset) * scale), n, d };
+}
