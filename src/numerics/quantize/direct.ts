@@ -1,45 +1,165 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { type MatrixProduct } from '../math/product.ts';
-import { startBounds, type Distance } from './bounds.ts';
-import { assertExact, type Rounded } from './rounded.ts';
-import { squaredDistanceToMean, type CellMeans, type Rule, type Space, type Sums } from './space.ts';
+import { assertExact, ROW_NORM, type Rounded } from './rounded.ts';
+import { proposed, type CellMeans, type Rule, type Space, type Sums } from './space.ts';
 
 /**
- * Samples by their coordinates: for n above d. A sum of a cell has d coordinates, a moved sample costs 4 d additions and a pass over all samples one
- * product of n d k, or less: Hamerly's bounds leave out samples that surely have no better cell.
+ * Samples by their coordinates: for n above d. The sums of cells are kept as coordinates too, and their dot products with the samples are
+ * brought up to date before each pass, by whatever is less: a product of all sums with all samples, or of the few samples that have moved.
  */
 export function directSpace(samples: Rounded, product: MatrixProduct): Space {
   const { n, norms } = samples;
+  const dots = keptDots(samples, product);
   return {
     n,
     norms,
     dotsWith: (some, signal) => dotsWith(samples, some, product, signal),
-    sums: (assignment, k) => directSums(samples, assignment, k, product),
+    sums: (assignment, k) => directSums(samples, assignment, k, product, dots),
   };
 }
 
+/** (t, n), exact. */
 async function dotsWith(
   { values, n, d, norms }: Rounded,
   some: readonly number[],
   product: MatrixProduct,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const t = some.length;
-  const right = new Float32Array(t * d);
-  some.forEach((i, row) => right.set(values.subarray(i * d, (i + 1) * d), row * d));
-  const dots = await product(values, right, { m: n, k: d, n: t, transposeB: true }, signal);
-  some.forEach((i, row) => assertExact(dots[i * t + row]!, norms, i));
+  const left = new Float32Array(some.length * d);
+  some.forEach((i, row) => left.set(values.subarray(i * d, (i + 1) * d), row * d));
+  const dots = await product(left, values, { m: some.length, k: d, n, transposeB: true }, signal);
+  some.forEach((i, row) => assertExact(dots[row * n + i]!, norms, i));
   return dots;
 }
 
+/** Dot products of single samples with all: near the end of a search the same few samples move to and fro. */
+interface KeptDots {
+  missing(some: Iterable<number>): number[];
+  /** @returns (n,) */
+  of(i: number): Float32Array;
+  fetch(missing: readonly number[], signal?: AbortSignal): Promise<void>;
+}
+
+function keptDots(samples: Rounded, product: MatrixProduct): KeptDots {
+  const { n } = samples;
+  const most = Math.floor(KEPT_VALUES / n);
+  const rows = new Map<number, Float32Array>();
+  return {
+    missing: (some) => [...new Set(some)].filter((i) => !rows.has(i)),
+    of: (i) => rows.get(i)!,
+    async fetch(missing, signal) {
+      if (rows.size + missing.length > most) rows.clear();
+      const dots = await dotsWith(samples, missing, product, signal);
+      missing.forEach((i, row) => rows.set(i, dots.subarray(row * n, (row + 1) * n)));
+    },
+  };
+}
+
+/** 256 MiB. */
+const KEPT_VALUES = 2 ** 26;
+
+function directSums(samples: Rounded, assignment: Int32Array, k: number, product: MatrixProduct, kept: KeptDots): Sums {
+  const { values, n, d } = samples;
+  const sums = new Float64Array(k * d);
+  for (let i = 0; i < n; i++)
+    for (let p = i * d, q = assignment[i]! * d, end = p + d; p < end; p++, q++) sums[q]! += values[p]!;
+  /** (k, n), as of the last pass */
+  const dots = new Float64Array(k * n);
+  const moves: { i: number; from: number; to: number }[] = [];
+  let known = false;
+  return {
+    dot: (i, c) => rowDot(values, i, sums, c, d),
+    between: (a, b) => rowDot(sums, a, sums, b, d),
+    move,
+    propose,
+  };
+
+  function move(i: number, from: number, to: number): void {
+    for (let p = i * d, a = from * d, b = to * d, end = p + d; p < end; p++, a++, b++) {
+      const x = values[p]!;
+      sums[a]! -= x;
+      sums[b]! += x;
+    }
+    moves.push({ i, from, to });
+  }
+
+  async function propose(cells: CellMeans, rule: Rule, proposals: Int32Array, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    await update(cells, signal);
+    return proposed(dots, samples.norms, cells, rule, proposals);
+  }
+
+  /** Brings the dot products up to date. */
+  async function update({ squaredSums }: CellMeans, signal?: AbortSignal): Promise<void> {
+    const missing = known ? kept.missing(moves.map(({ i }) => i)) : [];
+    const each = (missing.length * d + SCALAR * 2 * moves.length) * n;
+    const all = 2 * k * (d + SCALAR) * n;
+    if (known && each < all && moves.length <= KEPT_VALUES / n) {
+      if (missing.length > 0) await kept.fetch(kept.missing(moves.map(({ i }) => i)), signal);
+      for (const { i, from, to } of moves) transfer(kept.of(i), dots, from * n, to * n);
+    } else await multiply(squaredSums, signal);
+    moves.length = 0;
+    known = true;
+  }
+
+  /** All sums with all samples. A sum has more bits than a float32 product keeps, so it goes in pieces. */
+  async function multiply(squaredSums: Float64Array, signal?: AbortSignal): Promise<void> {
+    const pieces = piecesOf(sums, squaredSums, k, d);
+    const left = new Float32Array(pieces.length * d);
+    pieces.forEach(({ row }, p) => left.set(row, p * d));
+    const products = await product(left, values, { m: pieces.length, k: d, n, transposeB: true }, signal);
+    dots.fill(0);
+    pieces.forEach(({ cell, unit }, piece) => {
+      for (let i = 0, p = piece * n, q = cell * n; i < n; i++, p++, q++) dots[q]! += unit * products[p]!;
+    });
+  }
+}
+
+/** A multiplication in a loop costs as much as so many within a product: 1 against 40 in a nanosecond. */
+const SCALAR = 40;
+
+interface Piece {
+  readonly cell: number;
+  readonly unit: number;
+  /** (d,): whole numbers of norm up to `ROW_NORM` */
+  readonly row: Float32Array;
+}
+
+/** Rows of whole numbers that add up to the sums, each times its unit: such rows have exact products. Two do for cells of a few hundred samples. */
+function piecesOf(sums: Float64Array, squaredSums: Float64Array, k: number, d: number): Piece[] {
+  const pieces: Piece[] = [];
+  const room = ROW_NORM - Math.ceil(Math.sqrt(d) / 2);
+  for (let cell = 0; cell < k; cell++) {
+    const rest = sums.slice(cell * d, (cell + 1) * d);
+    let norm = Math.sqrt(squaredSums[cell]!);
+    while (norm > 0) {
+      const unit = 2 ** Math.max(0, Math.ceil(Math.log2(norm / room)));
+      const row = new Float32Array(d);
+      let squared = 0;
+      for (let j = 0; j < d; j++) {
+        const whole = Math.round(rest[j]! / unit);
+        row[j] = whole;
+        rest[j]! -= whole * unit;
+        squared += rest[j]! * rest[j]!;
+      }
+      pieces.push({ cell, unit, row });
+      norm = Math.sqrt(squared);
+    }
+  }
+  return pieces;
+}
+
+/** The products of a sample with all leave one sum and join another. */
+export function transfer(row: Float32Array, dots: Float64Array, from: number, to: number): void {
+  for (let j = 0; j < row.length; j++) {
+    const x = row[j]!;
+    dots[from + j]! -= x;
+    dots[to + j]! += x;
+  }
+}
+
 /** The dot product of two rows in float64: exact for whole numbers as long as it is below 2^53. */
-function rowDot(
-  a: Float32Array | Float64Array,
-  i: number,
-  b: Float32Array | Float64Array,
-  k: number,
-  d: number,
-): number {
+function rowDot(a: Float32Array | Float64Array, i: number, b: Float64Array, k: number, d: number): number {
   let p = i * d;
   let q = k * d;
   const end = p + d;
@@ -56,93 +176,3 @@ function rowDot(
   for (; p < end; p++, q++) s0 += a[p]! * b[q]!;
   return s0 + s1 + (s2 + s3);
 }
-
-function directSums(samples: Rounded, assignment: Int32Array, k: number, product: MatrixProduct): Sums {
-  const { values, n, d, norms } = samples;
-  const sums = new Float64Array(k * d);
-  for (let i = 0; i < n; i++) {
-    const c = assignment[i]!;
-    for (let p = i * d, q = c * d, end = p + d; p < end; p++, q++) sums[q]! += values[p]!;
-  }
-  const means = new Float64Array(k * d);
-  const bounds = startBounds(n, k);
-  return {
-    dot: (i, c) => rowDot(values, i, sums, c, d),
-    between: (a, b) => rowDot(sums, a, sums, b, d),
-    move,
-    propose,
-  };
-
-  function move(i: number, from: number, to: number): void {
-    for (let p = i * d, a = from * d, b = to * d, end = p + d; p < end; p++, a++, b++) {
-      const x = values[p]!;
-      sums[a]! -= x;
-      sums[b]! += x;
-    }
-  }
-
-  async function propose(cells: CellMeans, rule: Rule, proposals: Int32Array, signal?: AbortSignal): Promise<number> {
-    throwIfAborted(signal);
-    const { counts, squaredSums } = cells;
-    const distance: Distance = (i, c) =>
-      squaredDistanceToMean(norms[i]!, rowDot(values, i, sums, c, d), squaredSums[c]!, counts[c]!);
-    bounds.meansMoved(moveMeans(counts), rule);
-    proposals.fill(-1);
-    const { rows, pairs } = bounds.doubtful(assignment, rule, distance);
-    if (rows.length === 0) return 0;
-    if (pairs * PRODUCT_GAIN > rows.length * k) await boundByProduct(rows, cells, signal);
-    let proposed = 0;
-    for (const i of rows) {
-      const to = bounds.decide(i, assignment[i]!, rule, distance);
-      if (to === assignment[i]) continue;
-      proposals[i] = to;
-      proposed++;
-    }
-    return proposed;
-  }
-
-  /** All distances of these samples by one product: where many are in doubt, it leaves few. */
-  async function boundByProduct(rows: Int32Array, { counts, squaredSums }: CellMeans, signal?: AbortSignal) {
-    const meanNorms = squaredSums.map((squared, c) => (counts[c]! > 0 ? squared / counts[c]! / counts[c]! : Infinity));
-    const longest = Math.sqrt(meanNorms.reduce((most, norm) => (norm < Infinity && norm > most ? norm : most), 0));
-    const whole = rows.length > GATHER_BELOW * n;
-    const left = whole ? values : gathered(rows);
-    const m = whole ? n : rows.length;
-    const dots = await product(left, Float32Array.from(means), { m, k: d, n: k, transposeB: true }, signal);
-    for (let r = 0; r < rows.length; r++) {
-      const i = rows[r]!;
-      const error = 2 * (d + 4) * 2 ** -24 * Math.sqrt(norms[i]!) * longest;
-      bounds.bound(i, norms[i]! - error, dots, (whole ? i : r) * k, meanNorms);
-    }
-  }
-
-  /** Takes the means of the cells as they are now. @returns (k,): how far each has gone; Infinity where a cell was empty */
-  function moveMeans(counts: Int32Array): Float64Array {
-    const steps = new Float64Array(k);
-    for (let c = 0; c < k; c++) {
-      const count = counts[c]!;
-      if (count === 0) continue;
-      let squared = 0;
-      for (let p = c * d, end = p + d; p < end; p++) {
-        const mean = sums[p]! / count;
-        const step = mean - means[p]!;
-        squared += step * step;
-        means[p] = mean;
-      }
-      steps[c] = Math.sqrt(squared);
-    }
-    return steps;
-  }
-
-  function gathered(rows: Int32Array): Float32Array {
-    const out = new Float32Array(rows.length * d);
-    for (let r = 0; r < rows.length; r++) out.set(values.subarray(rows[r]! * d, (rows[r]! + 1) * d), r * d);
-    return out;
-  }
-}
-
-/** Above this share of samples all are multiplied: copying one costs about as much as multiplying it with few means. */
-const GATHER_BELOW = 0.7;
-
-/** A distance within a product costs this much less than one by itself: 60 against 3 GFLOP/s. */
-const PRODUCT_GAIN = 12;

@@ -1,7 +1,8 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { type MatrixProduct } from '../math/product.ts';
+import { transfer } from './direct.ts';
 import { assertExact, type Rounded } from './rounded.ts';
-import { squaredDistanceToMean, type CellMeans, type Rule, type Space, type Sums } from './space.ts';
+import { proposed, type CellMeans, type Rule, type Space, type Sums } from './space.ts';
 
 /**
  * Samples by their Gram matrix: for n below d, where distances live in n dimensions. The sum of a cell is known by its products with the samples,
@@ -16,9 +17,8 @@ export async function gramSpace(samples: Rounded, product: MatrixProduct, signal
     n,
     norms,
     dotsWith: (some) => {
-      const t = some.length;
-      const out = new Float32Array(n * t);
-      for (let c = 0; c < t; c++) for (let i = 0, p = some[c]! * n; i < n; i++, p++) out[i * t + c] = gram[p]!;
+      const out = new Float32Array(some.length * n);
+      some.forEach((i, row) => out.set(gram.subarray(i * n, (i + 1) * n), row * n));
       return Promise.resolve(out);
     },
     sums: (assignment, k) => gramSums(gram, norms, assignment, k),
@@ -66,7 +66,6 @@ function gramSums(gram: Float32Array, norms: Float64Array, assignment: Int32Arra
     const s = assignment[i]! * n;
     for (let j = 0; j < n; j++) sums[s + j]! += gram[g + j]!;
   }
-  const best = new Float64Array(n);
   return { dot: (i, c) => sums[c * n + i]!, between, move, propose };
 
   function between(a: number, b: number): number {
@@ -76,45 +75,11 @@ function gramSums(gram: Float32Array, norms: Float64Array, assignment: Int32Arra
   }
 
   function move(i: number, from: number, to: number): void {
-    const g = i * n;
-    const a = from * n;
-    const b = to * n;
-    for (let j = 0; j < n; j++) {
-      const x = gram[g + j]!;
-      sums[a + j]! -= x;
-      sums[b + j]! += x;
-    }
+    transfer(gram.subarray(i * n, (i + 1) * n), sums, from * n, to * n);
   }
 
-  function propose(
-    { counts, squaredSums }: CellMeans,
-    { joining, leaving }: Rule,
-    proposals: Int32Array,
-    signal?: AbortSignal,
-  ): Promise<number> {
+  function propose(cells: CellMeans, rule: Rule, proposals: Int32Array, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
-    for (let i = 0; i < n; i++) {
-      const c = assignment[i]!;
-      best[i] =
-        leaving[c] === 0
-          ? 0
-          : leaving[c]! * squaredDistanceToMean(norms[i]!, sums[c * n + i]!, squaredSums[c]!, counts[c]!);
-    }
-    proposals.fill(-1);
-    for (let c = 0; c < k; c++) {
-      const factor = joining[c]!;
-      const count = counts[c]!;
-      const squaredSum = squaredSums[c]!;
-      for (let i = 0, p = c * n; i < n; i++, p++) {
-        const value = factor === 0 ? 0 : factor * squaredDistanceToMean(norms[i]!, sums[p]!, squaredSum, count);
-        if (value < best[i]! && assignment[i] !== c) {
-          best[i] = value;
-          proposals[i] = c;
-        }
-      }
-    }
-    let proposed = 0;
-    for (let i = 0; i < n; i++) if (proposals[i]! >= 0) proposed++;
-    return Promise.resolve(proposed);
+    return Promise.resolve(proposed(sums, norms, cells, rule, proposals));
   }
 }

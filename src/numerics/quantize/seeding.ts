@@ -65,16 +65,15 @@ function bestTrial(
   candidates: readonly number[],
   closest: Float64Array,
   norms: Float64Array,
-  dots: ArrayLike<number>,
+  dots: Float32Array,
 ): number {
   const n = closest.length;
-  const t = candidates.length;
   let best = from;
   let least = Infinity;
   for (let at = from; at < to; at++) {
     const norm = norms[candidates[at]!]!;
     let potential = 0;
-    for (let i = 0, p = at; i < n; i++, p += t) {
+    for (let i = 0, p = at * n; i < n; i++, p++) {
       const squared = norms[i]! + norm - 2 * dots[p]!;
       potential += squared < closest[i]! ? squared : closest[i]!;
     }
@@ -92,10 +91,10 @@ function take(
   closest: Float64Array,
   nearest: Int32Array,
   norms: Float64Array,
-  dots: ArrayLike<number>,
+  dots: Float32Array,
 ): void {
   const norm = norms[candidates[at]!]!;
-  for (let i = 0, p = at; i < closest.length; i++, p += candidates.length) {
+  for (let i = 0, p = at * closest.length; i < closest.length; i++, p++) {
     const squared = norms[i]! + norm - 2 * dots[p]!;
     if (squared >= closest[i]!) continue;
     closest[i] = squared;

@@ -6,7 +6,7 @@ export interface Space {
   readonly n: number;
   /** (n,): squared norms of the samples, whole numbers */
   readonly norms: Float64Array;
-  /** @returns (n, t): dot products with t of the samples, exact */
+  /** @returns (t, n): dot products with t of the samples, exact */
   dotsWith(samples: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /** The sums of k cells. @param assignment (n,), owned by the caller, who tells of moves */
   sums(assignment: Int32Array, k: number): Sums;
@@ -48,7 +48,43 @@ export interface Rule {
   readonly leaving: Float64Array;
 }
 
-/** |x - T / count|^2 from dot products, in one order of operations, so that both spaces round it alike. */
+/**
+ * What `propose` promises, from all dot products. Both spaces come here, so that they round alike.
+ *
+ * @param dots (k, n): T[c] . x[i]
+ */
+export function proposed(
+  dots: Float64Array,
+  norms: Float64Array,
+  { assignment, counts, squaredSums }: CellMeans,
+  { joining, leaving }: Rule,
+  proposals: Int32Array,
+): number {
+  const n = norms.length;
+  const best = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    const c = assignment[i]!;
+    const factor = leaving[c]!;
+    best[i] = factor && factor * squaredDistanceToMean(norms[i]!, dots[c * n + i]!, squaredSums[c]!, counts[c]!);
+  }
+  proposals.fill(-1);
+  for (let c = 0; c < counts.length; c++) {
+    const factor = joining[c]!;
+    const count = counts[c]!;
+    const squaredSum = squaredSums[c]!;
+    for (let i = 0, p = c * n; i < n; i++, p++) {
+      const value = factor && factor * squaredDistanceToMean(norms[i]!, dots[p]!, squaredSum, count);
+      if (!(value < best[i]!) || assignment[i] === c) continue;
+      best[i] = value;
+      proposals[i] = c;
+    }
+  }
+  let found = 0;
+  for (let i = 0; i < n; i++) if (proposals[i]! >= 0) found++;
+  return found;
+}
+
+/** |x - T / count|^2 from dot products. */
 export function squaredDistanceToMean(norm: number, dot: number, squaredSum: number, count: number): number {
   return norm + (squaredSum / count - 2 * dot) / count;
 }

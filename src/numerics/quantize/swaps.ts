@@ -75,7 +75,7 @@ async function swapped(
   for (let i = 0; i < n; i++) cumulative[i] = total += own[i]!;
   const candidates = Array.from({ length: CANDIDATES }, (_, t) => indexAt(cumulative, draw(t) * total));
   const dots = await space.dotsWith(candidates, signal);
-  const squared = (i: number, t: number) => norms[i]! + norms[candidates[t]!]! - 2 * dots[i * CANDIDATES + t]!;
+  const squared = (i: number, t: number) => norms[i]! + norms[candidates[t]!]! - 2 * dots[t * n + i]!;
   let best = 0;
   let most = -Infinity;
   for (let t = 0; t < CANDIDATES; t++) {
