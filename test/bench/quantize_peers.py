@@ -55,9 +55,7 @@ def faiss_means(points, job):
 PEERS = {
     "lloyd": lambda points, job: sklearn(points, job, "lloyd"),
     "elkan": lambda points, job: sklearn(points, job, "elkan"),
-    "rotated": lambda points, job: min(
-        sklearn(rotated(points), job, algorithm) for algorithm in [job.get("algorithm", "lloyd")]
-    ),
+    "rotated": lambda points, job: sklearn(rotated(points), job, "lloyd"),
     "faiss": faiss_means,
 }
 
