@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { type MatrixProduct } from '../math/product.ts';
-import { assertExact, ROW_NORM, type Rounded } from './rounded.ts';
+import { exactDots } from './pieces.ts';
+import { assertExact, type Rounded } from './rounded.ts';
 import { proposed, type CellMeans, type Rule, type Space, type Sums } from './space.ts';
 
 /**
@@ -64,7 +65,7 @@ function directSums(samples: Rounded, assignment: Int32Array, k: number, product
   for (let i = 0; i < n; i++)
     for (let p = i * d, q = assignment[i]! * d, end = p + d; p < end; p++, q++) sums[q]! += values[p]!;
   /** (k, n), as of the last pass */
-  const dots = new Float64Array(k * n);
+  let dots = new Float64Array();
   const moves: { i: number; from: number; to: number }[] = [];
   let known = false;
   return {
@@ -85,69 +86,26 @@ function directSums(samples: Rounded, assignment: Int32Array, k: number, product
 
   async function propose(cells: CellMeans, rule: Rule, proposals: Int32Array, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
-    await update(cells, signal);
+    await update(signal);
     return proposed(dots, samples.norms, cells, rule, proposals);
   }
 
   /** Brings the dot products up to date. */
-  async function update({ squaredSums }: CellMeans, signal?: AbortSignal): Promise<void> {
+  async function update(signal?: AbortSignal): Promise<void> {
     const missing = known ? kept.missing(moves.map(({ i }) => i)) : [];
     const each = (missing.length * d + SCALAR * 2 * moves.length) * n;
     const all = 2 * k * (d + SCALAR) * n;
     if (known && each < all && moves.length <= KEPT_VALUES / n) {
       if (missing.length > 0) await kept.fetch(kept.missing(moves.map(({ i }) => i)), signal);
       for (const { i, from, to } of moves) transfer(kept.of(i), dots, from * n, to * n);
-    } else await multiply(squaredSums, signal);
+    } else dots = await exactDots(samples, sums, k, product, { finest: 1, signal });
     moves.length = 0;
     known = true;
-  }
-
-  /** All sums with all samples. A sum has more bits than a float32 product keeps, so it goes in pieces. */
-  async function multiply(squaredSums: Float64Array, signal?: AbortSignal): Promise<void> {
-    const pieces = piecesOf(sums, squaredSums, k, d);
-    const left = new Float32Array(pieces.length * d);
-    pieces.forEach(({ row }, p) => left.set(row, p * d));
-    const products = await product(left, values, { m: pieces.length, k: d, n, transposeB: true }, signal);
-    dots.fill(0);
-    pieces.forEach(({ cell, unit }, piece) => {
-      for (let i = 0, p = piece * n, q = cell * n; i < n; i++, p++, q++) dots[q]! += unit * products[p]!;
-    });
   }
 }
 
 /** A multiplication in a loop costs as much as so many within a product: 1 against 40 in a nanosecond. */
 const SCALAR = 40;
-
-interface Piece {
-  readonly cell: number;
-  readonly unit: number;
-  /** (d,): whole numbers of norm up to `ROW_NORM` */
-  readonly row: Float32Array;
-}
-
-/** Rows of whole numbers that add up to the sums, each times its unit: such rows have exact products. Two do for cells of a few hundred samples. */
-function piecesOf(sums: Float64Array, squaredSums: Float64Array, k: number, d: number): Piece[] {
-  const pieces: Piece[] = [];
-  const room = ROW_NORM - Math.ceil(Math.sqrt(d) / 2);
-  for (let cell = 0; cell < k; cell++) {
-    const rest = sums.slice(cell * d, (cell + 1) * d);
-    let norm = Math.sqrt(squaredSums[cell]!);
-    while (norm > 0) {
-      const unit = 2 ** Math.max(0, Math.ceil(Math.log2(norm / room)));
-      const row = new Float32Array(d);
-      let squared = 0;
-      for (let j = 0; j < d; j++) {
-        const whole = Math.round(rest[j]! / unit);
-        row[j] = whole;
-        rest[j]! -= whole * unit;
-        squared += rest[j]! * rest[j]!;
-      }
-      pieces.push({ cell, unit, row });
-      norm = Math.sqrt(squared);
-    }
-  }
-  return pieces;
-}
 
 /** The products of a sample with all leave one sum and join another. */
 export function transfer(row: Float32Array, dots: Float64Array, from: number, to: number): void {

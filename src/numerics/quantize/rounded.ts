@@ -13,6 +13,8 @@ export interface Rounded {
   readonly d: number;
   /** (n,): squared norms */
   readonly norms: Float64Array;
+  /** (d,): where the grid has zero, in the samples' coordinates */
+  readonly origin: Float64Array;
   /** units of the grid in one unit of the samples; an outlier may be drawn nearer */
   readonly scale: number;
 }
@@ -51,7 +53,7 @@ export function rounded(points: Points): Rounded {
     }
     norms[i] = norm;
   }
-  return { values: out, n, d, norms, scale };
+  return { values: out, n, d, norms, origin, scale };
 }
 
 function centred(points: Points): { origin: Float64Array; distances: Float64Array; limit: number } {
