@@ -12,7 +12,7 @@ export interface DistortionCurve {
 
 /**
  * Divides a budget of points over classes so that the total distortion, by shares, is least: one by one to the class whose distortion falls
- * most. Between the numbers that were measured a curve is straight, and where noise makes it bulge its lower convex hull stands for it; on
+ * most, the first of equals. Between the numbers that were measured a curve is straight, and where noise makes it bulge its lower convex hull stands for it; on
  * convex curves this is optimal.
  *
  * Fox, "Discrete optimization via marginal analysis", Management Science 1966.
