@@ -6,7 +6,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
 import { type Points } from '../../src/numerics/math/points.ts';
+import { fitBalanced } from '../../src/numerics/quantize/balanced.ts';
 import { fitQuantizer } from '../../src/numerics/quantize/quantize.ts';
+import { exactTransport } from '../../src/numerics/transport/transport.ts';
 import { type Bench, type BenchCase } from './bench.ts';
 import { CACHE, correlatedLatents, latentsOf, type LatentSet } from './latents.ts';
 import { median, timeMs } from './measure.ts';
@@ -22,7 +24,7 @@ export const bench: Bench = {
   about: 'k-means of latents: time at ten restarts and distortion, against scikit-learn and faiss',
   async *cases(wanted) {
     const peers = await pythonPeers({
-      requirements: ['numpy==2.4.6', 'scikit-learn==1.9.1', 'faiss-cpu==1.15.1'],
+      requirements: ['numpy==2.4.6', 'scikit-learn==1.9.1', 'faiss-cpu==1.15.1', 'k-means-constrained==0.9.1'],
     });
     const runtime = await createModelRuntime({ provider: 'cpu', threads: THREADS });
     const context = { product: runtime.product };
@@ -52,6 +54,9 @@ export const bench: Bench = {
       yield distortionCase(name, distortion, peersDistortion, 1.0005);
     }
 
+    const balancedName = 'balanced cifar10 airplane n=5000 K=50';
+    if (wanted(balancedName) || wanted(`${balancedName} distortion`)) yield* balanced(balancedName, 50);
+
     for (const set of ['glyphs', 'cifar10'] as const)
       for (const k of [10, 50]) {
         if (!wanted(`quality ${set} K=${k}`) && !wanted(`quality ${set} K=${k} distortion`)) continue;
@@ -59,18 +64,14 @@ export const bench: Bench = {
       }
     await runtime.close();
 
-    /** Without swaps, which the peers do not have either. */
+    /** With our defaults: what swaps gain is worth more than the restarts that are given up. */
     async function compare(points: Points, k: number, names: readonly string[]) {
       const times: number[] = [];
       const distortions: number[] = [];
       const turn = async (seed: number) => {
         times.push(
           await timeMs(async () => {
-            const found = await fitQuantizer(
-              points,
-              { k, restarts: RESTARTS, patience: 0, seed, classIndex: 0 },
-              context,
-            );
+            const found = await fitQuantizer(points, { k, restarts: RESTARTS, seed, classIndex: 0 }, context);
             distortions.push(found.distortion);
           }),
         );
@@ -87,6 +88,26 @@ export const bench: Bench = {
         peersMs: found!.ms,
         peersDistortion: found!.distortion,
       };
+    }
+
+    /** One start each, samples whole; ours begins at the centroids of the weighted quantizer, whose time counts. */
+    async function* balanced(name: string, k: number): AsyncGenerator<BenchCase> {
+      const { points } = (await latentsOf('cifar10')).find(({ className }) => className === 'airplane')!;
+      const times: number[] = [];
+      let cost = NaN;
+      for (let t = -1; t < TURNS; t++) {
+        const ms = await timeMs(async () => {
+          const options = { k, restarts: 1, patience: 0, seed: 0, classIndex: 0 };
+          const { centroids } = await fitQuantizer(points, options, context);
+          const whole = { starts: [centroids], samples: 'whole' } as const;
+          ({ cost } = await fitBalanced(points, whole, { ...context, transport: exactTransport }));
+        });
+        if (t >= 0) times.push(ms);
+      }
+      const job = { k, restarts: 1, seed: 0, turns: 1, peers: ['constrained'] };
+      const [found] = await peersOn(peers, points, [job]);
+      yield { case: name, unit: 'ms', ours: median(times), peers: found!.ms, target: 10 };
+      yield distortionCase(name, cost, found!.distortion, 1);
     }
 
     /** Our defaults, swaps included, against the best of a hundred restarts, class by class. */

@@ -1,8 +1,8 @@
-"""Times k-means of scikit-learn and faiss on an array of float32, and prints medians and distortions as JSON.
+"""Times k-means of scikit-learn, faiss and k-means-constrained on an array of float32, and prints medians and distortions as JSON.
 
     quantize_peers.py FILE N D JOBS
 
-JOBS is JSON: [{"k", "restarts", "seed", "turns", "peers": ["lloyd", "elkan", "faiss", "rotated"]}]. `rotated` is scikit-learn
+JOBS is JSON: [{"k", "restarts", "seed", "turns", "peers": ["lloyd", "elkan", "faiss", "rotated", "constrained"]}]. `rotated` is scikit-learn
 in n dimensions after an exact rotation by numpy (Gram matrix, eigenvectors), the rotation counted.
 """
 
@@ -13,6 +13,7 @@ import warnings
 
 import faiss
 import numpy as np
+from k_means_constrained import KMeansConstrained
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
@@ -52,7 +53,20 @@ def faiss_means(points, job):
     return float(means.index.search(points, 1)[0].astype(np.float64).mean())
 
 
+def constrained(points, job):
+    size = len(points) // job["k"]
+    means = KMeansConstrained(
+        job["k"],
+        size_min=size,
+        size_max=size + (len(points) % job["k"] > 0),
+        n_init=job["restarts"],
+        random_state=job["seed"],
+    )
+    return means.fit(points).inertia_ / len(points)
+
+
 PEERS = {
+    "constrained": constrained,
     "lloyd": lambda points, job: sklearn(points, job, "lloyd"),
     "elkan": lambda points, job: sklearn(points, job, "elkan"),
     "rotated": lambda points, job: sklearn(rotated(points), job, "lloyd"),
