@@ -15,6 +15,9 @@ export interface ProductShape {
  * Contract: every entry is within k * 2^-24 of the exact one, relative to the norms of its row of a and of its column of b.
  * Float32 with any order of summation keeps it; TF32 and half precision do not. What is computed from a product in this
  * folder is checked in float64 where it decides, so two products that keep the contract lead to the same assignments.
+ *
+ * Such a product of whole numbers is exact where |a_i| |b_j| <= 2^24: no partial sum, in whatever order, needs more than
+ * float32's 24 bits (Cauchy and Schwarz). quantize/rounded.ts builds on that.
  */
 export type MatrixProduct = (
   a: Float32Array,

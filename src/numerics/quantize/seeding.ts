@@ -1,10 +1,6 @@
 import { throwIfAborted } from '../../base/abort.ts';
-import { PushforwardError } from '../../base/errors.ts';
-import { approximateSquaredDistances, errorBound, squaredDistance, type Normalized } from '../math/distance.ts';
-import { type Points } from '../math/points.ts';
-import { type MatrixProduct } from '../math/product.ts';
 import { type RandomStream } from '../math/random.ts';
-import { type Start } from './assignment.ts';
+import { type Space } from './space.ts';
 
 /**
  * Greedy k-means++: each next centroid is the best of 2 + floor(log k) samples that were drawn with probability proportional to
@@ -12,106 +8,102 @@ import { type Start } from './assignment.ts';
  *
  * Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007, section 2 and the greedy variant of section 7.
  *
- * The trials are compared by the product's approximate distances. Whether a sample is nearer to the one that is taken is decided
- * in float64 where the approximation leaves doubt. Once every sample lies on a centroid (fewer distinct samples than k), further
- * centroids repeat samples.
+ * All starts are seeded together, so that a product serves the trials of all. Dot products are exact, so that the draws do not
+ * depend on the product. Once every sample lies on a centroid (fewer distinct samples than k), further centroids repeat samples.
  *
- * @param points (n, d), checked by the caller, and `normalized` the same points in their frame
- * @returns k of the samples, and what was learnt of the distances to them
+ * @param streams one for each start
+ * @returns for each start which centroid is nearest (n,), and the sum of the squared distances to them
  */
 export async function seedGreedily(
-  points: Points,
-  normalized: Normalized,
+  space: Space,
   k: number,
-  random: RandomStream,
-  { product, signal }: { product: MatrixProduct; signal?: AbortSignal },
-): Promise<Required<Start>> {
-  const { values, n, d } = points;
-  const centroids = new Float64Array(k * d);
-  const nearest = new Int32Array(n);
-  const closest = new Float64Array(n).fill(Infinity);
-  const lowerBounds = new Float64Array(n * k);
+  streams: readonly RandomStream[],
+  signal?: AbortSignal,
+): Promise<Seeding[]> {
+  const { n, norms } = space;
   const trials = 2 + Math.floor(Math.log(k));
-
+  const starts = streams.map((stream) => ({
+    stream,
+    nearest: new Int32Array(n),
+    closest: new Float64Array(n).fill(Infinity),
+  }));
   for (let c = 0; c < k; c++) {
     throwIfAborted(signal);
-    const { sample, floors } = await choose(c);
-    centroids.set(values.subarray(sample * d, (sample + 1) * d), c * d);
-    for (let i = 0; i < n; i++) {
-      const certain = floors !== undefined && floors[i]! > closest[i]!;
-      const squared = certain ? floors[i]! : squaredDistance(values, i, centroids, c, d);
-      lowerBounds[i * k + c] = Math.sqrt(squared);
-      if (squared >= closest[i]!) continue;
-      closest[i] = squared;
-      nearest[i] = c;
-    }
+    const candidates = starts.flatMap(({ stream, closest }) => drawn(closest, stream, c, trials));
+    const perStart = candidates.length / starts.length;
+    const dots = await space.dotsWith(candidates, signal);
+    starts.forEach(({ nearest, closest }, s) => {
+      const at = bestTrial(s * perStart, (s + 1) * perStart, candidates, closest, norms, dots);
+      take(at, c, candidates, closest, nearest, norms, dots);
+    });
   }
-  return { centroids, nearest, lowerBounds };
-
-  async function choose(c: number): Promise<Trial> {
-    const draw = (trial: number) => random.uniform(c * trials + trial);
-    const cumulative = cumulated(closest);
-    const total = cumulative[n - 1]!;
-    if (c === 0 || total === 0) return { sample: Math.floor(draw(0) * n) };
-    const candidates = Array.from({ length: trials }, (_, t) => indexAt(cumulative, draw(t) * total));
-    return bestTrial(candidates, closest, normalized, product, signal);
-  }
+  return starts.map(({ nearest, closest }) => ({ assignment: nearest, potential: closest.reduce((a, b) => a + b, 0) }));
 }
 
-interface Trial {
-  readonly sample: number;
-  /** (n,): squared distances to it are no less */
-  readonly floors?: Float64Array;
+export interface Seeding {
+  readonly assignment: Int32Array;
+  readonly potential: number;
 }
 
-/** The candidate that leaves the least sum of squared distances to the nearest centroid. */
-async function bestTrial(
+/** The first centroid is any sample. */
+function drawn(closest: Float64Array, stream: RandomStream, c: number, trials: number): number[] {
+  const n = closest.length;
+  const draw = (trial: number) => stream.uniform(c * trials + trial);
+  if (c === 0) return [Math.floor(draw(0) * n)];
+  const cumulative = new Float64Array(n);
+  let total = 0;
+  for (let i = 0; i < n; i++) cumulative[i] = total += closest[i]!;
+  return Array.from({ length: trials }, (_, t) =>
+    total > 0 ? indexAt(cumulative, draw(t) * total) : Math.floor(draw(t) * n),
+  );
+}
+
+/** Which of the candidates leaves the least sum of squared distances to the nearest centroid. */
+function bestTrial(
+  from: number,
+  to: number,
   candidates: readonly number[],
   closest: Float64Array,
-  points: Normalized,
-  product: MatrixProduct,
-  signal: AbortSignal | undefined,
-): Promise<Trial> {
-  const { n, d, norms, frame } = points;
-  const trials = candidates.length;
-  const approximate = await approximateSquaredDistances(points, rows(points, candidates), product, signal);
-  const toSquaredUnits = 1 / (frame.scale * frame.scale);
-  const potentials = new Float64Array(trials);
-  for (let i = 0; i < n; i++)
-    for (let t = 0; t < trials; t++)
-      potentials[t]! += Math.min(closest[i]!, Math.max(0, approximate[i * trials + t]! * toSquaredUnits));
-  if (!potentials.every(Number.isFinite)) throw brokenProduct(potentials);
-  const best = potentials.indexOf(Math.min(...potentials));
-  const sample = candidates[best]!;
-  const floors = Float64Array.from(
-    norms,
-    (norm, i) => (approximate[i * trials + best]! - errorBound(norm, norms[sample]!, d)) * toSquaredUnits,
-  );
-  return { sample, floors };
+  norms: Float64Array,
+  dots: Float32Array,
+): number {
+  const n = closest.length;
+  let best = from;
+  let least = Infinity;
+  for (let at = from; at < to; at++) {
+    const norm = norms[candidates[at]!]!;
+    let potential = 0;
+    for (let i = 0, p = at * n; i < n; i++, p++) {
+      const squared = norms[i]! + norm - 2 * dots[p]!;
+      potential += squared < closest[i]! ? squared : closest[i]!;
+    }
+    if (potential >= least) continue;
+    least = potential;
+    best = at;
+  }
+  return best;
 }
 
-function brokenProduct(potentials: Float64Array): PushforwardError {
-  const received = potentials.find((potential) => !Number.isFinite(potential));
-  return new PushforwardError(
-    'NON_FINITE',
-    `expected a finite matrix product of values up to 1, got sums of ${received}: the runtime must multiply in float32`,
-  );
-}
-
-function rows({ values, norms, d, frame }: Normalized, indices: readonly number[]): Normalized {
-  const out = new Float32Array(indices.length * d);
-  indices.forEach((i, row) => out.set(values.subarray(i * d, (i + 1) * d), row * d));
-  return { values: out, n: indices.length, d, norms: Float64Array.from(indices, (i) => norms[i]!), frame };
-}
-
-function cumulated(values: Float64Array): Float64Array {
-  const out = new Float64Array(values.length);
-  for (let i = 0, total = 0; i < values.length; i++) out[i] = total += values[i]!;
-  return out;
+function take(
+  at: number,
+  c: number,
+  candidates: readonly number[],
+  closest: Float64Array,
+  nearest: Int32Array,
+  norms: Float64Array,
+  dots: Float32Array,
+): void {
+  const norm = norms[candidates[at]!]!;
+  for (let i = 0, p = at * closest.length; i < closest.length; i++, p++) {
+    const squared = norms[i]! + norm - 2 * dots[p]!;
+    if (squared >= closest[i]!) continue;
+    closest[i] = squared;
+    nearest[i] = c;
+  }
 }
 
 /** The first index whose cumulated value exceeds the target, never one that adds nothing. */
-function indexAt(cumulative: Float64Array, target: number): number {
+export function indexAt(cumulative: Float64Array, target: number): number {
   let low = 0;
   let high = cumulative.length - 1;
   while (low < high) {

@@ -19,7 +19,7 @@ import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts
  */
 export const quantize: Stage = {
   name: 'quantize',
-  version: 1,
+  version: 2,
 
   async plan({ recipe, published }) {
     const byClass = groupByClass(published.get('encode') ?? []);
@@ -90,7 +90,7 @@ async function figures(
     product: runtime.product,
     signal,
   });
-  const distortions = fit.restarts.map((restart) => restart.distortion);
+  const distortions = fit.restarts.filter(({ converged }) => converged).map(({ distortion }) => distortion);
   const metrics: Record<string, number> = {
     n: training.n + heldOut.n,
     trainN: training.n,
@@ -131,8 +131,9 @@ async function dimension(
   };
 }
 
-/** (worst - best) / best over restarts. */
+/** (worst - best) / best over restarts that converged; the others say how far behind they were when given up. */
 function relativeSpread(distortions: readonly number[]): number {
+  if (distortions.length === 0) return 0;
   const best = Math.min(...distortions);
   return best > 0 ? (Math.max(...distortions) - best) / best : 0;
 }

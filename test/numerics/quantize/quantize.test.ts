@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Points } from '../../../src/numerics/math/points.ts';
 import { sum } from '../../../src/numerics/math/sum.ts';
-import { fitQuantizer, type Codebook, type FitOptions } from '../../../src/numerics/quantize/quantize.ts';
+import { nearestCentroids } from '../../../src/numerics/quantize/distortion.ts';
+import { fitQuantizer, prefersGram, type Codebook, type FitOptions } from '../../../src/numerics/quantize/quantize.ts';
 import { bytes, cloud, gridPoints, pointsOf, product, roughProduct, squared } from '../support.ts';
 
 const fit = (points: Points, options: Partial<FitOptions> & { k: number }) =>
@@ -78,12 +79,40 @@ describe('fitQuantizer', () => {
     expect(everyByte(await fit(points, { k: 8, classIndex: 1 }))).not.toBe(everyByte(first));
   });
 
-  it('keeps the best restart and tells of all', async () => {
-    const { restarts, best, distortion } = await fit(cloud(200, 6), { k: 10, restarts: 5 });
-    expect(restarts).toHaveLength(5);
-    expect(restarts.every(({ converged, iterations }) => converged && iterations > 1)).toBe(true);
+  it('keeps the best restart, tells of all, and swaps from there', async () => {
+    const found = await fit(cloud(200, 6), { k: 10, restarts: 8, patience: 0 });
+    const { restarts, best, distortion, swaps } = found;
+    expect(restarts).toHaveLength(8);
+    expect(restarts[best]).toMatchObject({ converged: true });
+    expect(restarts.filter(({ converged }) => !converged).every(({ distortion: d }) => d > distortion)).toBe(true);
     expect(Math.min(...restarts.map((restart) => restart.distortion))).toBe(restarts[best]!.distortion);
-    expect(distortion / restarts[best]!.distortion).toBeCloseTo(1, 9);
+    expect(distortion / restarts[best]!.distortion).toBeCloseTo(1, 3);
+    expect(swaps).toEqual({ tried: 0, accepted: 0 });
+    const swapped = await fit(cloud(200, 6), { k: 10, restarts: 8, patience: 20 });
+    expect(swapped.swaps.tried).toBeGreaterThanOrEqual(20);
+    expect(swapped.swaps.accepted).toBeGreaterThan(0);
+    expect(swapped.distortion).toBeLessThan(distortion);
+  });
+
+  it('is not above a start that it was given', async () => {
+    await fc.assert(
+      fc.asyncProperty(gridPoints, fc.integer({ min: 1, max: 5 }), async (points, wanted) => {
+        const k = Math.min(wanted, points.n);
+        const start = { values: points.values.slice(0, k * points.d), n: k, d: points.d };
+        const { distortion } = await nearestCentroids(points, start, { product });
+        const found = await fit(points, { k, starts: [start], restarts: 0, patience: 0, maxIterations: 1 });
+        expect(found.distortion).toBeLessThanOrEqual(distortion * (1 + 1e-6));
+        expect(found.restarts).toHaveLength(1);
+        expectCodebook(points, found);
+      }),
+    );
+  });
+
+  it('gives up restarts that are behind where a step is dear, and none where it is cheap', () => {
+    expect(prefersGram({ n: 1300, d: 4096, k: 10, restarts: 10 })).toBe(true);
+    expect(prefersGram({ n: 1300, d: 4096, k: 100, restarts: 1 })).toBe(true);
+    expect(prefersGram({ n: 5000, d: 256, k: 10, restarts: 10 })).toBe(false);
+    expect(prefersGram({ n: 1e6, d: 1e6, k: 10, restarts: 10 })).toBe(false);
   });
 
   it('reports progress and stops between iterations', async () => {
@@ -94,7 +123,7 @@ describe('fitQuantizer', () => {
       if (seen.length === 3) controller.abort();
     };
     const context = { product, signal: controller.signal, onProgress };
-    const running = fitQuantizer(cloud(200, 6), { k: 10, seed: 1, classIndex: 0 }, context);
+    const running = fitQuantizer(cloud(200, 6), { k: 10, seed: 1, classIndex: 0, restarts: 1 }, context);
     await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(seen).toEqual([1, 2, 3]);
   });
@@ -105,7 +134,10 @@ describe('fitQuantizer', () => {
     [{ k: 1.5 }, 'expected 1 to 4 centroids, got 1.5'],
     [{ k: 2, restarts: 0 }, 'expected restarts >= 1, got 0'],
     [{ k: 2, maxIterations: -1 }, 'expected maxIterations >= 1, got -1'],
-  ])('refuses %j', async (options, message) => {
+    [{ k: 2, patience: -1 }, 'expected patience >= 0, got -1'],
+    [{ k: 2, starts: [cloud(3, 2)] }, 'expected starts of 2 centroids, got 3'],
+    [{ k: 2, starts: [cloud(2, 3)] }, 'expected points of shape (n, 3), got (n, 2)'],
+  ] as const)('refuses %j', async (options, message) => {
     await expect(fit(cloud(4, 2), options)).rejects.toThrow(message);
   });
 

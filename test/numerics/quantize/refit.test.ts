@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { type Points } from '../../../src/numerics/math/points.ts';
+import { refitWeights } from '../../../src/numerics/quantize/refit.ts';
+import { cloud, pointsOf, squared } from '../support.ts';
+
+describe('refitWeights', () => {
+  it('finds the least energy distance, against every active set', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const samples = cloud(40, 3, seed);
+      const codes = cloud(5, 3, seed + 100);
+      const { weights, energy } = refitWeights(codes, samples);
+      expect(weights.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+      expect(Math.min(...weights)).toBeGreaterThanOrEqual(0);
+      expect(energy).toBeCloseTo(energyOf(codes, samples, weights), 9);
+      // Frank and Wolfe's gap: no direction to a corner leads down.
+      const gradient = gradientOf(codes, samples, weights);
+      const level = gradient.reduce((sum, g, k) => sum + g * weights[k]!, 0);
+      expect(level - Math.min(...gradient)).toBeLessThan(1e-9);
+      for (let other = 0; other < 50; other++) {
+        const random = Float64Array.from({ length: 5 }, (_, k) => ((other + 1) * (k + 2) * 7919) % 101);
+        const total = random.reduce((a, b) => a + b);
+        expect(energy).toBeLessThanOrEqual(
+          energyOf(
+            codes,
+            samples,
+            random.map((x) => x / total),
+          ) + 1e-12,
+        );
+      }
+    }
+  });
+
+  it('gives back the shares of samples that lie on the codes', () => {
+    const codes = pointsOf([
+      [0, 0],
+      [1, 0],
+      [0, 5],
+    ]);
+    const samples = pointsOf([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [1, 0],
+      [0, 5],
+      [0, 5],
+    ]);
+    const { weights, energy, energyBefore } = refitWeights(codes, samples, { before: [1 / 3, 1 / 3, 1 / 3] });
+    [1 / 2, 1 / 6, 1 / 3].forEach((share, k) => expect(weights[k]).toBeCloseTo(share, 9));
+    expect(energy).toBeLessThan(1e-12);
+    expect(energyBefore).toBeGreaterThan(0.01);
+  });
+
+  it('takes codes that coincide, one code, and equal samples', () => {
+    const samples = cloud(30, 2, 3);
+    const twice = pointsOf([
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [1, 1],
+    ]);
+    const once = refitWeights(
+      pointsOf([
+        [0, 0],
+        [1, 1],
+      ]),
+      samples,
+    );
+    expect(refitWeights(twice, samples).energy).toBeCloseTo(once.energy, 9);
+    expect(Array.from(refitWeights(cloud(1, 2), samples).weights)).toEqual([1]);
+    expect(refitWeights(pointsOf([[2], [3]]), pointsOf([[3], [3]])).weights[1]).toBeCloseTo(1, 12);
+  });
+
+  it('refuses shapes that do not fit', () => {
+    expect(() => refitWeights(cloud(2, 2), cloud(9, 3))).toThrow('expected points of shape (n, 2), got (n, 3)');
+    expect(() => refitWeights(cloud(2, 2), cloud(9, 2), { before: [1] })).toThrow('expected 2 weights, got 1');
+  });
+});
+
+const distance = (a: Points, i: number, b: Points, k: number) => Math.sqrt(squared(a, i, b, k));
+
+function energyOf(codes: Points, samples: Points, w: ArrayLike<number>): number {
+  let total = 0;
+  for (let k = 0; k < codes.n; k++) {
+    for (let i = 0; i < samples.n; i++) total += (2 * w[k]! * distance(codes, k, samples, i)) / samples.n;
+    for (let l = 0; l < codes.n; l++) total -= w[k]! * w[l]! * distance(codes, k, codes, l);
+  }
+  for (let i = 0; i < samples.n; i++)
+    for (let j = 0; j < samples.n; j++) total -= distance(samples, i, samples, j) / samples.n ** 2;
+  return total;
+}
+
+function gradientOf(codes: Points, samples: Points, w: ArrayLike<number>): number[] {
+  return Array.from({ length: codes.n }, (_, k) => {
+    let g = 0;
+    for (let i = 0; i < samples.n; i++) g += distance(codes, k, samples, i) / samples.n;
+    for (let l = 0; l < codes.n; l++) g -= w[l]! * distance(codes, k, codes, l);
+    return g;
+  });
+}
