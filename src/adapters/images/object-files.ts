@@ -100,7 +100,8 @@ export function createObjectFiles(locate: LocateObjects): SourceFiles {
           throw codeOf(error) === 'NOT_FOUND' ? nothingAt(path, 'an object') : error;
         }
       }
-      return Readable.from(bytes(), { objectMode: false, highWaterMark: 256 * 1024 });
+      // One piece ahead: a pipeline never settles over a source that ended and is destroyed with bytes that nobody took.
+      return Readable.from(bytes(), { objectMode: false, highWaterMark: 1 });
     },
 
     async open(path, etag): Promise<SourceFile> {

@@ -83,8 +83,8 @@ async function* contentOf(
   } catch (error) {
     throw asUnreadable(path, gzip ? 'a whole gzip file' : 'a readable file', error);
   } finally {
-    // The pipeline then destroys the file itself; one that was destroyed before with bytes left would keep it from ending.
     content.destroy();
+    file.destroy();
     await flow;
   }
 }

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { createObjectFiles } from '../../../src/adapters/images/object-files.ts';
 import { sha256 } from '../../../src/base/json.ts';
 import { type ObjectReader } from '../../../src/pipeline/ports.ts';
 import { EVERY_FORMAT } from '../../support/every-format.ts';
@@ -174,6 +178,26 @@ describe('an object that is not what it was at import', () => {
       });
     });
   });
+});
+
+it('streams an object that may be left early, whatever it is piped into', async () => {
+  const bytes = gzipSync(randomBytes(150_000), { level: 0 });
+  const store = await storeOf({ 'a.gz': bytes });
+  const inPieces: ObjectReader = {
+    ...store,
+    async *stream() {
+      for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+    },
+  };
+  const stream = createObjectFiles(bucketOf(inPieces)).stream('s3://bucket/a.gz');
+  const gunzip = createGunzip();
+  const flow = pipeline(stream, gunzip);
+  for await (const piece of gunzip) {
+    expect(piece).toBeInstanceOf(Buffer);
+    break;
+  }
+  stream.destroy();
+  await expect(flow).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
 });
 
 it('reads ranges that lie close together as one, and folders many objects at once', async () => {

@@ -147,6 +147,17 @@ describe.skipIf(goMissing)('a dataset in S3', () => {
       });
     });
 
+    it('with an object that went to an archive', async () => {
+      await fresh();
+      await bucket.put('a.tar', await picture(1));
+      proxy.fault = (kind) => (kind === 'GET' ? { status: 403, code: 'InvalidObjectState' } : null);
+      await withFolder(async (root) => {
+        await expect(run(createMemoryStore(), root, `s3://${settings.bucket}/a.tar`)).rejects.toMatchObject(
+          refusal('SOURCE_UNREADABLE', /restore the object from its archive first/),
+        );
+      });
+    });
+
     it.each([
       ['changed', 'another'],
       ['gone', 'nothing there'],
