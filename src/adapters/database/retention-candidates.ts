@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { type RetentionPolicy } from '../../control/ports.ts';
+import { type ArtifactState, type RetentionPolicy } from '../../control/ports.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -134,7 +134,7 @@ export function stillFree(projectId: string, since: Date, cut: RawBuilder<unknow
       select 1 from dataset_versions v
       where v.project_id = ${projectId} and v.artifact_id = a.id and v.ended_at >= ${since}
     )
-    and not exists (${taskInFlight(projectId, sql`a.id`)})
+    and a.id not in (${taskTargets(projectId)})
     and case when ${cut} then not exists (
       with recursive made(id) as (
         select i.artifact_id from artifact_inputs i where i.project_id = ${projectId} and i.input_id = a.id
@@ -142,23 +142,31 @@ export function stillFree(projectId: string, since: Date, cut: RawBuilder<unknow
         select i.artifact_id from artifact_inputs i join made m on m.id = i.input_id where i.project_id = ${projectId}
       )
       select 1 from made where ${heldBy(sql`made.id`)}
-    ) else not exists (
-      with recursive made(id, state) as (
-        select u.id, u.state from artifact_inputs i
-          join artifacts u on u.project_id = i.project_id and u.id = i.artifact_id
-        where i.project_id = ${projectId} and i.input_id = a.id
-        union
-        select u.id, u.state from made m
-          join artifact_inputs i on i.project_id = ${projectId} and i.input_id = m.id
-          join artifacts u on u.project_id = i.project_id and u.id = i.artifact_id
-        where m.state = 'DELETED'
+    ) else not exists (${users(projectId, 'KEPT')}) and (
+      not exists (${users(projectId, 'DELETED')}) or not exists (
+        with recursive made(id, state) as (
+          select u.id, u.state from artifact_inputs i
+            join artifacts u on u.project_id = i.project_id and u.id = i.artifact_id
+          where i.project_id = ${projectId} and i.input_id = a.id
+          union
+          select u.id, u.state from made m
+            join artifact_inputs i on i.project_id = ${projectId} and i.input_id = m.id
+            join artifacts u on u.project_id = i.project_id and u.id = i.artifact_id
+          where m.state = 'DELETED'
+        )
+        select 1 from made where state = 'KEPT'
       )
-      select 1 from made where state = 'KEPT'
     ) end`;
 }
 
-/** A task in flight that is about to find the artifact or to publish it. */
-export function taskInFlight(projectId: string, artifactId: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`select 1 from tasks t where t.artifact_id = ${artifactId} and t.state in ('PENDING', 'RUNNING')
-    and t.run_id in (${inFlight(projectId)})`;
+/** Artifacts that were made from `a` and are in this state. */
+function users(projectId: string, state: ArtifactState): RawBuilder<unknown> {
+  return sql`select 1 from artifact_inputs i
+    join artifacts u on u.project_id = i.project_id and u.id = i.artifact_id and u.state = ${state}
+    where i.project_id = ${projectId} and i.input_id = a.id`;
+}
+
+/** What tasks in flight are about to find or to publish. */
+export function taskTargets(projectId: string): RawBuilder<unknown> {
+  return sql`select artifact_id from tasks where state in ('PENDING', 'RUNNING') and run_id in (${inFlight(projectId)})`;
 }

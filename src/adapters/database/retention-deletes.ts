@@ -4,7 +4,7 @@ import { byCodeUnit } from '../../base/order.ts';
 import { type OrphanBlob, type ProjectRetention } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { ownBytes } from './project-lock.ts';
-import { inFlight, taskInFlight } from './retention-candidates.ts';
+import { inFlight, taskTargets } from './retention-candidates.ts';
 import { chunks, type Database } from './schema.ts';
 
 type Tx = Transaction<Database>;
@@ -46,12 +46,15 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
           where a.project_id = ${projectId} and a.id in (
             select d.id from artifacts d
             where d.project_id = ${projectId} and d.state = 'DOOMED' and d.doomed_at <= ${doomedBefore}
-              and not exists (select 1 from artifact_pins p where p.project_id = d.project_id and p.artifact_id = d.id)
-              and not exists (
-                select 1 from run_artifacts ra where ra.project_id = d.project_id and ra.artifact_id = d.id
-                  and ra.run_id in (${inFlight(projectId)})
+              -- Not as anti-joins, which would look at all of them before the first.
+              and not (
+                exists (select 1 from artifact_pins p where p.project_id = d.project_id and p.artifact_id = d.id)
+                or exists (
+                  select 1 from run_artifacts ra where ra.project_id = d.project_id and ra.artifact_id = d.id
+                    and ra.run_id in (${inFlight(projectId)})
+                )
+                or d.id in (${taskTargets(projectId)})
               )
-              and not exists (${taskInFlight(projectId, sql`d.id`)})
             order by d.doomed_at, d.id limit ${limit}
           )
           returning a.id`.execute(tx);
@@ -85,7 +88,7 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
           where not exists (
               select 1 from artifacts a where a.project_id = ${projectId} and a.id = o.id and a.state <> 'DELETED'
             )
-            and not exists (${taskInFlight(projectId, sql`o.id`)})`.execute(tx);
+            and o.id not in (${taskTargets(projectId)})`.execute(tx);
         const keys = rows.map(({ id }) => objects.manifestKey(projectId, id));
         return { sweep, keys: await condemn(tx, sweep, keys) };
       }),

@@ -8,26 +8,37 @@ import { stillFree, withCandidates } from './retention-candidates.ts';
 import { type Database } from './schema.ts';
 
 /** How many artifacts are decided under one holding of the project's lock, which whoever publishes waits for. */
-const BATCH = 1000;
+const BATCH = 250;
 
 type Marks = Pick<ProjectRetention, 'plan' | 'planItems' | 'mark'>;
 
 export function retentionMarks(db: Kysely<Database>, projectId: string): Marks {
   return {
     async plan(policy, now) {
-      const { rows: kinds } = await sql<PlanTotals['kinds'][number]>`${withCandidates(projectId, policy, now)}
-        select kind, reason, count(*) as artifacts, sum(bytes)::bigint as bytes from candidates
-        group by kind, reason order by kind, reason`.execute(db);
-      const { rows } = await sql<{ bytes: number }>`${withCandidates(projectId, policy, now)}
-        select coalesce(sum(bytes), 0)::bigint as bytes from (
+      const { rows } = await sql<{
+        kinds: PlanTotals['kinds'];
+        bytes: number;
+      }>`${withCandidates(projectId, policy, now)},
+        by_kind as (
+          select kind, reason, count(*) as artifacts, sum(bytes)::bigint as bytes from candidates
+          group by kind, reason order by kind, reason
+        ),
+        named as (
           select b.sha256, max(b.bytes) as bytes from blob_references b join candidates c on c.id = b.artifact_id
           where b.project_id = ${projectId} group by b.sha256
-        ) named
-        where not exists (
-          select 1 from blob_references o where o.project_id = ${projectId} and o.sha256 = named.sha256
-            and not exists (select 1 from candidates c where c.id = o.artifact_id)
-        )`.execute(db);
-      return { artifacts: kinds.reduce((sum, one) => sum + one.artifacts, 0), bytes: rows[0]!.bytes, kinds };
+        ),
+        shared as (
+          select b.sha256 from blob_references b left join candidates c on c.id = b.artifact_id
+          where b.project_id = ${projectId} and c.id is null
+        )
+        select
+          (select coalesce(jsonb_agg(to_jsonb(by_kind)), '[]') from by_kind) as kinds,
+          (
+            select coalesce(sum(bytes), 0)::bigint from named
+            where not exists (select 1 from shared s where s.sha256 = named.sha256)
+          ) as bytes`.execute(db);
+      const { kinds, bytes } = rows[0]!;
+      return { artifacts: kinds.reduce((sum, one) => sum + one.artifacts, 0), bytes, kinds };
     },
 
     async planItems(policy, now, { first, after }: PageRequest) {

@@ -9,7 +9,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       -- the rule that doomed it
       add column doomed_because text check (doomed_because in ('KIND_EXPIRED', 'VERSION_NOT_KEPT', 'RUN_NOT_KEPT')),
       add column deleted_at timestamptz;
-    create index artifacts_doomed on artifacts (project_id, doomed_at) where state = 'DOOMED';
+    create index artifacts_doomed on artifacts (project_id, doomed_at, id) where state = 'DOOMED';
     -- the order in which a store lists the manifests
     create index artifacts_in_key_order on artifacts (project_id, id collate "C") where state <> 'DELETED';
 
