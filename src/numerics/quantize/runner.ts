@@ -82,5 +82,8 @@ export function startRunner(
 /** Below this share of samples that move, Hartigan's steps gain more than Lloyd's. */
 const FEW_MOVES = 0.05;
 
-/** A start is given up if so many steps like the last would not do. */
-const CATCH_UP = 25;
+/**
+ * A start is given up if so many steps like the last would not do. Measured on CIFAR-10's airplanes, five seeds: 5, 10 and 25 end at the same
+ * distortions (K = 10: 167.230 to 167.233, but for one of 167.397 at 10 and at 25; K = 50: 145.40 to 145.67), 5 in 0.7 of the time of 25.
+ */
+const CATCH_UP = 5;
