@@ -48,7 +48,7 @@ export function createApiClient(url: string): ApiClient {
           body: JSON.stringify({ query: readOperation(operation), variables }),
         }),
       );
-      return unwrap((await response.json()) as GraphqlAnswer<T>);
+      return unwrap<T>(await answerOf(url, response));
     },
 
     async *subscribe<T>(operation: string, variables: Record<string, unknown>, signal?: AbortSignal) {
@@ -99,13 +99,28 @@ async function reach<T>(url: string, request: () => Promise<T>): Promise<T> {
   try {
     return await request();
   } catch (error) {
-    throw new PushforwardError(
-      'INVALID_INPUT',
-      `expected a Pushforward service at ${url}, got ${(error as Error).cause ?? error}: start one with \`npm start\`, or correct --url`,
-      {},
-      { cause: error },
-    );
+    const cause = ((error as Error).cause ?? error) as Error & { code?: string };
+    // Where a name has several addresses, all failures together have a code and no message.
+    throw noService(url, cause.message || (cause.code ?? cause.name), error);
   }
+}
+
+/** GraphQL answers refused requests in JSON, too; anything else is not from the service. */
+async function answerOf<T>(url: string, response: Response): Promise<GraphqlAnswer<T>> {
+  try {
+    return (await response.json()) as GraphqlAnswer<T>;
+  } catch (error) {
+    throw noService(url, `HTTP ${response.status} without JSON`, error);
+  }
+}
+
+function noService(url: string, got: string, cause: unknown): PushforwardError {
+  return new PushforwardError(
+    'INVALID_INPUT',
+    `expected a Pushforward service at ${url}, got ${got}: start one with \`npm start\`, or correct --url`,
+    {},
+    { cause },
+  );
 }
 
 function unwrap<T>(answer: GraphqlAnswer<T>): T {

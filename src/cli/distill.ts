@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { fromErrorRecord, PushforwardError, type ErrorRecord } from '../base/errors.ts';
+import { fromErrorRecord, invalid, PushforwardError, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { type ImportFacts, importSummary } from './import-summary.ts';
@@ -36,6 +36,9 @@ export interface DistillRequest {
  * @throws the failure of the import, of the launch or of the run
  */
 export async function distill(client: ApiClient, request: DistillRequest, interrupt: AbortSignal): Promise<void> {
+  if (request.sendFirst && isUrl(request.path)) {
+    throw invalid(`expected a path of this machine with --upload, got ${request.path}: leave --upload out`);
+  }
   const progress = createProgress();
   try {
     const path = request.sendFirst
@@ -84,7 +87,8 @@ async function importDataset(
     const { state, images, progress: so, error } = datasetVersion;
     if (state === 'FAILED') throw fromErrorRecord(error!);
     if (state === 'READY') {
-      const what = `${count(images!)} images of ${datasetVersion.classes!.length} classes`;
+      const classCount = datasetVersion.classes!.length;
+      const what = `${count(images!)} image${images === 1 ? '' : 's'} of ${count(classCount)} class${classCount === 1 ? '' : 'es'}`;
       const how = datasetVersion.reused
         ? 'known, nothing imported'
         : `done in ${seconds((Date.now() - startedMs) / 1000)}`;

@@ -18,6 +18,22 @@ export function onService(
   return work(createApiClient(url));
 }
 
+/** @throws InvalidArgumentError */
+export function atLeastOne(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError(`expected a whole number of 1 or more, got ${text}`);
+  return value;
+}
+
+/** @throws InvalidArgumentError */
+export function names(text: string): string[] {
+  const found = text.split(',');
+  if (found.includes('')) throw new InvalidArgumentError(`expected names separated by commas, got an empty one`);
+  return found;
+}
+
+/** @throws InvalidArgumentError */
 export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, got ${text}`);

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
 import { distill } from './distill.ts';
-import { onService, wholeNumber, withUrl } from './options.ts';
+import { atLeastOne, names, onService, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun } from './runs.ts';
@@ -101,13 +101,13 @@ export function createProgram(host: Host): Command {
       )
       .argument('<path...>', 'files and folders; a folder is sent with the paths of its files below it')
       .option('--resume <upload>', 'go on with an upload of the same files: what is there is not sent again')
-      .option('--parallel <number>', 'requests at once, with 16 MiB of memory each', wholeNumber, PARALLEL),
+      .option('--parallel <number>', 'requests at once, with 16 MiB of memory each', atLeastOne, PARALLEL),
   ).action((paths: string[], options: { url?: string; resume?: string; parallel: number }) =>
     onService(host, options.url, async (client) => {
       const progress = createProgress();
       try {
         const { resume, parallel } = options;
-        const path = await upload(client, { paths, resume, parallel: Math.max(1, parallel) }, progress, host.interrupt);
+        const path = await upload(client, { paths, resume, parallel }, progress, host.interrupt);
         progress.end();
         console.log(path);
       } finally {
@@ -157,18 +157,18 @@ interface RecipeOptions {
 
 function withRecipe(command: Command): Command {
   return withUrl(command)
-    .option('-k, --images-per-class <number>', 'points per class', wholeNumber, 10)
-    .option('--classes <names>', 'comma-separated classes to take; default: all', (text) => text.split(','))
+    .option('-k, --images-per-class <number>', 'points per class', atLeastOne, 10)
+    .option('--classes <names>', 'comma-separated classes to take; default: all', names)
     .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
     .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', decimal)
-    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', wholeNumber)
+    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', atLeastOne)
     .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', decimal)
-    .option('--steps <number>', 'of the whole noise schedule; default 50', wholeNumber)
+    .option('--steps <number>', 'of the whole noise schedule; default 50', atLeastOne)
     .option('--guidance <scale>', 'classifier-free guidance; default 4', decimal)
     .option('--temperature <number>', 'of the soft labels; default 1', decimal)
     .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', decimal)
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
-    .option('--batch <number>', 'images per model call; default 128', wholeNumber)
+    .option('--batch <number>', 'images per model call; default 128', atLeastOne)
     .addOption(
       new Option('--provider <name>', 'where models run; default cpu').choices(['auto', 'cpu', 'webgpu', 'cuda']),
     );

@@ -1,5 +1,5 @@
 import { type Command } from 'commander';
-import { onService, wholeNumber, withUrl } from './options.ts';
+import { atLeastOne, onService, wholeNumber, withUrl } from './options.ts';
 import {
   apply,
   expiry,
@@ -37,7 +37,7 @@ export function addRetention(program: Command, host: Parameters<typeof onService
       onService(host, url, (client) => setPolicy(client, options)),
     );
   withUrl(retention.command('plan').description('What would go now, and why.'))
-    .option('--first <number>', 'artifacts to name one by one, at most 100', wholeNumber, 20)
+    .option('--first <number>', 'artifacts to name one by one, at most 100', atLeastOne, 20)
     .action((options: { url?: string; first: number }) =>
       onService(host, options.url, (client) => showPlan(client, options.first)),
     );
@@ -46,9 +46,9 @@ export function addRetention(program: Command, host: Parameters<typeof onService
       .command('apply')
       .description('A pass now: doom what the policy does not keep, delete what has been doomed for its grace period.'),
   )
-    .option('--yes', 'do it; without this it is only told', false)
-    .action((options: { url?: string; yes: boolean }) =>
-      onService(host, options.url, (client) => apply(client, options.yes)),
+    .option('--yes', 'do it; without this it is only told')
+    .action((options: { url?: string; yes?: boolean }) =>
+      onService(host, options.url, (client) => apply(client, options.yes ?? false)),
     );
   withUrl(
     retention
@@ -64,9 +64,9 @@ export function addRetention(program: Command, host: Parameters<typeof onService
     retention.command('unpin').description('Leave an artifact to the policy again.').argument('<artifact>'),
   ).action((id: string, options: { url?: string }) => onService(host, options.url, (client) => unpin(client, id)));
   withUrl(program.command('orphans').description('How the store and the database differ.'))
-    .option('--older-than-hours <hours>', 'leave objects that are younger', wholeNumber, 24)
-    .option('--delete', 'delete what nothing refers to', false)
-    .option('--yes', 'with --delete: do it; without this it is only told', false)
+    .option('--older-than-hours <hours>', 'leave objects that are younger', atLeastOne, 24)
+    .option('--delete', 'delete what nothing refers to')
+    .option('--yes', 'with --delete: do it; without this it is only told')
     .action(({ url, ...options }: OrphanOptions & { url?: string }) =>
       onService(host, url, (client) => orphans(client, options)),
     );

@@ -144,13 +144,14 @@ function described(policy: Policy | null): string {
   if (!policy) return 'No policy: everything is kept.';
   const { keepDays, keepRuns, keepVersions, graceHours } = policy;
   const days = (value: number) => `${value} day${value === 1 ? '' : 's'}`;
+  const newest = (value: number) => (value === 1 ? 'the newest' : `the ${value} newest`);
   const runs = [
     ...(keepDays === null ? [] : [`of the last ${days(keepDays)}`]),
-    ...(keepRuns === null ? [] : [`the ${keepRuns} newest of each dataset that succeeded`]),
+    ...(keepRuns === null ? [] : [`${newest(keepRuns)} of each dataset that succeeded`]),
   ];
   const rows = [
     ['runs', runs.join('; ') || 'all'],
-    ['versions', keepVersions === null ? 'all' : `the ${keepVersions} newest of each dataset, and what kept runs read`],
+    ['versions', keepVersions === null ? 'all' : `${newest(keepVersions)} of each dataset, and what kept runs read`],
     ...policy.kinds.map(({ kind, days: after, cutLineage }) => [
       kind,
       `${days(after)} after the last use${cutLineage ? ', also where a kept artifact was made from it' : ''}`,

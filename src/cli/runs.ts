@@ -1,5 +1,5 @@
 import { notFound } from '../base/errors.ts';
-import { type ApiClient } from './client.ts';
+import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { dollars, table } from './table.ts';
 
@@ -24,9 +24,9 @@ export async function showRun(client: ApiClient, id: string): Promise<void> {
 }
 
 export async function cancelRun(client: ApiClient, id: string): Promise<void> {
-  const { cancelRun: answer } = await client.send<{ cancelRun: { message?: string; run?: { state: string } } }>(
-    'CancelRun',
-    { id },
-  );
-  console.log(answer.message ?? `${id}  ${answer.run!.state}`);
+  const { cancelRun: answer } = await client.send<{ cancelRun: Refusal & { run: { state: string } } }>('CancelRun', {
+    id,
+  });
+  refuse(answer);
+  console.log(`${id}  ${answer.run.state}`);
 }

@@ -126,6 +126,7 @@ async function sign(
     (await rows.gatheredFiles(uploadId, [...new Set(asked.map((part) => part.path))])).map((file) => [file.path, file]),
   );
   const parts = asked.map((part, index) => checkPart(part, index, files));
+  checkOnce(asked);
   const gatherings = new Map<number, string>();
   await mapLimited([...new Set(parts.map(({ file }) => file))], PARALLEL, async (file) => {
     gatherings.set(file.index, file.gathering ?? (await gather(of, projectId, file)));
@@ -168,6 +169,18 @@ function checkPart(
   }
   checkSha256(sha256, at('sha256').path);
   return { file, part: { number, bytes: bytesOf(file, number), sha256 } };
+}
+
+/** Of two digests for one part only one could be kept. */
+function checkOnce(parts: readonly UploadPartInput[]): void {
+  const seen = new Set<string>();
+  for (const [index, { path, number }] of parts.entries()) {
+    const part = `part ${number} of ${path}`;
+    if (seen.has(part)) {
+      throw invalid(`expected each part once, got ${part} twice: leave one out`, { path: ['parts', String(index)] });
+    }
+    seen.add(part);
+  }
 }
 
 /** The first of several who begin at once decides; what the others began is freed when the upload ends. */

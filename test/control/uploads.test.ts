@@ -173,6 +173,11 @@ describe('an upload', () => {
     ['of another file', [{ path: 'a', number: 1, sha256: sha256('') }], 'parts.0.path'],
     ['of a part before the first', [{ path: 'a/small.bin', number: 0, sha256: sha256('') }], 'parts.0.number'],
     ['of a part after the last', [{ path: 'a/small.bin', number: 2, sha256: sha256('') }], 'parts.0.number'],
+    [
+      'of a part that is asked for twice',
+      [sha256('a'), sha256('b')].map((digest) => ({ path: 'a/small.bin', number: 1, sha256: digest })),
+      'parts.1',
+    ],
     ['of a digest that is none', [{ path: 'a/small.bin', number: 1, sha256: 'x' }], 'parts.0.sha256'],
   ])('signs nothing %s', async (_, parts, field) => {
     const { id } = await smallUpload();

@@ -123,7 +123,7 @@ function pins(db: Kysely<Database>, projectId: string): Pick<ProjectRetention, '
 function inventory(
   db: Kysely<Database>,
   projectId: string,
-): Pick<ProjectRetention, 'lastSweep' | 'swept' | 'importing' | 'manifests' | 'blobs'> {
+): Pick<ProjectRetention, 'lastSweep' | 'swept' | 'importing' | 'attemptsSince' | 'manifests' | 'blobs'> {
   return {
     async lastSweep() {
       const row = await db
@@ -143,6 +143,17 @@ function inventory(
     },
 
     importing: () => importing(db, projectId),
+
+    async attemptsSince() {
+      const row = await db
+        .selectFrom('attempts as a')
+        .innerJoin('runs as r', 'r.id', 'a.run_id')
+        .where('r.project_id', '=', projectId)
+        .where('a.state', '=', 'RUNNING')
+        .select((of) => of.fn.min('a.started_at').as('since'))
+        .executeTakeFirstOrThrow();
+      return row.since;
+    },
 
     async manifests(after, limit) {
       const { rows } = await sql<{ id: string }>`

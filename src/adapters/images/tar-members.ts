@@ -29,8 +29,9 @@ export async function* tarMembers(...of: Parameters<typeof tarBatches>): AsyncGe
 }
 
 /**
- * The members of a tar, in order, in batches: to wait for each one costs as much as to hash it. A tar ends with blocks of zeros, which tells one that ends from one that was
- * cut between two members: without them it is SOURCE_UNREADABLE, as is whatever else breaks, with the position.
+ * The members of a tar, in order, in batches: to wait for each one costs as much as to hash it. A tar ends with blocks of
+ * zeros, which tells one that ends from one that was cut between two members: without them it is SOURCE_UNREADABLE, as is
+ * whatever else breaks, with the position.
  */
 export async function* tarBatches(
   path: string,

@@ -14,7 +14,11 @@ import {
   UnpinArtifactResult,
 } from '../types/retention-results.ts';
 
-const OLDER_THAN = { defaultValue: 24, description: 'Objects younger than so many hours are left, 1 or more.' };
+const OLDER_THAN = {
+  defaultValue: 24,
+  description:
+    'Objects younger than so many hours are left, and those younger than the oldest attempt that runs; 1 or more.',
+};
 
 @Resolver(() => Artifact)
 export class RetentionResolver {

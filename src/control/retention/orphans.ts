@@ -42,12 +42,26 @@ interface Search {
   remove?: (kind: 'manifests' | 'blobs', orphans: Orphan[]) => Promise<string[]>;
 }
 
+export const HOUR_MS = 3_600_000;
 const EXAMPLES = 20;
 const ROWS = 5000;
 const LOOKS = 32;
 const REMOVALS = 500;
 /** Blobs that manifests without a row name. These are few: of attempts in flight, and of those lost of late. */
 const MOST_HELD = 1_000_000;
+
+/**
+ * What was written since then is young: in the last so many hours, or since the oldest attempt that runs began, which names
+ * what it wrote only when it ends, however long that takes.
+ */
+export async function oldBefore(
+  rows: Pick<ProjectRetention, 'attemptsSince'>,
+  now: Date,
+  olderThanHours: number,
+): Promise<Date> {
+  const began = (await rows.attemptsSince())?.getTime() ?? Infinity;
+  return new Date(Math.min(now.getTime() - olderThanHours * HOUR_MS, began));
+}
 
 /**
  * Walks the store's ascending list and the rows in the same order, side by side, manifests first, then blobs: memory

@@ -5,7 +5,7 @@ import { type Log } from '../../base/log.ts';
 import { artifactKey, blobKey } from '../../pipeline/artifacts.ts';
 import { type ObjectStore } from '../../pipeline/ports.ts';
 import { deleteCondemned, TAKE_OVER_MS } from './deletion.ts';
-import { findOrphans, type Orphan, type OrphanReport } from './orphans.ts';
+import { findOrphans, HOUR_MS, oldBefore, type Orphan, type OrphanReport } from './orphans.ts';
 import { type PassClaim, type ProjectRetention, type RetentionStore, type Tally } from './rows.ts';
 
 export interface PassOptions {
@@ -35,7 +35,6 @@ export interface OrphanSweep extends OrphanReport {
   importing: boolean;
 }
 
-const HOUR_MS = 3_600_000;
 const SWEEP_EVERY_MS = 24 * HOUR_MS;
 /** What nobody refers to for so long is nobody's. */
 export const ORPHAN_HOURS = 24;
@@ -55,8 +54,8 @@ const FORGET_MS = 24 * HOUR_MS;
  * - whoever comes to hold one (records it, launches on it, pins it) shares that lock: he rescues what is DOOMED, and is
  *   refused what is DELETED or condemned; a run then looks it up again, finds nothing, and makes it;
  * - an object is deleted only after the decision was committed, so nobody can record it between decision and deletion;
- * - what a worker wrote and nobody has recorded has no row: it is protected by its age, and where it relies on an old blob
- *   that goes, the service finds its manifest wanting before it records it, and the task is tried again.
+ * - what a worker wrote and nobody has recorded has no row: it is protected by its age, and while any attempt that began
+ *   before it runs; where it relies on an old blob that goes, the service finds its manifest wanting before it records it, and the task is tried again.
  *
  * @throws NOT_READY where another pass over the project is under way, and does not end in time
  */
@@ -177,8 +176,14 @@ async function sweepRows(
     }
     return stayed;
   };
-  const oldBefore = new Date(startedAt.getTime() - olderThanHours * HOUR_MS);
-  const report = await findOrphans({ store: of.store, rows, projectId, oldBefore, signal, remove });
+  const report = await findOrphans({
+    store: of.store,
+    rows,
+    projectId,
+    oldBefore: await oldBefore(rows, startedAt, olderThanHours),
+    signal,
+    remove,
+  });
   await rows.swept(startedAt);
   return { ...report, deleted, importing: await rows.importing() };
 }

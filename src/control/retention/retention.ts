@@ -2,7 +2,7 @@ import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
 import { type Principal } from '../identity.ts';
 import { type Page, type PageRequest } from '../ports.ts';
 import { TAKE_OVER_MS } from './deletion.ts';
-import { findOrphans, type OrphanReport } from './orphans.ts';
+import { findOrphans, oldBefore, type OrphanReport } from './orphans.ts';
 import {
   ORPHAN_HOURS,
   type OrphanSweep,
@@ -72,14 +72,16 @@ export function createRetention(options: PassOptions, signal: AbortSignal): Rete
       if (!(await rowsOf(principal).unpin(artifactId))) throw notFound('artifact', artifactId);
     },
 
-    orphans: (principal, olderThanHours) =>
-      findOrphans({
+    async orphans(principal, olderThanHours) {
+      const rows = rowsOf(principal);
+      return await findOrphans({
         store: of.store,
-        rows: rowsOf(principal),
+        rows,
         projectId: principal.projectId,
-        oldBefore: new Date(of.clock.now().getTime() - checkHours(olderThanHours) * 3_600_000),
+        oldBefore: await oldBefore(rows, of.clock.now(), checkHours(olderThanHours)),
         signal,
-      }),
+      });
+    },
 
     sweepOrphans: async ({ projectId }, olderThanHours) =>
       sweepOrphans(of, projectId, checkHours(olderThanHours), signal),

@@ -60,6 +60,8 @@ export interface ProjectRetention {
   lastSweep(): Promise<Date | null>;
   swept(at: Date): Promise<void>;
   importing(): Promise<boolean>;
+  /** When the oldest attempt that was not seen gone began, which may be about to publish what it wrote. Null: none runs. */
+  attemptsSince(): Promise<Date | null>;
   /** Artifacts that are not DELETED, ascending by id, after this one. */
   manifests(after: string, limit: number): Promise<string[]>;
   /** Blobs that artifacts name, ascending by digest, after this one. */

@@ -252,6 +252,19 @@ describe('beside others', () => {
     expect(await world.store.head(`projects/${PROJECT}/${key}`)).toBeNull();
   });
 
+  it('what was written since the oldest attempt began stays while that runs', async () => {
+    const world = await newWorld();
+    world.executor.hold = (order) => order.task.stage === 'report';
+    const id = await world.launch(1);
+    await until(() => world.executor.held.length > 0);
+    await put(world, `blobs/${'a'.repeat(64)}`);
+    world.clock.hoursAhead = 100;
+    expect(await world.sweep(1)).toMatchObject({ storeWithoutRow: { count: 0 }, young: { count: 1 } });
+    await world.executor.held[0]!.succeed();
+    expect(await ended(world.db, id)).toBe('SUCCEEDED');
+    expect(await world.sweep(1)).toMatchObject({ deleted: { count: 1 }, rowWithoutStore: { count: 0 } });
+  });
+
   it('what a task in flight makes again keeps the blobs that are left of it', async () => {
     const world = await newWorld();
     const old = await world.run(1);
@@ -280,11 +293,11 @@ describe('beside others', () => {
 
   it('an attempt that relied on a blob that went is found wanting and tried again', async () => {
     const world = await newWorld();
+    const blob = await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
     world.executor.hold = (order) => order.task.stage === 'report';
     const id = await world.launch(1);
     const held = await until(() => world.executor.held[0]);
     // It finds its bytes there, left by someone long ago, so it writes none; a sweep comes before it has published.
-    const blob = await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
     world.clock.hoursAhead = 25;
     expect(await world.sweep()).toMatchObject({ deleted: { count: 1 } });
     const manifest = { ...manifestOf(held.order.task), blobs: { own: blob } };

@@ -1,0 +1,51 @@
+/** What the commands refuse before the service is asked, and how they tell that it was not reached. */
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { expect, it } from 'vitest';
+import { createApiClient } from '../../src/cli/client.ts';
+import { distill } from '../../src/cli/distill.ts';
+import { atLeastOne, names } from '../../src/cli/options.ts';
+import { cancelRun } from '../../src/cli/runs.ts';
+
+const nowhere = createApiClient('http://127.0.0.1:9');
+
+it('numbers of things begin at 1, and no name is empty', () => {
+  expect(atLeastOne('3')).toBe(3);
+  for (const text of ['0', '-1', '1.5', 'x', ''])
+    expect(() => atLeastOne(text)).toThrow(/expected a whole number of 1/);
+  expect(names('a b,c')).toEqual(['a b', 'c']);
+  for (const text of ['', 'a,,b', 'a,']) expect(() => names(text)).toThrow('got an empty one');
+});
+
+it('a run that cannot be cancelled is an error', async () => {
+  const answer = { cancelRun: { __typename: 'NotFoundError', code: 'NOT_FOUND', message: 'run x does not exist' } };
+  const client = { ...nowhere, send: <T>() => Promise.resolve(answer as T) };
+  await expect(cancelRun(client, 'x')).rejects.toMatchObject({ code: 'NOT_FOUND', message: 'run x does not exist' });
+});
+
+it.each(['s3://bucket/images', 'upload:upl_1'])('%s is not sent anywhere', async (path) => {
+  const request = {
+    path,
+    sendFirst: true,
+    name: 'n',
+    priorPath: '.',
+    classes: null,
+    split: null,
+    recipe: {},
+    out: '.',
+  };
+  await expect(distill(nowhere, request, new AbortController().signal)).rejects.toThrow(
+    `expected a path of this machine with --upload, got ${path}: leave --upload out`,
+  );
+});
+
+it('what does not answer as the service does is not taken for it', async () => {
+  const server = createServer((_, response) => response.writeHead(501).end('<!DOCTYPE html>'));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await expect(createApiClient(url).send('Runs', { first: 1 })).rejects.toThrow(
+    `expected a Pushforward service at ${url}, got HTTP 501 without JSON: start one`,
+  );
+  await new Promise((closed) => server.close(closed));
+  await expect(createApiClient(url).send('Runs', { first: 1 })).rejects.toThrow(/, got connect ECONNREFUSED .+: start/);
+});
