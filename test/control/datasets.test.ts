@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
-import { sha256 } from '../../src/base/json.ts';
 import { createControl } from '../../src/control/control.ts';
-import { LOCAL, manifestOf, readyVersion, startWorld, type World } from './world.ts';
+import { LOCAL, importedFrom, readyVersion, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => (world = await startWorld()), 60_000);
@@ -157,10 +156,9 @@ describe('an import', () => {
   it('is read anew where what it relied on was deleted under it', async () => {
     const path = join(world.folder, 'swept');
     await mkdir(path);
-    world.importer.contents.set(path, [{ name: 'cat', images: 77 }]);
-    const digest = sha256(JSON.stringify([{ name: 'cat', images: 77 }]));
-    const { id } = manifestOf('datasetVersion', { digest, path });
-    const key = world.objects.manifestKey('default', id);
+    const classes = [{ name: 'cat', images: 77 }];
+    world.importer.contents.set(path, classes);
+    const key = world.objects.manifestKey('default', importedFrom(path, classes, null).manifest.id);
     const swept = { project_id: 'default', key, sweep: 's', condemned_at: new Date() };
     await world.db.insertInto('swept_objects').values(swept).execute();
     const read = world.importer.previous.length;

@@ -116,11 +116,11 @@ describe('a launch', () => {
       path: world.folder,
       idempotencyKey: 'slow',
     });
-    await expect(launch({ datasetVersionId: pending.id })).rejects.toMatchObject({ code: 'NOT_READY' });
+    await expect(launch({ datasetVersionId: pending.id, classes: ['A'] })).rejects.toMatchObject({ code: 'NOT_READY' });
     release();
     world.importer.gate.hold = null;
     await world.control.importsIdle();
-    await expect(launch({ datasetVersionId: pending.id })).resolves.toBeDefined();
+    await expect(launch({ datasetVersionId: pending.id, classes: ['A'] })).resolves.toBeDefined();
   });
 
   it('answers a repeated request also when it would be refused today', async () => {

@@ -114,6 +114,25 @@ export function scriptedEngine(runs: RunStore) {
   return { ...control, change, append, end, listeners };
 }
 
+/** What the scripted importer makes of classes. As in the pipeline: the digest is of the images, the manifest also says where they lie. */
+export function importedFrom(path: string, classes: ClassCount[], split: string | null) {
+  const digest = sha256(JSON.stringify(classes));
+  const images = classes.reduce((sum, one) => sum + one.images, 0);
+  const told = {
+    digest,
+    images,
+    classes: classes.map((one) => ({ ...one })),
+    bytes: 100 * images,
+    chunks: classes.length,
+    duplicates: { withinClass: 1, acrossClasses: 0 },
+    ignored: { count: 1, examples: ['stray.heic'] },
+    format: 'folder',
+    split,
+    splits: split === null ? [] : [split],
+  };
+  return { digest, images, classes, manifest: manifestOf('datasetVersion', { ...told, path }) };
+}
+
 /** Imports what the test says lies at a path; `gate` holds an import until the test lets it go. */
 function scriptedImporter() {
   const contents = new Map<string, ClassCount[] | Error>();
@@ -128,22 +147,7 @@ function scriptedImporter() {
       const content = contents.get(source.path) ?? [{ name: 'cat', images: 100 }];
       if (content instanceof Error) throw content;
       const classes = source.classes ? content.filter((one) => source.classes!.includes(one.name)) : content;
-      const digest = sha256(JSON.stringify(classes));
-      const images = classes.reduce((sum, one) => sum + one.images, 0);
-      // As in the pipeline: the digest is of the images, the manifest also says where they lie.
-      const told = {
-        digest,
-        images,
-        classes: classes.map((one) => ({ ...one })),
-        bytes: 100 * images,
-        chunks: classes.length,
-        duplicates: { withinClass: 1, acrossClasses: 0 },
-        ignored: { count: 1, examples: ['stray.heic'] },
-        format: 'folder',
-        split: source.split,
-        splits: source.split === null ? [] : [source.split],
-      };
-      return { digest, images, classes, manifest: manifestOf('datasetVersion', { ...told, path: source.path }) };
+      return importedFrom(source.path, classes, source.split);
     },
   };
   return { ...importer, contents, previous, gate };
