@@ -16,7 +16,8 @@ import {
   type RetentionStore,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
-import { createRetention, createRetentionRunner, type Retention } from './retention/retention.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createRetentionRunner } from './retention/runner.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
 import { type DatasetVersionView, type PriorView, type RunEventView, type RunView } from './views.ts';
 
