@@ -17,7 +17,8 @@ import {
   type UploadWrites,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
-import { createRetention, createRetentionRunner, type Retention } from './retention/retention.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createRetentionRunner } from './retention/runner.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
 import { abortUpload, completeUpload } from './upload-end.ts';
 import { createUploadSweep } from './upload-sweep.ts';

@@ -5,7 +5,7 @@ import { PushforwardError } from '../../../src/base/errors.ts';
 import { type Log, silentLog } from '../../../src/base/log.ts';
 import { type ProjectRetention, type RetentionStore } from '../../../src/control/ports.ts';
 import { TAKE_OVER_MS } from '../../../src/control/retention/deletion.ts';
-import { createRetentionRunner } from '../../../src/control/retention/retention.ts';
+import { createRetentionRunner } from '../../../src/control/retention/runner.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import { until } from '../../support/until.ts';
 
