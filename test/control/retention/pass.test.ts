@@ -302,13 +302,14 @@ describe('beside others', () => {
     expect(await world.sweep()).toMatchObject({ deleted: { count: 1 } });
     const manifest = { ...manifestOf(held.order.task), blobs: { own: blob } };
     await createPublications(world.store).publish(PROJECT, manifest);
-    world.executor.hold = () => false;
     held.settle({ kind: 'succeeded', result: { manifest, metrics: {}, usage: USAGE } });
     const failed = () => world.db.selectFrom('attempts').select('failure').where('state', '=', 'FAILED').execute();
     expect(await until(async () => (await failed())[0]?.failure)).toMatchObject({
       error: { code: 'CORRUPT_ARTIFACT' },
     });
+    // The next attempt is held until someone wrote the bytes again.
     await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
+    await (await until(() => world.executor.held[1])).succeed();
     expect(await ended(world.db, id)).toBe('SUCCEEDED');
     const { store, rows } = await world.keys();
     expect(rows.filter((key) => !store.includes(key))).toEqual([]);
