@@ -84,6 +84,6 @@ const FEW_MOVES = 0.05;
 
 /**
  * A start is given up if so many steps like the last would not do. Measured on CIFAR-10's airplanes, five seeds: 5, 10 and 25 end at the same
- * distortions (K = 10: 167.230 to 167.233, but for one of 167.397 at 10 and at 25; K = 50: 145.40 to 145.67), 5 in 0.7 of the time of 25.
+ * distortions (K = 10: 167.230 to 167.234, but for one of 167.397 at 10 and at 25; K = 50: 145.40 to 145.67), 5 in 0.7 of the time of 25.
  */
 const CATCH_UP = 5;
