@@ -166,9 +166,9 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 10px; 
 .sheet { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child { text-align: left; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; }
+th:first-child { text-align: left; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
 tfoot th, tfoot td { border-bottom: 0; font-weight: 650; }
-.bar span { display: inline-block; min-width: 110px; padding: 0 4px; background: linear-gradient(#bfd3fb, #bfd3fb) left / var(--share) 100% no-repeat; }
+.bar span { display: inline-block; min-width: 90px; padding: 0 4px; background: linear-gradient(#bfd3fb, #bfd3fb) left / var(--share) 100% no-repeat; }
 .bar.grey span { background-image: linear-gradient(#dfe3e8, #dfe3e8); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; } dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: #f8f9fb; padding: 12px; border-radius: 6px; overflow-x: auto; } code { font-size: 13px; }
