@@ -125,7 +125,7 @@ export async function startService(config: Config): Promise<Service> {
       importRoots: config.importRoots,
       realPath: (path) => realpath(path).catch(() => null),
       uploads: config.uploads,
-      ownObjects: ownObjects(config.store),
+      ownObjects: ownObjects(config),
     });
     await control.start();
     stops.push(() => control.close());
@@ -197,9 +197,10 @@ export async function describeValidPrior(directory: string): Promise<string> {
   }
 }
 
-function ownObjects(store: Config['store']): string | null {
-  if (store.kind !== 's3') return null;
-  return s3Url({ bucket: store.bucket, key: [store.prefix, 'projects'].filter(Boolean).join('/') });
+/** Keys, database and, where it is no bucket, the store lie in the folder of the state. */
+function ownObjects({ store, stateDir }: Config): string[] {
+  if (store.kind !== 's3') return [stateDir];
+  return [stateDir, s3Url({ bucket: store.bucket, key: [store.prefix, 'projects'].filter(Boolean).join('/') })];
 }
 
 function datasetImporter(

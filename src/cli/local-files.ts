@@ -13,41 +13,56 @@ export interface LocalFile {
   modifiedMs: number;
 }
 
+export interface LocalFiles {
+  files: LocalFile[];
+  /** How many files below folders were hidden, or in hidden folders, and how many had no bytes. */
+  leftOut: { hidden: number; empty: number };
+}
+
 /**
  * Files by their names, and what lies in folders by its path there, beginning with the folder's name where more than one
  * argument is given. Hidden files and empty ones are left out; links to files are followed, links to folders are not.
  * @throws INVALID_INPUT where nothing is there, or two would have one path
  */
-export async function localFiles(paths: readonly string[]): Promise<LocalFile[]> {
+export async function localFiles(paths: readonly string[]): Promise<LocalFiles> {
   const found: LocalFile[] = [];
+  let hidden = 0;
   for (const argument of paths.map((path) => resolve(path))) {
     const root = await lookAt(argument);
     if (!root) {
       throw invalid(`expected a file or folder at ${argument}, got nothing that can be read: correct the path`);
     }
     if (root.isFile()) found.push(toLocalFile(basename(argument), argument, root));
-    else found.push(...(await below(argument, paths.length > 1 ? `${basename(argument)}/` : '')));
+    else {
+      const inside = await below(argument, paths.length > 1 ? `${basename(argument)}/` : '');
+      found.push(...inside.files);
+      hidden += inside.hidden;
+    }
   }
   const files = found.filter(({ bytes }) => bytes > 0);
   if (files.length === 0)
     throw invalid(`expected files in ${paths.join(', ')}, got none with bytes in it: name others`);
   const twice = files.find(({ path }, index) => files.findIndex((other) => other.path === path) < index);
   if (twice) throw invalid(`expected files of different names, got ${twice.path} twice: put them into a folder`);
-  return files;
+  return { files, leftOut: { hidden, empty: found.length - files.length } };
 }
 
-async function below(folder: string, prefix: string): Promise<LocalFile[]> {
+async function below(folder: string, prefix: string): Promise<{ files: LocalFile[]; hidden: number }> {
   const files: LocalFile[] = [];
+  let hidden = 0;
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
     const file = join(entry.parentPath, entry.name);
     const path = relative(folder, file).split(sep).join('/');
-    if (path.split('/').some((segment) => segment.startsWith('.'))) continue;
     if (!entry.isFile() && !entry.isSymbolicLink()) continue;
+    if (path.split('/').some((segment) => segment.startsWith('.'))) {
+      hidden++;
+      continue;
+    }
     const stats = await lookAt(file);
     if (stats?.isFile()) files.push(toLocalFile(prefix + path, file, stats));
   }
-  return files.sort((a, b) => byCodeUnit(a.path, b.path));
+  return { files: files.sort((a, b) => byCodeUnit(a.path, b.path)), hidden };
 }
 
 type Stats = Awaited<ReturnType<typeof stat>>;

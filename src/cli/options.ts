@@ -39,3 +39,25 @@ export function wholeNumber(text: string): number {
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, got ${text}`);
   return value;
 }
+
+/** Numbers that the recipe takes, so that a wrong one is told before anything is sent. */
+export const between =
+  (low: number, high: number) =>
+  /** @throws InvalidArgumentError */
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= low && value <= high))
+      throw new InvalidArgumentError(`expected a number from ${low} to ${high}, got ${text}`);
+    return value;
+  };
+
+/** As `between`, without fractions. */
+export const whole =
+  (low: number, high: number) =>
+  /** @throws InvalidArgumentError */
+  (text: string): number => {
+    const value = between(low, high)(text);
+    if (!Number.isInteger(value))
+      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}, got ${text}`);
+    return value;
+  };

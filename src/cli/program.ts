@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
 import { distill } from './distill.ts';
-import { atLeastOne, names, onService, wholeNumber, withUrl } from './options.ts';
+import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun } from './runs.ts';
@@ -107,7 +107,7 @@ export function createProgram(host: Host): Command {
       const progress = createProgress();
       try {
         const { resume, parallel } = options;
-        const path = await upload(client, { paths, resume, parallel }, progress, host.interrupt);
+        const path = await upload(client, { paths, resume, parallel, url: options.url }, progress, host.interrupt);
         progress.end();
         console.log(path);
       } finally {
@@ -160,15 +160,15 @@ function withRecipe(command: Command): Command {
     .option('-k, --images-per-class <number>', 'points per class', atLeastOne, 10)
     .option('--classes <names>', 'comma-separated classes to take; default: all', names)
     .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
-    .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', decimal)
-    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', atLeastOne)
-    .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', decimal)
-    .option('--steps <number>', 'of the whole noise schedule; default 50', atLeastOne)
-    .option('--guidance <scale>', 'classifier-free guidance; default 4', decimal)
-    .option('--temperature <number>', 'of the soft labels; default 1', decimal)
-    .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', decimal)
+    .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', between(0, 0.9))
+    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', whole(1, 1000))
+    .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', between(0, 1))
+    .option('--steps <number>', 'of the whole noise schedule; default 50', whole(1, 1000))
+    .option('--guidance <scale>', 'classifier-free guidance; default 4', between(0, 100))
+    .option('--temperature <number>', 'of the soft labels; default 1', between(0.01, 1000))
+    .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', between(0, 1))
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
-    .option('--batch <number>', 'images per model call; default 128', atLeastOne)
+    .option('--batch <number>', 'images per model call; default 128', whole(1, 4096))
     .addOption(
       new Option('--provider <name>', 'where models run; default cpu').choices(['auto', 'cpu', 'webgpu', 'cuda']),
     );
@@ -202,11 +202,4 @@ function priorPath(priorsDir: string, prior: string): string {
 function datasetName(path: string, split?: string): string {
   const name = basename(path).replace(/\.(tar\.gz|tgz|tar|parquet)$/, '');
   return split === undefined ? name : `${name}-${split}`;
-}
-
-function decimal(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError(`expected a number of 0 or more, got ${text}`);
-  return value;
 }

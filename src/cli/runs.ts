@@ -18,10 +18,16 @@ interface RunRow {
 }
 
 export async function showRun(client: ApiClient, id: string): Promise<void> {
-  const { run } = await client.send<{ run: RunReport | null }>('Run', { id, outputs: false });
+  const { run } = await client.send<{ run: RunReport | null }>('Run', { id, urls: false });
   if (!run) throw notFound('run', id);
   console.log(`${run.id}  ${run.state}${run.failure ? `  ${run.failure.message}` : ''}\n\n${runSummary(run)}`);
+  const gone = run.outputs.filter(({ state }) => state === 'DELETED').map(({ kind }) => PRODUCTS[kind] ?? kind);
+  if (gone.length > 0) {
+    console.log(`\nDeleted by the retention policy: ${gone.join(', ')}. The same recipe makes them again.`);
+  }
 }
+
+const PRODUCTS: Record<string, string> = { syntheticDataset: 'the synthetic dataset', report: 'the report' };
 
 export async function cancelRun(client: ApiClient, id: string): Promise<void> {
   const { cancelRun: answer } = await client.send<{ cancelRun: Refusal & { run: { state: string } } }>('CancelRun', {

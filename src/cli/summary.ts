@@ -10,7 +10,7 @@ export interface RunReport {
   stages: StageFigures[];
   classFigures: ClassFigures[];
   overall: { w2Weighted: number; w2Uniform: number; reduction: number; ess: number } | null;
-  outputs: { kind: string; blobs: { name: string; sha256: string; downloadUrl: string }[] }[];
+  outputs: { kind: string; state: string; blobs: { name: string; sha256: string; downloadUrl: string }[] }[];
 }
 
 interface StageFigures {

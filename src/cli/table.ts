@@ -10,11 +10,13 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export const count = (value: number): string => value.toLocaleString('en-US');
-/** `512 B`, `1.5 MiB`. */
+/** `512 B`, `1.5 MB`: decimal, as disks and stores are sold. */
 export function bytes(value: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  const step = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
-  return `${step === 0 ? value : (value / 2 ** (10 * step)).toFixed(1)} ${units[step]}`;
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let step = 0;
+  // What would round to 1000.0 is one of the next unit.
+  while (step < units.length - 1 && value / 1000 ** step >= (step === 0 ? 1000 : 999.95)) step++;
+  return `${step === 0 ? value : (value / 1000 ** step).toFixed(1)} ${units[step]}`;
 }
 
 export const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;

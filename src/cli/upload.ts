@@ -6,12 +6,15 @@ import { isUnchanged, type LocalFile, localFiles } from './local-files.ts';
 import { type Progress } from './progress.ts';
 import { bundles, type Part, partsOf } from './upload-parts.ts';
 import { sendBundle } from './send-parts.ts';
+import { count } from './table.ts';
 
 export interface UploadRequest {
   /** Files and folders of this machine. */
   paths: readonly string[];
   /** An upload that was begun with the same files: what it has is not sent again. */
   resume?: string | undefined;
+  /** The service that was named, if one was. */
+  url?: string | undefined;
   /** Bundles of parts in flight: each is in memory, 16 MiB or one part of a file beyond 160 GB. */
   parallel: number;
 }
@@ -37,7 +40,9 @@ export async function upload(
   progress: Progress,
   interrupt: AbortSignal,
 ): Promise<string> {
-  const files = await localFiles(request.paths);
+  const { files, leftOut } = await localFiles(request.paths);
+  const left = Object.entries(leftOut).flatMap(([why, files]) => (files > 0 ? `${count(files)} ${why}` : []));
+  if (left.length > 0) progress.say(`  upload    leaves out files: ${left.join(', ')}`);
   const begun = request.resume === undefined ? await begin(client, files) : await find(client, request.resume, files);
   const local = new Map(files.map((file) => [file.path, file]));
   const parts = begun.files.flatMap((file) => partsOf(file, local.get(file.path)!));
@@ -45,7 +50,8 @@ export async function upload(
     await sendUntilComplete({ client, uploadId: begun.id, parts, request, progress, interrupt });
   } catch (error) {
     if (!(error instanceof PushforwardError)) throw error;
-    const hint = `go on with \`pushforward upload --resume ${begun.path}\` and the same paths`;
+    const where = request.url === undefined ? '' : ` --url ${request.url}`;
+    const hint = `go on with \`pushforward upload --resume ${begun.path}${where}\` and the same paths`;
     throw new PushforwardError(error.code, `${error.message}; ${hint}`, error.details, { cause: error });
   }
   return begun.path;

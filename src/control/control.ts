@@ -47,8 +47,8 @@ export interface ControlOptions {
   importRoots: readonly string[] | null;
   realPath: RealPath;
   uploads: UploadLimits;
-  /** `s3://` prefix of the objects of all projects, which imports never read; null: they lie elsewhere. */
-  ownObjects: string | null;
+  /** Folders and `s3://` prefixes of the service's own state and objects, which imports never read. */
+  ownObjects: readonly string[];
 }
 
 /** What the catalog answers to whoever may only read. */

@@ -33,7 +33,7 @@ export async function importDataset(
     clock: Clock;
     importRoots: readonly string[] | null;
     realPath: RealPath;
-    ownObjects: string | null;
+    ownObjects: readonly string[];
   },
   principal: Principal,
   input: ImportDatasetInput,

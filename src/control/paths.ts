@@ -6,16 +6,21 @@ import { type RealPath } from './ports.ts';
 /**
  * The name of a source of images to read in place: a real path, or `s3://bucket/key` without a slash at its end.
  * @param roots folders and `s3://` prefixes where reading is allowed; null: anywhere
- * @param own `s3://` prefix of the objects of all projects, which no import reads, whatever the roots; null: they are not in S3
+ * @param own what no import reads, whatever the roots: the folder of the service's state, the `s3://` prefix of its objects
  * @throws INVALID_INPUT, SOURCE_UNREADABLE, UNSAFE_PATH
  */
 export async function resolveSource(
   path: string,
   roots: readonly string[] | null,
   realPath: RealPath,
-  own: string | null,
+  own: readonly string[],
 ): Promise<string> {
-  if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(path)) return await resolveReadable(path, roots, realPath);
+  if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(path)) {
+    const real = await resolveReadable(path, roots, realPath);
+    const closed = await realFolders(own, realPath);
+    if (closed.some((folder) => isWithin(folder, real))) throw notForImport(path, 'folder');
+    return real;
+  }
   const found = parseS3Url(path);
   if (!found) {
     throw invalid(
@@ -32,15 +37,23 @@ export async function resolveSource(
   }
   const allowed = roots?.flatMap((root) => parseS3Url(root) ?? []);
   if (allowed && !allowed.some((root) => isBelow(found, root))) throw outside(path, roots!, 'prefix');
-  const closed = own === null ? null : parseS3Url(own);
-  if (closed && (isBelow(found, closed) || isBelow(closed, found))) {
-    throw new PushforwardError(
-      'UNSAFE_PATH',
-      `expected a prefix beside that of the service's own objects, got ${path}: they are not for import, name the prefix of your images`,
-      { path: ['path'] },
-    );
-  }
+  const closed = own.flatMap((prefix) => parseS3Url(prefix) ?? []);
+  if (closed.some((prefix) => isBelow(found, prefix) || isBelow(prefix, found))) throw notForImport(path, 'prefix');
   return s3Url(found);
+}
+
+function notForImport(received: string, what: 'folder' | 'prefix'): PushforwardError {
+  return new PushforwardError(
+    'UNSAFE_PATH',
+    `expected a ${what} beside that of the service's own objects, got ${received}: they are not for import, name the ${what} of your images`,
+    { path: ['path'] },
+  );
+}
+
+/** Of a list that may hold `s3://` prefixes too; what is not there keeps its name. */
+async function realFolders(places: readonly string[], realPath: RealPath): Promise<string[]> {
+  const folders = places.filter((place) => isAbsolute(place));
+  return await Promise.all(folders.map(async (folder) => (await realPath(folder)) ?? folder));
 }
 
 /**
@@ -70,8 +83,7 @@ export async function resolveReadable(
       { path: ['path'] },
     );
   }
-  const folders = roots?.filter((root) => isAbsolute(root));
-  const realRoots = folders && (await Promise.all(folders.map(async (root) => (await realPath(root)) ?? root)));
+  const realRoots = roots && (await realFolders(roots, realPath));
   if (realRoots && !realRoots.some((root) => isWithin(root, real))) throw outside(real, roots!, 'folder');
   return real;
 }

@@ -32,8 +32,11 @@ export interface Catalog {
   ensureProject(project: { id: string; name: string }): Promise<void>;
   /** Imports that have neither ended nor failed, oldest first: what a service that starts has to take up. */
   pendingImports(): Promise<PendingImport[]>;
-  /** Uploads whose time is over, and those that ended without being freed: what a sweep has to look at. */
-  overdueUploads(now: Date): Promise<{ projectId: string; uploadId: string }[]>;
+  /**
+   * Uploads whose time is over, and those that ended and may not be freed: what a sweep has to look at.
+   * By id: the first ones whose id comes later than `after`.
+   */
+  overdueUploads(now: Date, after: string, first: number): Promise<{ projectId: string; uploadId: string }[]>;
   /** The rows of one project. This is the one place that adds the project predicate. */
   project(projectId: string): ProjectCatalog;
 }

@@ -3,6 +3,7 @@ import { freeUpload } from './upload-end.ts';
 import { type UploadNeeds } from './uploads.ts';
 
 const SWEEP_EVERY_MS = 10 * 60_000;
+const PAGE = 500;
 
 /** Expires uploads whose time is over, and frees those that ended without being freed. */
 export interface UploadSweep {
@@ -19,7 +20,7 @@ export function createUploadSweep(of: UploadNeeds): UploadSweep {
 
   async function once(): Promise<void> {
     const now = of.clock.now();
-    for (const { projectId, uploadId } of await of.catalog.overdueUploads(now)) {
+    for await (const { projectId, uploadId } of overdueUploads(now)) {
       if (stopping.signal.aborted) return;
       const { moved } = await of.catalog.project(projectId).endUpload(uploadId, { state: 'EXPIRED', now });
       // One that an import took meanwhile, or that got more time, stays.
@@ -31,6 +32,16 @@ export function createUploadSweep(of: UploadNeeds): UploadSweep {
       } catch (error) {
         of.log.warn('upload not freed', { uploadId, error: toErrorRecord(error).message });
       }
+    }
+  }
+
+  /** A page at a time; one that could not be freed is passed. */
+  async function* overdueUploads(now: Date) {
+    for (let after = ''; ;) {
+      const page = await of.catalog.overdueUploads(now, after, PAGE);
+      yield* page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.uploadId;
     }
   }
 

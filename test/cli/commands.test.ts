@@ -4,7 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { createApiClient } from '../../src/cli/client.ts';
 import { distill } from '../../src/cli/distill.ts';
-import { atLeastOne, names } from '../../src/cli/options.ts';
+import { atLeastOne, between, names, whole } from '../../src/cli/options.ts';
 import { cancelRun } from '../../src/cli/runs.ts';
 
 const nowhere = createApiClient('http://127.0.0.1:9');
@@ -15,6 +15,13 @@ it('numbers of things begin at 1, and no name is empty', () => {
     expect(() => atLeastOne(text)).toThrow(/expected a whole number of 1/);
   expect(names('a b,c')).toEqual(['a b', 'c']);
   for (const text of ['', 'a,,b', 'a,']) expect(() => names(text)).toThrow('got an empty one');
+});
+
+it('numbers of a recipe lie between those that it takes', () => {
+  expect([between(0, 0.9)('0'), between(0, 0.9)('0.9'), whole(1, 4096)('4096')]).toEqual([0, 0.9, 4096]);
+  for (const text of ['-0.1', '0.91', '1', 'x', '', ' '])
+    expect(() => between(0, 0.9)(text)).toThrow(`expected a number from 0 to 0.9, got ${text}`);
+  for (const text of ['0', '4097', '1.5', 'x']) expect(() => whole(1, 4096)(text)).toThrow(/from 1 to 4096/);
 });
 
 it('a run that cannot be cancelled is an error', async () => {

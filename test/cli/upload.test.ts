@@ -169,12 +169,21 @@ describe('the files of an upload', () => {
     await symlink(join(folder, 'one/a.txt'), join(folder, 'two/link'));
     await symlink(join(folder, 'one'), join(folder, 'two/folder'));
     const names = async (...paths: string[]) =>
-      (await localFiles(paths.map((path) => join(folder, path)))).map((file) => file.path);
+      (await localFiles(paths.map((path) => join(folder, path)))).files.map((file) => file.path);
     expect(await names('one/a.txt')).toEqual(['a.txt']);
     expect(await names('two')).toEqual(['b/c.txt', 'link']);
     expect(await names('one', 'two')).toEqual(['one/a.txt', 'two/b/c.txt', 'two/link']);
     await expect(names('one/a.txt', 'one/a.txt')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     await expect(names('none')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  it('that are left out are counted', async () => {
+    await write('some/a.txt', 'a');
+    await write('some/empty', '');
+    await write('some/.hidden', 'x');
+    await write('some/.git/objects/1', 'x');
+    const { leftOut } = await localFiles([join(folder, 'some')]);
+    expect(leftOut).toEqual({ hidden: 2, empty: 1 });
   });
 
   it('that are none are refused', async () => {

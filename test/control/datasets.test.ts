@@ -270,7 +270,7 @@ describe('an s3:// source', () => {
     's3://store/team',
     's3://store',
   ])('may not reach the objects of projects: %s', async (path) => {
-    const own = { ...world.options, ownObjects: 's3://store/team/projects', importRoots: ['s3://store'] };
+    const own = { ...world.options, ownObjects: ['s3://store/team/projects'], importRoots: ['s3://store'] };
     const control = createControl(own);
     try {
       const importing = (from: string) =>
@@ -278,6 +278,22 @@ describe('an s3:// source', () => {
       await expect(importing(path)).rejects.toMatchObject({ code: 'UNSAFE_PATH', message: /own objects/ as never });
       await expect(importing('s3://store/team/projects-of-mine')).resolves.toMatchObject({});
       await control.importsIdle();
+    } finally {
+      await control.close();
+    }
+  });
+
+  it('may not reach the folder of the state of the service, by whatever name', async () => {
+    const state = join(world.folder, 'state');
+    await mkdir(join(state, 'store'), { recursive: true });
+    const link = join(world.folder, `link-${randomUUID()}`);
+    await symlink(state, link);
+    const control = createControl({ ...world.options, ownObjects: [link] });
+    try {
+      for (const path of [state, link, join(link, 'store'), join(state, '..', 'state', 'store')]) {
+        const importing = control.importDataset(LOCAL, { name: 'own', path, idempotencyKey: randomUUID() });
+        await expect(importing).rejects.toMatchObject({ code: 'UNSAFE_PATH', message: /own objects/ as never });
+      }
     } finally {
       await control.close();
     }

@@ -305,6 +305,49 @@ describe('the sweep', () => {
     expect(await freed()).toBeInstanceOf(Date);
   });
 
+  it('takes an upload once the version that was made of it is deleted', async () => {
+    const id = await readyUpload();
+    const { version } = await api.control.importDataset(LOCAL, {
+      name: 'deleted later',
+      path: `upload:${id}`,
+      idempotencyKey: newId('key'),
+    });
+    await api.control.importsIdle();
+    const [made] = await api.control.read(LOCAL).datasetVersionsById([version.id]);
+    await sweep(HOUR_MS + 60_000);
+    expect(await held(id)).toEqual(['small.bin']);
+    await api.db
+      .updateTable('artifacts')
+      .set({ state: 'DELETED', deleted_at: new Date() })
+      .where('id', '=', made!.version.artifactId!)
+      .execute();
+    await sweep(HOUR_MS + 60_000);
+    expect([(await stateOf(id)).state, await held(id)]).toEqual(['EXPIRED', []]);
+  });
+
+  it('looks at an upload that ended once more, for what was completed by a service that then died', async () => {
+    const { id } = await smallUpload();
+    await api.control.abortUpload(LOCAL, id);
+    await api.store.put(`projects/default/uploads/${id}/a/small.bin`, small);
+    await sweep(HOUR_MS - 60_000);
+    expect(await held(id)).toEqual(['small.bin']);
+    await sweep(HOUR_MS + 60_000);
+    expect(await held(id)).toEqual([]);
+  });
+
+  it('takes them a page at a time', async () => {
+    const all = await api.catalog.overdueUploads(new Date(Date.now() + 100 * HOUR_MS), '', 1000);
+    const paged: string[] = [];
+    for (let after = ''; ;) {
+      const page = await api.catalog.overdueUploads(new Date(Date.now() + 100 * HOUR_MS), after, 1);
+      if (page.length === 0) break;
+      paged.push(...page.map(({ uploadId }) => uploadId));
+      after = page[0]!.uploadId;
+    }
+    expect(paged.length).toBeGreaterThan(1);
+    expect(paged).toEqual(all.map(({ uploadId }) => uploadId));
+  });
+
   it('and an import at the same moment leave either the upload or no import', async () => {
     for (let round = 0; round < 10; round++) {
       const id = await readyUpload();

@@ -49,7 +49,7 @@ export async function startWorld() {
     clock: systemClock,
     log: silentLog,
     importRoots: null,
-    ownObjects: null,
+    ownObjects: [],
     realPath: (path: string) => realpath(path).catch(() => null),
     uploads: { maxBytes: 1024 ** 4, keepMs: 3_600_000 },
   };

@@ -47,12 +47,14 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
       }));
     },
 
-    async overdueUploads(now) {
+    async overdueUploads(now, after, first) {
       const rows = await db
         .selectFrom('uploads')
         .where(overdue(now))
+        .where('id', '>', after)
         .select(['id', 'project_id'])
         .orderBy('id')
+        .limit(first)
         .execute();
       return rows.map((row) => ({ projectId: row.project_id, uploadId: row.id }));
     },

@@ -4,21 +4,29 @@ import { type UploadEnd, type UploadOrder } from '../../control/ports.ts';
 import { now } from './run-writes.ts';
 import { type Database } from './schema.ts';
 
-/** Uploads that may expire, and those that ended and still lie in the store. */
+/**
+ * Uploads that may expire, and those that ended and may still lie in the store: until they are freed, and once more an hour after
+ * they ended, for what was completed at that very moment by a service that then died.
+ */
 export function overdue(moment: Date): RawBuilder<boolean> {
   return sql<boolean>`(
     (state in ('OPEN', 'READY') and expires_at <= ${moment} and not ${usedByImport})
-    or (state in ('ABORTED', 'EXPIRED') and freed_at is null)
+    or (state in ('ABORTED', 'EXPIRED') and (
+      freed_at is null or (freed_at < ended_at + interval '1 hour' and ended_at + interval '1 hour' <= ${moment})
+    ))
   )`;
 }
 
-/** An import that did not fail reads from it: whatever was made of that import may read from it again. */
+/** An import that neither failed nor was deleted reads from it: whatever was made of that import may read from it again. */
 export const usedByImport = sql<boolean>`exists (
   select from import_keys k join dataset_versions v on v.id = k.dataset_version_id
   where k.project_id = uploads.project_id
     and k.source ->> 'path' like 'upload:%'
     and split_part(k.source ->> 'path', '/', 1) = 'upload:' || uploads.id
     and v.state <> 'FAILED'
+    and not exists (
+      select from artifacts a where a.project_id = v.project_id and a.id = v.artifact_id and a.state = 'DELETED'
+    )
 )`;
 
 /** Takes the row's lock, so that it stays READY until the import that asks is recorded. @throws NOT_READY */

@@ -1,19 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { invalid } from '../../base/errors.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type ObjectStore } from '../../pipeline/ports.ts';
 
 /**
  * Writes, writes again on condition, reads and deletes one small object: so that wrong settings show at the start, and not
  * in a run, and so that no store is used which ignores conditional writes: two workers could overwrite each other there.
- * @throws INVALID_INPUT if it ignores them; STORE_UNAVAILABLE if one of the steps cannot be done
+ * @throws INVALID_INPUT if it ignores them; STORE_UNAVAILABLE if one of the steps cannot be done, or it is no store at all
  */
 export async function probeStore(store: ObjectStore): Promise<void> {
   const key = `probe/${randomUUID()}`;
   const [first, second] = ['first', 'second'].map((text) => new TextEncoder().encode(text)) as [Uint8Array, Uint8Array];
   try {
     const one = await store.put(key, first, { ifAbsent: true });
+    const back = await textOf(store, key);
+    if (back !== 'first') {
+      throw new PushforwardError(
+        'STORE_UNAVAILABLE',
+        `expected to read what was written, got ${back === null ? 'no object' : 'other bytes'}: no object store answers there, correct PUSHFORWARD_S3_ENDPOINT`,
+      );
+    }
     const two = await store.put(key, second, { ifAbsent: true });
-    const kept = new TextDecoder().decode(await store.get(key));
+    const kept = await textOf(store, key);
     if (one.written && !two.written && kept === 'first') return;
     throw invalid(
       'expected a store that leaves an object as it is when asked to write only what is absent (If-None-Match: *), ' +
@@ -23,5 +30,15 @@ export async function probeStore(store: ObjectStore): Promise<void> {
     );
   } finally {
     await store.delete(key).catch(() => undefined);
+  }
+}
+
+/** Null where the answer is not even an object. */
+async function textOf(store: ObjectStore, key: string): Promise<string | null> {
+  try {
+    return new TextDecoder().decode(await store.get(key));
+  } catch (error) {
+    if (error instanceof PushforwardError) throw error;
+    return null;
   }
 }

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tryStore } from '../../../src/adapters/storage/open.ts';
 import { probeStore } from '../../../src/adapters/storage/probe.ts';
@@ -57,6 +59,25 @@ describe('at the start', () => {
     { whole: true, parts: false },
   ])('one that does not heed them is refused: %j', async (heeds) => {
     await expect(start(heeds)).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    ['a web page', 200, '<!DOCTYPE html><html>hello</html>', /no object store answers there/],
+    ['a page that is not there', 404, '<html>none</html>', /NotFound: make the bucket/],
+    ['another service', 405, '{"error":"method"}', /an answer that is none of S3: something else answers there/],
+  ])('what answers with %s is told apart from a store', async (_, status, body, message) => {
+    double = await startS3Double({ whole: true, parts: true });
+    const server = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(status, { 'content-type': 'text/html' }).end(body));
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const settings = { bucket: 'bucket', prefix: '', endpoint, pathStyle: true, checksums: 'WHEN_SUPPORTED' } as const;
+    await expect(tryStore({ kind: 's3', ...settings, encryption: null })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(message) as string,
+    });
+    server.close();
   });
 
   it('asks for the encryption that was set', async () => {

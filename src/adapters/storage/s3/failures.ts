@@ -13,6 +13,9 @@ export const nameOf = (error: unknown): string => (error instanceof Error ? erro
 /** How often the request was sent: beyond the first time, what a try before did may already be there. */
 export const triesOf = (error: unknown): number => (error as ServiceError).$metadata?.attempts ?? 1;
 
+/** The SDK could not read the answer: a web page, say, or a proxy's. It then speaks of its own inside. */
+const isForeign = (error: Error): boolean => /Deserialization error/.test(error.message);
+
 /** The object is not there. A bucket that is not there has a name of its own, except where an answer has no body. */
 export const isMissing = (error: unknown): boolean => ['NoSuchKey', 'NotFound'].includes(nameOf(error));
 
@@ -38,7 +41,9 @@ export function s3Failure(
   const remedy = closed ?? remedyOf(error);
   if (remedy === null) return error;
   const { code } = error as ServiceError;
-  const told = [error.name, code, error.message].filter((part) => part && !NAMELESS.has(part));
+  const told = isForeign(error)
+    ? ['an answer that is none of S3']
+    : [error.name, code, error.message].filter((part) => part && !NAMELESS.has(part));
   const reason = told.length > 0 ? [...new Set(told)] : [`status ${statusOf(error)}`];
   return new PushforwardError(
     closed === null ? 'STORE_UNAVAILABLE' : 'SOURCE_UNREADABLE',
@@ -56,6 +61,7 @@ function closedSource(error: ServiceError): string | null {
 }
 
 function remedyOf(error: ServiceError): string | null {
+  if (isForeign(error)) return 'something else answers there, correct PUSHFORWARD_S3_ENDPOINT';
   const known = REMEDIES[error.name] ?? REMEDIES[error.code ?? ''];
   if (known !== undefined) return known;
   if (/region is missing/i.test(error.message)) return 'set AWS_REGION (us-east-1 for most compatible stores)';
@@ -96,6 +102,7 @@ const CLOSED_SOURCE: Record<string, string> = {
 
 const REMEDIES: Record<string, string> = {
   NoSuchBucket: 'make the bucket, or correct PUSHFORWARD_STORE',
+  NotFound: 'make the bucket, or correct PUSHFORWARD_STORE and PUSHFORWARD_S3_ENDPOINT',
   InvalidBucketName: 'correct the bucket in PUSHFORWARD_STORE',
   AccessDenied: DENIED,
   AllAccessDisabled: DENIED,
