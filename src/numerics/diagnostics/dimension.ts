@@ -12,7 +12,7 @@ import { normalQuantile } from '../math/normal.ts';
 import { assertPoints, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { type RandomStream } from '../math/random.ts';
-import { chosenRows, rowsOf } from '../math/sample.ts';
+import { chosenRows, rowsOf } from '../math/rows.ts';
 import { studentQuantile } from '../math/student.ts';
 import { mean, sum } from '../math/sum.ts';
 

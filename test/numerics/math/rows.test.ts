@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { randomStream } from '../../../src/numerics/math/random.ts';
-import { chosenRows, rowsOf } from '../../../src/numerics/math/sample.ts';
+import { chosenRows, rowsOf } from '../../../src/numerics/math/rows.ts';
 import { pointsOf } from '../support.ts';
 
 const random = randomStream({ seed: 1, classIndex: 0, purpose: 'test sample' });
@@ -20,7 +20,7 @@ it('copies rows', () => {
     [3, 4],
     [5, 6],
   ]);
-  expect(rowsOf(points, [2, 0])).toEqual(
+  expect(rowsOf(points, Int32Array.of(2, 0))).toEqual(
     pointsOf([
       [5, 6],
       [1, 2],
