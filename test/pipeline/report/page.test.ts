@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createTextOutlines } from '../../../src/adapters/images/text.ts';
 import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { contactSheet } from '../../../src/pipeline/report/contact-sheet.ts';
-import { reportPage, type ReportFigures } from '../../../src/pipeline/report/page.ts';
+import { type ReportFigures } from '../../../src/pipeline/report/figures.ts';
+import { reportPage } from '../../../src/pipeline/report/page.ts';
 
 const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
@@ -39,7 +40,7 @@ const figures = (name: string): ReportFigures => ({
   ],
   stages: [{ name: 'encode', artifacts: 1, items: 1000, seconds: 4, costUsd: 0.002 }],
   images: 2,
-  weightExponent: 1,
+  weights: { exponent: 1, refit: false },
   recipe: { note: name },
 });
 
