@@ -92,7 +92,9 @@ function comparison(overall: OverallFigures): string {
   if (w2Decoded !== null && w2DecodedBias !== null) {
     const moved = `${Math.abs(w2DecodedBias).toFixed(4)} ${w2DecodedBias < 0 ? 'below' : 'above'} that of the points`;
     const near =
-      nearestRatio === null ? '' : `; the nearest real image at ${nearestRatio.toFixed(2)} of its distance to another`;
+      nearestRatio === null
+        ? ''
+        : `; nearest training images at ${nearestRatio.toFixed(2)} of the distance between these`;
     lines.push(`Decoded images: W2 ${w2Decoded.toFixed(4)}, ${moved}${near}.`);
   }
   return lines.join('\n');

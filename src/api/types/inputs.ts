@@ -86,7 +86,7 @@ export class WeightsInput {
 export class CompareInput {
   @Field(() => CompareMode, {
     defaultValue: 'ON',
-    description: 'Whether they are measured at all. It takes about the time of the quantizer.',
+    description: 'Whether they are measured at all. It takes about twice the time of the quantizer.',
   })
   mode!: string;
 

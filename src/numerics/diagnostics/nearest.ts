@@ -33,6 +33,7 @@ export async function nearestDistances(
   const { n } = points;
   const frame = frameOf(points);
   const those = normalize(points.values, n, d, frame);
+  const largest = those.norms.reduce((a, b) => Math.max(a, b), 0);
   const out = new Float64Array(m).fill(Infinity);
   const step = Math.max(1, Math.floor(ENTRIES_PER_BLOCK / n));
   for (let from = 0; from < m; from += step) {
@@ -40,22 +41,22 @@ export async function nearestDistances(
     const rows = Math.min(step, m - from);
     const block = normalize(queries.values.subarray(from * d, (from + rows) * d), rows, d, frame);
     const approximate = await approximateSquaredDistances(block, those, product, signal);
-    for (let i = 0; i < rows; i++) out[from + i] = Math.sqrt(least(i, from + i, approximate, block.norms[i]!));
+    for (let i = 0; i < rows; i++) {
+      const bound = errorBound(block.norms[i]!, largest, d);
+      out[from + i] = Math.sqrt(least(from + i, approximate.subarray(i * n, (i + 1) * n), bound));
+    }
   }
   return out;
 
-  function least(row: number, i: number, approximate: Float64Array, norm: number): number {
-    let reach = Infinity;
-    for (let j = 0; j < n; j++) {
-      if (j === except?.[i]) continue;
-      reach = Math.min(reach, approximate[row * n + j]! + errorBound(norm, those.norms[j]!, d));
-    }
+  /** Measures those that may be the nearest: what the product proposes is off by the bound at most. */
+  function least(i: number, approximate: Float64Array, bound: number): number {
+    const self = except ? except[i]! : -1;
+    let nearestProposed = Infinity;
+    for (let j = 0; j < n; j++) if (j !== self && approximate[j]! < nearestProposed) nearestProposed = approximate[j]!;
     let nearest = Infinity;
-    for (let j = 0; j < n; j++) {
-      if (j === except?.[i]) continue;
-      if (approximate[row * n + j]! - errorBound(norm, those.norms[j]!, d) > reach) continue;
-      nearest = Math.min(nearest, squaredDistance(queries.values, i, points.values, j, d));
-    }
+    for (let j = 0; j < n; j++)
+      if (j !== self && approximate[j]! <= nearestProposed + 2 * bound)
+        nearest = Math.min(nearest, squaredDistance(queries.values, i, points.values, j, d));
     return nearest;
   }
 }

@@ -38,8 +38,8 @@ export async function reencoded(
 
 /**
  * Whether images are remembered rather than made: how far the codes are from the nearest training latent, beside how far training latents
- * are from the nearest other one. Medians, in latent units. A mean of many samples lies about 0.7 of that far from the nearest, a copy at the
- * error of the autoencoder.
+ * are from the nearest other one. Medians, in latent units. Centroids of CIFAR-10 and glyphs, which copy nothing, lie at 0.5 to 0.9 of that
+ * (K = 10 and 50); a copy at the error of the autoencoder.
  *
  * @param codes (k, d)
  * @param training (n, d); at most `MOST_REAL` of them, chosen by `random`, are asked for their own neighbour
