@@ -12,11 +12,11 @@ import { escape, mean } from './html.ts';
 export function w2Plot(rows: readonly ClassRow[]): string {
   const series = SERIES.filter(({ w2 }) => rows.every((row) => w2(row) !== undefined));
   const layout = layoutOf(rows.length, series.length);
-  const bars = axis([0, ...rows.flatMap((row) => series.map((of) => highest(of, row)))], BARS);
+  const bars = axis([0, ...rows.flatMap((row) => series.map((of) => highest(of, row)))], BARS, 8);
   const gains = axis([0, ...rows.flatMap((row) => series.slice(1).flatMap((of) => reductions(of, row)))], GAINS, 5);
   const body = rows.map((row, i) => drawRow(row, layout.top + i * layout.rowHeight, layout, series, { bars, gains }));
   const { height } = layout;
-  return `<svg class="plot" role="img" aria-labelledby="w2-title w2-description" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" xmlns="http://www.w3.org/2000/svg">
+  return `<svg class="plot" role="img" aria-labelledby="w2-title w2-description" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
 <title id="w2-title">W2 to the training latents, per class</title>
 <desc id="w2-description">${escape(description(rows, series))}</desc>
 ${legend(series)}

@@ -8,7 +8,7 @@ export function w2Section(rows: readonly ClassRow[]): string {
   return `<section>
 <h2>Wasserstein-2 distance per class</h2>
 <p class="muted">Between the training latents and the codebook, by exact transport. <em>Weighted</em>: with its weights. <em>Uniform</em>: the same points weighted
-uniformly. ${compared ? COMPARED : ''}Reductions are 1&nbsp;-&nbsp;weighted&nbsp;/&nbsp;other. Held-out: samples the quantizer never saw. ESS: effective sample size of the weights, in points.</p>
+uniformly. ${compared ? COMPARED : ''}Reductions are 1&nbsp;&minus;&nbsp;weighted&nbsp;/&nbsp;other. Held-out: samples the quantizer never saw. ESS: effective sample size of the weights, in points.</p>
 ${w2Plot(rows)}
 ${w2Table(rows, compared)}
 </section>`;
