@@ -101,6 +101,16 @@ export const DecoderMode = registered('DecoderMode', 'How points become images.'
   VAE: 'Decode the point plainly.',
 });
 
+export const DecoderStart = registered('DecoderStart', 'What is decoded of a cell.', {
+  CENTROID: 'The mean of its latents.',
+  MEDOID: 'The latent of it that is nearest to the mean: one of a real image, and less smooth.',
+});
+
+export const CompareMode = registered('CompareMode', 'Whether codebooks and images are measured against others.', {
+  ON: 'Against the balanced quantizer and D4M; images are encoded again, and weights refitted on them.',
+  OFF: 'Not at all.',
+});
+
 export const LabelMode = registered('LabelMode', 'Where soft labels come from.', {
   AUTO: 'TEACHER where the prior has one, else NONE.',
   TEACHER: "The prior's teacher.",

@@ -150,6 +150,9 @@ interface RecipeOptions {
   guidance?: number;
   temperature?: number;
   weightExponent?: number;
+  decodeFrom?: string;
+  refitWeights?: boolean;
+  compare: boolean;
   tolerateCorrupt?: number;
   provider?: string;
   batch?: number;
@@ -167,8 +170,16 @@ function withRecipe(command: Command): Command {
     .option('--guidance <scale>', 'classifier-free guidance; default 4', between(0, 100))
     .option('--temperature <number>', 'of the soft labels; default 1', between(0.01, 1000))
     .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', between(0, 1))
+    .option('--refit-weights', 'weights refitted on the decoded images')
+    .option('--no-compare', 'leave out the balanced quantizer, D4M and the decoded images, encoded again')
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
     .option('--batch <number>', 'images per model call; default 128', whole(1, 4096))
+    .addOption(
+      new Option('--decode-from <point>', 'what is decoded of a cell; default centroid').choices([
+        'centroid',
+        'medoid',
+      ]),
+    )
     .addOption(
       new Option('--provider <name>', 'where models run; default cpu').choices(['auto', 'cpu', 'webgpu', 'cuda']),
     );
@@ -180,9 +191,15 @@ function recipeOf(options: RecipeOptions): Record<string, unknown> {
     seed: options.seed,
     holdout: options.holdout,
     quantizer: { restarts: options.restarts },
-    decoder: { strength: options.strength, steps: options.steps, guidance: options.guidance },
+    decoder: {
+      start: options.decodeFrom?.toUpperCase(),
+      strength: options.strength,
+      steps: options.steps,
+      guidance: options.guidance,
+    },
     labels: { temperature: options.temperature },
-    weights: { exponent: options.weightExponent },
+    weights: { exponent: options.weightExponent, refit: options.refitWeights },
+    compare: { mode: options.compare ? undefined : 'OFF' },
     tolerances: { corruptImages: options.tolerateCorrupt },
     execution: { provider: options.provider?.toUpperCase(), batch: options.batch },
   };

@@ -9,7 +9,7 @@ export interface RunReport {
   failure: { code: ErrorCode; message: string; lastLogLines: string[] } | null;
   stages: StageFigures[];
   classFigures: ClassFigures[];
-  overall: { w2Weighted: number; w2Uniform: number; reduction: number; ess: number } | null;
+  overall: OverallFigures | null;
   outputs: { kind: string; state: string; blobs: { name: string; sha256: string; downloadUrl: string }[] }[];
 }
 
@@ -24,15 +24,26 @@ interface StageFigures {
   costUsd: number;
 }
 
-interface ClassFigures {
-  className: string;
-  n: number;
-  k: number;
+interface OverallFigures {
   w2Weighted: number;
   w2Uniform: number;
   reduction: number;
   ess: number;
   heldoutW2: number | null;
+  /** Null from here on where nothing was compared. */
+  w2Balanced: number | null;
+  reductionBalanced: number | null;
+  w2D4mMean: number | null;
+  reductionD4m: number | null;
+  w2Decoded: number | null;
+  w2DecodedBias: number | null;
+  nearestRatio: number | null;
+}
+
+interface ClassFigures extends OverallFigures {
+  className: string;
+  n: number;
+  k: number;
 }
 
 /** Tables per class and per stage. */
@@ -41,16 +52,9 @@ export function runSummary(run: RunReport): string {
     row.className.length > 40 ? `${row.className.slice(0, 39)}\u2026` : row.className,
     count(row.n),
     String(row.k),
-    row.w2Weighted.toFixed(4),
-    row.w2Uniform.toFixed(4),
-    percent(row.reduction),
-    row.ess.toFixed(2),
-    row.heldoutW2?.toFixed(4) ?? '-',
+    ...distances(row),
   ]);
-  if (run.overall) {
-    const { w2Weighted, w2Uniform, reduction, ess } = run.overall;
-    classes.push(['mean', '', '', w2Weighted.toFixed(4), w2Uniform.toFixed(4), percent(reduction), ess.toFixed(2), '']);
-  }
+  if (run.overall) classes.push(['mean', '', '', ...distances(run.overall)]);
   const stages = run.stages.map((stage) => [
     stage.name,
     reuse(stage),
@@ -62,10 +66,38 @@ export function runSummary(run: RunReport): string {
   const made = run.stages.filter((stage) => stage.state === 'SUCCEEDED');
   const all = made.length > 0 && made.every((stage) => stage.tasksCached === stage.tasksTotal);
   return [
-    table(['class', 'n', 'K', 'W2 weighted', 'W2 uniform', 'reduction', 'ESS', 'W2 held-out'], classes),
+    table(['class', 'n', 'K', 'W2 weighted', 'uniform', 'balanced', 'D4M', 'held-out', 'ESS'], classes),
+    ...(run.overall ? [comparison(run.overall)] : []),
     table(['stage', 'tasks', 'seconds', 'images/s', 'cost'], stages),
     ...(all ? ['Everything was published by an earlier run and was reused; nothing was computed again.'] : []),
   ].join('\n\n');
+}
+
+function distances(row: OverallFigures): string[] {
+  const w2 = [row.w2Weighted, row.w2Uniform, row.w2Balanced, row.w2D4mMean, row.heldoutW2];
+  return [...w2.map((value) => value?.toFixed(4) ?? '-'), row.ess.toFixed(2)];
+}
+
+/** What the means over classes say, in words. */
+function comparison(overall: OverallFigures): string {
+  const { w2Weighted, reduction, reductionBalanced, reductionD4m, w2Decoded, w2DecodedBias, nearestRatio } = overall;
+  const than = (share: number | null, what: string) =>
+    share === null ? [] : [`${percent(Math.abs(share))} ${share < 0 ? 'above' : 'below'} ${what}`];
+  const against = [
+    ...than(reduction, 'uniform weights'),
+    ...than(reductionBalanced, 'balanced'),
+    ...than(reductionD4m, 'D4M'),
+  ];
+  const lines = [`W2 ${w2Weighted.toFixed(4)}: ${against.join(', ')} (means over classes).`];
+  if (w2Decoded !== null && w2DecodedBias !== null) {
+    const moved = `${Math.abs(w2DecodedBias).toFixed(4)} ${w2DecodedBias < 0 ? 'below' : 'above'} that of the points`;
+    const near =
+      nearestRatio === null
+        ? ''
+        : `; nearest training images at ${nearestRatio.toFixed(2)} of the distance between these`;
+    lines.push(`Decoded images: W2 ${w2Decoded.toFixed(4)}, ${moved}${near}.`);
+  }
+  return lines.join('\n');
 }
 
 function reuse({ state, tasksTotal, tasksCached }: StageFigures): string {

@@ -1,8 +1,8 @@
 import { type StageView, type TaskView } from './views.ts';
 
 /**
- * What the quantizer found for one class, read from the metrics of its task. Null is what the task did not report.
- * W2 and distortions are in units of the latent space; the effective sample size is in points.
+ * What is known of one class, read from the metrics of its tasks: what the quantizer found, and what it was compared with. Null is what no task
+ * reported. W2, distances and energies are in units of the latent space, distortions in their squares; effective sample sizes are in points.
  */
 export interface ClassFigures {
   className: string;
@@ -24,6 +24,26 @@ export interface ClassFigures {
   intrinsicDimension: number | null;
   intrinsicDimensionLow: number | null;
   intrinsicDimensionHigh: number | null;
+  /** Training latents that the comparison measured: all, or 20,000 of them. */
+  comparedN: number | null;
+  /** Of the balanced quantizer, and of D4M's over its shuffles; both have uniform weights. */
+  w2Balanced: number | null;
+  reductionBalanced: number | null;
+  w2D4mMean: number | null;
+  w2D4mDeviation: number | null;
+  reductionD4m: number | null;
+  /** Of the decoded images, encoded again, and what it is above `w2Weighted`. */
+  w2Decoded: number | null;
+  w2DecodedBias: number | null;
+  /** Medians of the distance to the nearest training latent: from decoded images, from real ones, and their ratio. */
+  nearestDecoded: number | null;
+  nearestReal: number | null;
+  nearestRatio: number | null;
+  /** Energy distance of the decoded images to the training latents, with the weights that they had and with those refitted. */
+  energyDecoded: number | null;
+  energyRefit: number | null;
+  w2Refit: number | null;
+  essRefit: number | null;
 }
 
 export type OverallFigures = Omit<ClassFigures, 'className'> & { classes: number };
@@ -44,14 +64,33 @@ const NAMES = [
   'intrinsicDimension',
   'intrinsicDimensionLow',
   'intrinsicDimensionHigh',
+  'comparedN',
+  'w2Balanced',
+  'reductionBalanced',
+  'w2D4mMean',
+  'w2D4mDeviation',
+  'reductionD4m',
+  'w2Decoded',
+  'w2DecodedBias',
+  'nearestDecoded',
+  'nearestReal',
+  'nearestRatio',
+  'energyDecoded',
+  'energyRefit',
+  'w2Refit',
+  'essRefit',
 ] as const;
 
-export const FIGURES_STAGE = 'quantize';
+/** The stages whose tasks report figures of a class. */
+export const FIGURE_STAGES = ['quantize', 'compare'] as const;
 
+/** @param tasks of the figure stages, in the order of the classes */
 export function classFigures(tasks: readonly TaskView[]): ClassFigures[] {
-  return tasks
-    .filter((task) => task.metrics !== null && task.labels['class'] !== undefined)
-    .map((task) => ({ className: task.labels['class']!, ...pick((name) => task.metrics?.[name] ?? null) }));
+  const reported = tasks.filter((task) => task.metrics !== null && task.labels['class'] !== undefined);
+  return [...Map.groupBy(reported, (task) => task.labels['class']!)].map(([className, of]) => {
+    const metrics: Record<string, number> = Object.assign({}, ...of.map((task) => task.metrics));
+    return { className, ...pick((name) => metrics[name] ?? null) };
+  });
 }
 
 /** Means over the classes that report a figure; each class counts the same. Null where there is no class yet. */

@@ -17,9 +17,18 @@ export interface EncodedImages extends Latents {
 }
 
 /** Reads the latents that an encode task published. */
-export async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
+async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
   const { latents, digests } = await readTensors(store, projectId, artifactId, 'latents.safetensors');
   return { ...asLatents(latents, `latents of artifact ${artifactId}`), digests: digests!.data as Uint8Array };
+}
+
+/** Reads what the encode tasks of one class published, in the order of the dataset version. */
+export async function readClass(
+  store: ObjectStore,
+  projectId: string,
+  artifactIds: readonly string[],
+): Promise<EncodedImages> {
+  return inDatasetOrder(await Promise.all(artifactIds.map((id) => readEncoded(store, projectId, id))));
 }
 
 /** Reads one safetensors blob of an artifact. */
@@ -54,10 +63,29 @@ export function asLatents(tensor: TensorData | undefined, what: string): Latents
 }
 
 /**
+ * Refuses what an encoder made of images if it is not finite.
+ *
+ * @param values (b, d)
+ * @param nameOf what a person calls the image of a row
+ * @throws NON_FINITE
+ */
+export function assertFiniteLatents(values: Float32Array, d: number, nameOf: (row: number) => string): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const image = nameOf(Math.floor(bad / d));
+  throw new PushforwardError(
+    'NON_FINITE',
+    `expected finite latents, got ${values[bad]} for ${image}: ` +
+      'run `pushforward prior validate` on the prior; its encoder overflows on this image',
+    { image },
+  );
+}
+
+/**
  * The parts of one class as one, in the order of the dataset version: by sha256 of the stored image. However a version
  * was cut into chunks, its samples have the same order.
  */
-export function inDatasetOrder(parts: readonly EncodedImages[]): EncodedImages {
+function inDatasetOrder(parts: readonly EncodedImages[]): EncodedImages {
   const { points, shape } = parts[0]!;
   const d = points.d;
   const rows = parts.flatMap((part) => {

@@ -19,6 +19,8 @@ const decoder = z
   .strictObject({
     /** AUTO: DIFFUSION where the prior has a denoiser, else VAE. */
     mode: z.enum(['AUTO', 'DIFFUSION', 'VAE']).default('AUTO'),
+    /** What is decoded of a cell: its centroid, or its medoid, the real latent nearest to that, which is less smooth. */
+    start: z.enum(['CENTROID', 'MEDOID']).default('CENTROID'),
     /** Share of the noise schedule that a codebook point is noised to before it is denoised; 0 decodes it plainly. */
     strength: z.number().min(0).max(1).default(0.7),
     /** Steps of the whole schedule; `strength * steps` of them are run. */
@@ -42,6 +44,17 @@ const weights = z
     exponent: z.number().min(0).max(1).default(1),
     /** p_c: the class's share of the data, or 1/C. */
     classShares: z.enum(['DATA', 'UNIFORM']).default('DATA'),
+    /** Masses m refitted on the decoded images, as the compare stage finds them, in place of the cells' own. */
+    refit: z.boolean().default(false),
+  })
+  .prefault({});
+
+/** What codebooks and images are measured against. Nothing that is made depends on it, but for refitted weights. */
+const compare = z
+  .strictObject({
+    mode: z.enum(['ON', 'OFF']).default('ON'),
+    /** Orders of the samples that D4M's quantizer is run on; it gives another codebook for each. */
+    d4mShuffles: z.int().min(2).max(1000).default(10),
   })
   .prefault({});
 
@@ -75,6 +88,7 @@ const recipe = z.strictObject({
   decoder,
   labels,
   weights,
+  compare,
   tolerances,
   execution,
 });
@@ -92,6 +106,12 @@ export function parseRecipe(input: unknown): Recipe {
   if (classes && new Set(classes).size !== classes.length) {
     const twice = classes.find((name, index) => classes.indexOf(name) !== index);
     throw invalid(`expected each class once in recipe.classes, got ${twice} twice: remove one`, { path: ['classes'] });
+  }
+  if (parsed.data.weights.refit && parsed.data.compare.mode === 'OFF') {
+    throw invalid(
+      'expected recipe.compare.mode ON with recipe.weights.refit, got OFF: weights are refitted where images are compared, so leave one of the two out',
+      { path: ['compare', 'mode'] },
+    );
   }
   return parsed.data;
 }

@@ -56,6 +56,7 @@ describe('the operations that quickstart sends', () => {
       'quantize',
       'decode',
       'label',
+      'compare',
       'evaluate',
       'report',
     ]);
@@ -74,6 +75,13 @@ describe('the operations that quickstart sends', () => {
       expect(row.ess).toBeGreaterThan(1);
       expect(row.ess).toBeLessThanOrEqual(K + 1e-9);
       expect(row.heldoutW2).toBeGreaterThan(0);
+      expect(row.w2Weighted).toBeLessThanOrEqual(row.w2Balanced * (1 + 1e-9));
+      expect(row.w2Balanced).toBeLessThanOrEqual(row.w2Uniform * (1 + 1e-9));
+      expect(row.w2Weighted).toBeLessThan(row.w2D4mMean);
+      expect(row.reductionD4m).toBeCloseTo(1 - row.w2Weighted / row.w2D4mMean, 9);
+      expect(row.w2D4mDeviation).toBeGreaterThan(0);
+      expect(row.energyRefit).toBeLessThanOrEqual(row.energyDecoded + 1e-6);
+      expect(row.nearestRatio).toBeGreaterThan(0);
     }
     const costs = run.stages.map((stage) => stage.costUsd);
     expect(run.costUsd).toBeCloseTo(
@@ -130,7 +138,7 @@ describe('the operations that quickstart sends', () => {
     await follow(service.client, run.id);
     const { stages } = await runOf(service.client, run.id);
     const cached = Object.fromEntries(stages.map((stage) => [stage.name, stage.tasksCached]));
-    expect(cached).toMatchObject({ quantize: 0, decode: 0, label: 0, report: 0 });
+    expect(cached).toMatchObject({ quantize: 0, decode: 0, label: 0, compare: 0, report: 0 });
     expect(cached['encode']).toBe(stages[0]!.tasksTotal);
   });
 

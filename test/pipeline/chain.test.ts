@@ -43,7 +43,7 @@ describe('the chain of stages', () => {
   it('goes from images to a weighted synthetic dataset with its figures', () =>
     withChain(async ({ chain, prepared }) => {
       const published = await chain.run({ ...prepared, recipe: RECIPE });
-      expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'label', 'report']);
+      expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'label', 'compare', 'report']);
       const codebooks = published.get('quantize')!;
       expect(codebooks.map(({ manifest }) => manifest.content['className'])).toEqual(['a', 'b', 'c']);
       codebooks.forEach(({ manifest: { metrics } }, i) => {
@@ -104,7 +104,7 @@ describe('the chain of stages', () => {
     withChain(
       async ({ chain, prepared }) => {
         const published = await chain.run({ ...prepared, recipe: RECIPE });
-        expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'report']);
+        expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'compare', 'report']);
         const [codebook, images] = await Promise.all(
           (['quantize', 'decode'] as const).map(async (stage) => {
             const [blob] = Object.values(published.get(stage)![0]!.manifest.blobs);

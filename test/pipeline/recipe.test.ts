@@ -10,9 +10,10 @@ describe('parseRecipe', () => {
       holdout: 0.1,
       seed: 0,
       quantizer: { algorithm: 'LLOYD', restarts: 10, maxIterations: 300 },
-      decoder: { mode: 'AUTO', strength: 0.7, steps: 50, guidance: 4 },
+      decoder: { mode: 'AUTO', start: 'CENTROID', strength: 0.7, steps: 50, guidance: 4 },
       labels: { mode: 'AUTO', temperature: 1 },
-      weights: { exponent: 1, classShares: 'DATA' },
+      weights: { exponent: 1, classShares: 'DATA', refit: false },
+      compare: { mode: 'ON', d4mShuffles: 10 },
       tolerances: { corruptImages: 0 },
       execution: { provider: 'CPU', threads: 1, batch: 128 },
     });
@@ -29,6 +30,10 @@ describe('parseRecipe', () => {
     [{ ...least, imagesPerClass: 1.5 }, /recipe\.imagesPerClass/],
     [{ ...least, holdout: 1 }, /recipe\.holdout/],
     [{ ...least, classes: ['A', 'B', 'A'] }, /got A twice/],
+    [
+      { ...least, weights: { refit: true }, compare: { mode: 'OFF' } },
+      /compare\.mode ON with recipe\.weights\.refit, got OFF/,
+    ],
     [{ imagesPerClass: 1 }, /recipe\.datasetVersionId/],
     [null, /recipe/],
   ])('refuses %j', (input, message) => {

@@ -1,6 +1,6 @@
 import { Field, Float, Int, ObjectType } from 'type-graphql';
 
-/** Null is what the quantizer did not report. */
+/** Null is what no task reported. */
 @ObjectType()
 abstract class Figures {
   @Field(() => Float, {
@@ -62,9 +62,102 @@ abstract class Figures {
     description: 'Upper end of the 95% interval of the intrinsic dimension, in dimensions.',
   })
   intrinsicDimensionHigh!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'W2 of the balanced quantizer, in latent units: the best points found with uniform weights, exactly 1/K of the training latents each.',
+  })
+  w2Balanced!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      '1 - w2Weighted / w2Balanced, a fraction: what the weights alone are worth. Below zero the quantizer stayed in a worse minimum; more restarts mend that.',
+  })
+  reductionBalanced!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      "W2 of D4M's quantizer (one pass of mini-batch k-means, uniform weights), in latent units: mean over `compare.d4mShuffles` orders of the training latents.",
+  })
+  w2D4mMean!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Sample standard deviation of that W2 over the orders, in latent units.',
+  })
+  w2D4mDeviation!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: '1 - w2Weighted / w2D4mMean, a fraction.',
+  })
+  reductionD4m!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'W2 between the training latents and the decoded images, encoded again, with the weights of their points; in latent units.',
+  })
+  w2Decoded!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'w2Decoded - w2Weighted, in latent units: what the decoder adds.',
+  })
+  w2DecodedBias!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Median distance from a decoded image, encoded again, to its nearest training latent, in latent units.',
+  })
+  nearestDecoded!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Median distance from a training latent to its nearest other one, in latent units; of at most 2,000 of them.',
+  })
+  nearestReal!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'nearestDecoded / nearestReal. Centroids lie at 0.5 to 0.9 on CIFAR-10 and glyphs; images far below that are copies of training images.',
+  })
+  nearestRatio!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Energy distance between the training latents and the decoded images, encoded again, with the weights of their points; in latent units.',
+  })
+  energyDecoded!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'The same with the weights refitted on the decoded images, which make it least; in latent units.',
+  })
+  energyRefit!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'W2 between the training latents and the decoded images, encoded again, with the refitted weights; in latent units.',
+  })
+  w2Refit!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Effective sample size of the refitted weights, in points.',
+  })
+  essRefit!: number | null;
 }
 
-@ObjectType({ description: 'What the quantizer found for one class.' })
+@ObjectType({ description: 'What the quantizer found for one class, and what it was compared with.' })
 export class ClassFigures extends Figures {
   @Field(() => String, { description: 'The class.' })
   className!: string;
@@ -80,6 +173,12 @@ export class ClassFigures extends Figures {
 
   @Field(() => Int, { nullable: true, description: 'Images of `n` that were held out: the quantizer never saw them.' })
   heldoutN!: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Training latents that the comparison measured: all of them, or 20,000 chosen by the seed.',
+  })
+  comparedN!: number | null;
 }
 
 @ObjectType({ description: 'Means over the classes that report a figure; each class counts the same.' })
@@ -98,4 +197,7 @@ export class OverallFigures extends Figures {
 
   @Field(() => Float, { nullable: true, description: 'Images per class of `n` that were held out.' })
   heldoutN!: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Training latents per class that the comparison measured.' })
+  comparedN!: number | null;
 }

@@ -1,5 +1,14 @@
 import { Field, Float, ID, InputType, Int } from 'type-graphql';
-import { ClassShares, DecoderMode, LabelMode, Provider, QuantizerAlgorithm, RunState } from '../enums.ts';
+import {
+  ClassShares,
+  CompareMode,
+  DecoderMode,
+  DecoderStart,
+  LabelMode,
+  Provider,
+  QuantizerAlgorithm,
+  RunState,
+} from '../enums.ts';
 import { Long } from '../scalars.ts';
 
 /** The recipe as clients write it. Defaults are those of the pipeline's recipe; a test holds the two together. */
@@ -20,6 +29,9 @@ export class QuantizerInput {
 export class DecoderInput {
   @Field(() => DecoderMode, { defaultValue: 'AUTO', description: 'By diffusion or plainly.' })
   mode!: string;
+
+  @Field(() => DecoderStart, { defaultValue: 'CENTROID', description: 'The centroid of a cell, or its medoid.' })
+  start!: string;
 
   @Field(() => Float, {
     defaultValue: 0.7,
@@ -58,6 +70,31 @@ export class WeightsInput {
 
   @Field(() => ClassShares, { defaultValue: 'DATA', description: 'The share p of a class.' })
   classShares!: string;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Masses m refitted on the decoded images in place of the shares of samples: those that bring the images, encoded again, nearest to the training latents in energy distance. Images that do not help get weight 0.',
+  })
+  refit!: boolean;
+}
+
+@InputType({
+  description:
+    'What codebooks and images are measured against. Nothing that is made depends on it, but refitted weights.',
+})
+export class CompareInput {
+  @Field(() => CompareMode, {
+    defaultValue: 'ON',
+    description: 'Whether they are measured at all. It takes about twice the time of the quantizer.',
+  })
+  mode!: string;
+
+  @Field(() => Int, {
+    defaultValue: 10,
+    description: "Shuffled orders that D4M's quantizer is run on, each giving another codebook. 2 to 1000.",
+  })
+  d4mShuffles!: number;
 }
 
 @InputType({ description: 'What a run may put up with.' })
@@ -112,6 +149,9 @@ export class RecipeInput {
 
   @Field(() => WeightsInput, { nullable: true, description: 'How points are weighted.' })
   weights?: WeightsInput | null;
+
+  @Field(() => CompareInput, { nullable: true, description: 'What codebooks and images are measured against.' })
+  compare?: CompareInput | null;
 
   @Field(() => TolerancesInput, { nullable: true, description: 'What the run may put up with.' })
   tolerances?: TolerancesInput | null;

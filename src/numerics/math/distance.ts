@@ -96,6 +96,11 @@ export function normalize(values: Coordinates, n: number, d: number, frame: Fram
   return { values: out, n, d, norms, frame };
 }
 
+/** The rows `from` to `to` of normalized points, in the same memory. */
+export function rowBlock({ values, norms, d, frame }: Normalized, from: number, to: number): Normalized {
+  return { values: values.subarray(from * d, to * d), norms: norms.subarray(from, to), n: to - from, d, frame };
+}
+
 /**
  * Squared distances in the frame by |x|^2 - 2 x.c + |c|^2 with one matrix product.
  *

@@ -112,21 +112,6 @@ export async function streamedAssignment(
   return { centroids, weights: counts.map((count) => count / n), counts, distortion: (total + lost) / n, n };
 }
 
-/**
- * The sample nearest to each centroid, for a codebook of real samples. Ties go to the first; two centroids may have the same.
- *
- * @param points (n, d)
- * @param centroids (k, d)
- * @returns (k,): indices of samples
- */
-export async function medoids(
-  points: Points,
-  centroids: Points,
-  context: { product: MatrixProduct; signal?: AbortSignal },
-): Promise<Int32Array> {
-  return (await nearestCentroids(centroids, points, context)).assignment;
-}
-
 /** (k, d): the means of the cells of greedy k-means++ on a batch. */
 async function seededOn(
   batch: Points,

@@ -1,49 +1,13 @@
-import { type JsonObject } from '../../base/json.ts';
 import { describeImages } from '../dataset/describe.ts';
-import { type Made } from './made.ts';
-
-/** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
-export interface ReportFigures {
-  title: string;
-  datasetVersion: Made['datasetVersion'];
-  prior: Made['prior'];
-  classes: ClassRow[];
-  stages: StageRow[];
-  /** Points in all. */
-  images: number;
-  weightExponent: number;
-  recipe: JsonObject;
-}
-
-export interface ClassRow {
-  name: string;
-  n: number;
-  k: number;
-  w2Weighted: number;
-  w2Uniform: number;
-  reduction: number;
-  ess: number;
-  heldoutN: number;
-  heldoutW2: number | null;
-  restartSpread: number;
-  intrinsicDimension: number | null;
-  intrinsicDimensionLow: number | null;
-  intrinsicDimensionHigh: number | null;
-  teacherAgreement: number | null;
-}
-
-export interface StageRow {
-  name: string;
-  artifacts: number;
-  items: number;
-  seconds: number;
-  costUsd: number;
-}
+import { decodedSection } from './decoded.ts';
+import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
+import { count, dollars, escape, mean, percent, sum, table } from './html.ts';
+import { w2Section } from './w2.ts';
 
 /** One self-contained HTML page: no script, no font and no picture from elsewhere. */
 export function reportPage(figures: ReportFigures, contactSheetPng: Uint8Array): string {
   const { classes, stages } = figures;
-  const labelled = classes.some((row) => row.teacherAgreement !== null);
+  const compared = comparedRows(classes);
   const cost = sum(stages, (row) => row.costUsd);
   return `<!doctype html>
 <html lang="en">
@@ -69,22 +33,16 @@ ${tile('Compute cost', dollars(cost))}
 </section>
 <section>
 <h2>Synthetic images and their weights</h2>
-<p class="muted">A row per class, heaviest point first. A weight is the share of the class's samples in the point's Voronoi cell.</p>
+<p class="muted">A row per class, heaviest point first. ${
+    figures.weights.refit
+      ? 'Weights are refitted on the decoded images: those that bring them nearest to the training latents in energy distance.'
+      : "A weight is the share of the class's samples in the point's Voronoi cell."
+  }</p>
 <img class="sheet" alt="Contact sheet: ${count(figures.images)} synthetic images of ${classes.length} classes with their weights" src="data:image/png;base64,${Buffer.from(contactSheetPng).toString('base64')}">
 </section>
-<section>
-<h2>Wasserstein-2 distance per class</h2>
-<p class="muted">Between the latents and the codebook: with its weights, and with the same points weighted uniformly (exact transport).
-Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.
-Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
-<table>
-<thead><tr><th scope="col">Class</th><th scope="col">Images</th><th scope="col">K</th><th scope="col">W2 weighted</th><th scope="col">W2 uniform</th>
-<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
-<tbody>
-${classes.map((row) => classRow(row, Math.max(...classes.map((other) => other.w2Uniform)), labelled)).join('\n')}
-</tbody>
-</table>
-</section>
+${w2Section(classes)}
+${compared ? decodedSection(compared, figures.weights.refit) : ''}
+${classesSection(classes)}
 <section>
 <h2>What it took</h2>
 <p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
@@ -102,7 +60,7 @@ ${stages.map(stageRow).join('\n')}
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
 <dt>Its images</dt><dd>${escape(describeImages(figures.datasetVersion))}</dd>
 <dt>Prior</dt><dd>${escape(figures.prior.name)} ${escape(figures.prior.version)} (${escape(figures.prior.license)}), <code>${escape(figures.prior.id)}</code></dd>
-<dt>Exponent of the training weights</dt><dd>a = ${figures.weightExponent}</dd>
+<dt>Training weights</dt><dd>exponent a = ${figures.weights.exponent} of ${figures.weights.refit ? 'masses refitted on the decoded images' : "the cells' masses"}</dd>
 </dl>
 <details><summary>Recipe</summary><pre>${escape(JSON.stringify(figures.recipe, null, 2))}</pre></details>
 </section>
@@ -115,17 +73,22 @@ ${stages.map(stageRow).join('\n')}
 const tile = (name: string, value: string): string =>
   `<div class="tile"><div class="value">${value}</div><div class="muted">${name}</div></div>`;
 
-function classRow(row: ClassRow, widest: number, labelled: boolean): string {
-  const share = (value: number) => (widest > 0 ? (100 * value) / widest : 0).toFixed(1);
-  return (
-    `<tr><th scope="row">${escape(row.name)}</th><td>${count(row.n)}</td><td>${row.k}</td>` +
-    `<td class="bar"><span style="--share:${share(row.w2Weighted)}%">${row.w2Weighted.toFixed(4)}</span></td>` +
-    `<td class="bar grey"><span style="--share:${share(row.w2Uniform)}%">${row.w2Uniform.toFixed(4)}</span></td>` +
-    `<td>${percent(row.reduction)}</td><td>${row.ess.toFixed(1)}</td>` +
-    `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${percent(row.restartSpread)}</td>` +
-    `<td>${dimension(row)}</td>` +
-    `${labelled ? `<td>${row.teacherAgreement === null ? '' : percent(row.teacherAgreement)}</td>` : ''}</tr>`
-  );
+function classesSection(classes: readonly ClassRow[]): string {
+  const labelled = classes.some((row) => row.teacherAgreement !== null);
+  const rows = classes.map((row) => [
+    escape(row.name),
+    count(row.n),
+    count(row.heldoutN),
+    percent(row.restartSpread),
+    dimension(row),
+    ...(labelled ? [row.teacherAgreement === null ? '' : percent(row.teacherAgreement)] : []),
+  ]);
+  const head = ['Class', 'Images', 'Held out', 'Spread over restarts', 'Dimension'];
+  return `<section>
+<h2>Classes</h2>
+<p class="muted">Spread: of the distortion, over restarts of the quantizer. Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
+${table(labelled ? [...head, 'Teacher agrees'] : head, rows)}
+</section>`;
 }
 
 function dimension(row: ClassRow): string {
@@ -143,16 +106,6 @@ function stageRow(row: StageRow): string {
   );
 }
 
-export function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-const sum = <T>(rows: readonly T[], of: (row: T) => number): number => rows.reduce((total, row) => total + of(row), 0);
-const mean = <T>(rows: readonly T[], of: (row: T) => number): number => sum(rows, of) / rows.length;
-const count = (value: number): string => value.toLocaleString('en-US');
-const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
-const dollars = (value: number): string => `$${value.toFixed(value < 1 ? 5 : 2)}`;
-
 const STYLE = `
 :root { color-scheme: light; --ink: #1b1f24; --muted: #5b6472; --line: #e5e7eb; --blue: #2563eb; }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #f8f9fb; }
@@ -166,10 +119,10 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 10px; 
 .sheet { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child { text-align: left; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
+th:first-child { text-align: left; white-space: normal; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
 tfoot th, tfoot td { border-bottom: 0; font-weight: 650; }
-.bar span { display: inline-block; min-width: 90px; padding: 0 4px; background: linear-gradient(#bfd3fb, #bfd3fb) left / var(--share) 100% no-repeat; }
-.bar.grey span { background-image: linear-gradient(#dfe3e8, #dfe3e8); }
+.plot { max-width: 100%; height: auto; margin: 4px 0 20px; font-family: inherit; }
+.warning { background: #fff4e5; border-left: 4px solid #d55e00; padding: 8px 12px; margin: 0 0 12px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; } dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: #f8f9fb; padding: 12px; border-radius: 6px; overflow-x: auto; } code { font-size: 13px; }
 `;

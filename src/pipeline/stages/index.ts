@@ -1,4 +1,5 @@
 import { type Stage } from '../stage.ts';
+import { compare } from './compare.ts';
 import { decode } from './decode.ts';
 import { encode } from './encode.ts';
 import { evaluate } from './evaluate.ts';
@@ -7,4 +8,4 @@ import { quantize } from './quantize.ts';
 import { report } from './report.ts';
 
 /** The way of the data, in order. */
-export const STAGES: readonly Stage[] = [encode, quantize, decode, label, evaluate, report];
+export const STAGES: readonly Stage[] = [encode, quantize, decode, label, compare, evaluate, report];

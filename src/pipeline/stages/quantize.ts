@@ -4,14 +4,17 @@ import { type Published, type TaskSpec } from '../../engine/ports.ts';
 import { intrinsicDimension } from '../../numerics/diagnostics/dimension.ts';
 import { type Points } from '../../numerics/math/points.ts';
 import { randomStream } from '../../numerics/math/random.ts';
+import { rowsOf } from '../../numerics/math/rows.ts';
 import { nearestCentroids } from '../../numerics/quantize/distortion.ts';
+import { medoids } from '../../numerics/quantize/medoids.ts';
 import { type Codebook, fitQuantizer } from '../../numerics/quantize/quantize.ts';
 import { effectiveSampleSize } from '../../numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../numerics/transport/wasserstein.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
-import { inDatasetOrder, type Latents, readEncoded } from '../latents.ts';
+import { type Latents, readClass } from '../latents.ts';
 import { holdoutCount, type Recipe } from '../recipe.ts';
 import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts';
+import { rowsWith, splitLatents } from '../training.ts';
 
 /**
  * Latents to codebooks, one class a task: the optimal K-point quantizer, its Voronoi weights, and the exact
@@ -19,7 +22,7 @@ import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts
  */
 export const quantize: Stage = {
   name: 'quantize',
-  version: 2,
+  version: 3,
 
   async plan({ recipe, published }) {
     const byClass = groupByClass(published.get('encode') ?? []);
@@ -48,9 +51,8 @@ export const quantize: Stage = {
 
   async run(task, context) {
     const options = task.options as unknown as QuantizeOptions;
-    const chunks = await Promise.all(task.inputs.map((id) => readEncoded(context.store, context.projectId, id)));
-    const latents = inDatasetOrder(chunks);
-    const { training, heldOut, isHeldOut } = split(latents, options);
+    const latents = await readClass(context.store, context.projectId, task.inputs);
+    const { training, heldOut, isHeldOut } = splitLatents(latents, options);
     const fit = await fitQuantizer(
       training,
       { k: options.k, seed: options.seed, classIndex: options.label, ...options.quantizer },
@@ -64,7 +66,7 @@ export const quantize: Stage = {
       ...(await figures(fit, training, heldOut, context)),
       ...(await dimension(training, options, context)),
     };
-    return codebookArtifact(options, latents, fit, isHeldOut, metrics);
+    return codebookArtifact(options, latents, training, fit, isHeldOut, metrics);
   },
 };
 
@@ -141,6 +143,7 @@ function relativeSpread(distortions: readonly number[]): number {
 function codebookArtifact(
   options: QuantizeOptions,
   latents: Latents,
+  training: Points,
   fit: Codebook,
   isHeldOut: Uint8Array,
   metrics: Record<string, number>,
@@ -148,12 +151,17 @@ function codebookArtifact(
   const { n: k } = fit.centroids;
   const assignment = new Int32Array(latents.points.n);
   for (let i = 0, j = 0; i < assignment.length; i++) assignment[i] = isHeldOut[i] ? -1 : fit.assignment[j++]!;
+  const samples = rowsWith(isHeldOut, 0);
+  const nearest = medoids(training, fit.centroids, fit.assignment);
   const bytes = writeSafetensors({
     centroids: { type: 'float32', data: fit.centroids.values, shape: [k, ...latents.shape] },
     weights: { type: 'float64', data: fit.weights, shape: [k] },
     counts: { type: 'int32', data: fit.counts, shape: [k] },
     // the point of each sample of the class, in the order of the dataset version; -1 is held out
     assignment: { type: 'int32', data: assignment, shape: [assignment.length] },
+    // of the samples of each cell the one nearest to its centroid, and its place in the order of the dataset version
+    medoids: { type: 'float32', data: rowsOf(training, nearest).values, shape: [k, ...latents.shape] },
+    medoidSamples: { type: 'int32', data: nearest.map((i) => samples[i]!), shape: [k] },
   });
   return {
     kind: 'codebook',
@@ -161,22 +169,6 @@ function codebookArtifact(
     content: { className: options.className, label: options.label, k, latentShape: latents.shape },
     metrics,
   };
-}
-
-/** The samples with the smallest counted random numbers are held out. */
-function split(latents: Latents, { holdout, seed, label }: QuantizeOptions) {
-  const { n, d, values } = latents.points;
-  const keys = randomStream({ seed, classIndex: label, purpose: 'holdout' });
-  const order = Array.from({ length: n }, (_, i) => ({ i, key: keys.uniform(i) })).sort((a, b) => a.key - b.key);
-  const isHeldOut = new Uint8Array(n);
-  for (const { i } of order.slice(0, holdoutCount(n, holdout))) isHeldOut[i] = 1;
-  const pick = (flag: number): Points => {
-    const rows = [...isHeldOut.keys()].filter((i) => isHeldOut[i] === flag);
-    const out = new Float32Array(rows.length * d);
-    rows.forEach((row, at) => out.set(values.subarray(row * d, (row + 1) * d), at * d));
-    return { values: out, n: rows.length, d };
-  };
-  return { training: pick(0), heldOut: pick(1), isHeldOut };
 }
 
 function groupByClass(chunks: readonly Published[]): Map<number, Published[]> {

@@ -5,14 +5,17 @@ import { classBalance } from '../dataset/balance.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
-import { datasetCard } from '../report/card.ts';
+import { datasetCard, type MeanDistances } from '../report/card.ts';
 import { imageFolder } from '../report/image-folder.ts';
 import { type Made } from '../report/made.ts';
 import { datasetManifest } from '../report/manifest.ts';
-import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
+import { comparedRows, type ClassRow, type Comparison, type ReportFigures, type StageRow } from '../report/figures.ts';
+import { mean, sum } from '../report/html.ts';
+import { reportPage } from '../report/page.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
 import { webDataset } from '../report/webdataset.ts';
 import { describedPrior } from '../prior/described.ts';
+import { type Recipe } from '../recipe.ts';
 import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
@@ -21,10 +24,10 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 3,
+  version: 4,
 
   async plan(context) {
-    const classes = classArtifacts(context.published);
+    const classes = classArtifacts(context.published, context.recipe.weights.refit);
     const { store, projectId, inputs } = context;
     const version = datasetContent(await readManifest(store, projectId, inputs['datasetVersion']!));
     const made = await provenance(context, version);
@@ -32,12 +35,14 @@ export const report: Stage = {
       entry.codebook,
       entry.images,
       ...(entry.softLabels ? [entry.softLabels] : []),
+      ...(entry.refit ? [entry.refit] : []),
     ]);
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
     const dataset: JsonObject = {
       task: 'dataset',
       classes: classes as unknown as JsonObject[],
       weights: context.recipe.weights,
+      distances: meanDistances(classRows(context.published)),
       made,
     };
     const page: JsonObject = {
@@ -75,7 +80,8 @@ export const report: Stage = {
 interface ReportOptions {
   task: 'dataset' | 'page';
   classes: ClassArtifacts[];
-  weights: { exponent: number; classShares: 'DATA' | 'UNIFORM' };
+  weights: Recipe['weights'];
+  distances: MeanDistances;
   made: Made;
   figures?: ReportFigures;
 }
@@ -100,7 +106,7 @@ async function provenance(
   return made as unknown as JsonObject;
 }
 
-function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
+function classArtifacts(published: PlanContext['published'], refit: boolean): ClassArtifacts[] {
   const labels = published.get('label') ?? [];
   const images = published.get('decode') ?? [];
   return (published.get('quantize') ?? []).map((codebook, index) => ({
@@ -108,29 +114,40 @@ function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
     codebook: codebook.manifest.id,
     images: images[index]!.manifest.id,
     softLabels: labels[index]?.manifest.id ?? null,
+    refit: refit ? published.get('compare')![index]!.manifest.id : null,
   }));
 }
 
 function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
   const { datasetVersion, prior } = made as unknown as Made;
-  const labels = published.get('label') ?? [];
   const codebooks = published.get('quantize') ?? [];
   return {
     title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
     datasetVersion,
     prior,
-    classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
+    classes: classRows(published),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),
     images: sum(published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!),
-    weightExponent: recipe.weights.exponent,
+    weights: recipe.weights,
     recipe: recipe as unknown as JsonObject,
   };
 }
 
-function classRow(codebook: Published, labels: Published | undefined): ClassRow {
-  const metrics = codebook.manifest.metrics as unknown as ClassRow;
+function classRows(published: PlanContext['published']): ClassRow[] {
+  return (published.get('quantize') ?? []).map((codebook, index) => {
+    const of = (stage: string) => published.get(stage)?.[index]?.manifest.metrics;
+    return classRow(codebook, of('compare') as Comparison | undefined, of('label')?.['teacherAgreement'] ?? null);
+  });
+}
+
+function classRow(
+  { manifest }: Published,
+  comparison: Comparison | undefined,
+  teacherAgreement: number | null,
+): ClassRow {
+  const metrics = manifest.metrics as unknown as ClassRow;
   return {
-    name: codebook.manifest.content['className'] as string,
+    name: manifest.content['className'] as string,
     n: metrics.n,
     k: metrics.k,
     w2Weighted: metrics.w2Weighted,
@@ -143,7 +160,18 @@ function classRow(codebook: Published, labels: Published | undefined): ClassRow 
     intrinsicDimension: metrics.intrinsicDimension ?? null,
     intrinsicDimensionLow: metrics.intrinsicDimensionLow ?? null,
     intrinsicDimensionHigh: metrics.intrinsicDimensionHigh ?? null,
-    teacherAgreement: labels?.manifest.metrics['teacherAgreement'] ?? null,
+    teacherAgreement,
+    ...comparison,
+  };
+}
+
+function meanDistances(rows: readonly ClassRow[]): MeanDistances {
+  const compared = comparedRows(rows);
+  return {
+    w2Weighted: mean(rows, (row) => row.w2Weighted),
+    reduction: mean(rows, (row) => row.reduction),
+    reductionBalanced: compared && mean(compared, (row) => row.reductionBalanced),
+    reductionD4m: compared && mean(compared, (row) => row.reductionD4m),
   };
 }
 
@@ -203,6 +231,7 @@ async function datasetArtifact(
     rows: rows.length,
     made: options.made,
     weights: options.weights,
+    distances: options.distances,
     soft: classes.every((entry) => entry.softLabels !== null),
     shards: Object.keys(shards).length,
     renamed: folder.renamed,
@@ -249,6 +278,3 @@ function pageArtifact(options: ReportOptions, sheet: Uint8Array): Produced {
     metrics: {},
   };
 }
-
-const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
-  items.reduce((total, item) => total + of(item), 0);

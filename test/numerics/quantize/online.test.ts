@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Points } from '../../../src/numerics/math/points.ts';
 import { nearestCentroids } from '../../../src/numerics/quantize/distortion.ts';
-import { fitOnline, medoids, streamedAssignment } from '../../../src/numerics/quantize/online.ts';
+import { fitOnline, streamedAssignment } from '../../../src/numerics/quantize/online.ts';
 import { fitQuantizer } from '../../../src/numerics/quantize/quantize.ts';
-import { cloud, pointsOf, product, squared } from '../support.ts';
+import { cloud, pointsOf, product } from '../support.ts';
 
 const key = { seed: 1, classIndex: 0 };
 
@@ -47,18 +47,6 @@ describe('fitOnline', () => {
     await expect(fit(cloud(20, 2))).rejects.toThrow('expected 1 to 5 centroids, got 6');
     await expect(fitOnline(() => inBatches(cloud(1, 1), 0), { k: 1, ...key }, { product })).rejects.toThrow('got none');
     await expect(fit(pointsOf([[NaN], [1]]))).rejects.toMatchObject({ code: 'INVALID_INPUT', details: { index: 0 } });
-  });
-});
-
-describe('medoids', () => {
-  it('are the nearest samples', async () => {
-    const points = cloud(60, 4);
-    const { centroids } = await fitQuantizer(points, { k: 5, ...key }, { product });
-    const found = await medoids(points, centroids, { product });
-    found.forEach((i, c) => {
-      const all = Array.from({ length: 60 }, (_, e) => squared(points, e, centroids, c));
-      expect(all[i]).toBe(Math.min(...all));
-    });
   });
 });
 

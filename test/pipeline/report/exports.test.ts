@@ -182,12 +182,17 @@ it('the card names every shard and every folder that has another name', () => {
       imagesPerClass: 1,
       recipe: {} as never,
     },
-    weights: { exponent: 1, classShares: 'DATA' },
+    weights: { exponent: 1, classShares: 'DATA', refit: false },
+    distances: { w2Weighted: 1.5, reduction: 0.25, reductionBalanced: -0.001, reductionD4m: null },
     soft: true,
     shards: 3,
     renamed: [{ className: 'cat', folder: 'cat~2' }],
   });
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
+  expect(card).toContain(
+    'distance of 1.500 from the latents of the real images (mean over classes, by exact transport): ' +
+      '25.0% below that of the same points with uniform weights, 0.1% above that of the balanced quantizer.',
+  );
   expect(card).toContain('has 10 images (999 bytes) of 2 classes, 5 in each; duplicates: 2 across classes.');
 });
