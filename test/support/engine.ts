@@ -253,11 +253,12 @@ export async function stateOf(db: Kysely<Database>, runId: string): Promise<stri
   return (await db.selectFrom('runs').select('state').where('id', '=', runId).executeTakeFirstOrThrow()).state;
 }
 
-export async function ended(db: Kysely<Database>, runId: string): Promise<string> {
+/** @param limitMs of patience */
+export async function ended(db: Kysely<Database>, runId: string, limitMs?: number): Promise<string> {
   return until(async () => {
     const state = await stateOf(db, runId);
     return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
-  }, `run ${runId} to end`);
+  }, `run ${runId} to end`, limitMs);
 }
 
 export async function eventsOf(db: Kysely<Database>, runId: string) {
