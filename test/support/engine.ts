@@ -255,10 +255,14 @@ export async function stateOf(db: Kysely<Database>, runId: string): Promise<stri
 
 /** @param limitMs of patience */
 export async function ended(db: Kysely<Database>, runId: string, limitMs?: number): Promise<string> {
-  return until(async () => {
-    const state = await stateOf(db, runId);
-    return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
-  }, `run ${runId} to end`, limitMs);
+  return until(
+    async () => {
+      const state = await stateOf(db, runId);
+      return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
+    },
+    `run ${runId} to end`,
+    limitMs,
+  );
 }
 
 export async function eventsOf(db: Kysely<Database>, runId: string) {
