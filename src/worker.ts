@@ -43,7 +43,7 @@ const text = createTextOutlines();
 const runtimes = new Map<string, Promise<ModelRuntime>>();
 const priors = new Map<string, Promise<Prior>>();
 
-serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
+serveOrders(async ({ projectId, task, execution, halvings }, { signal, onProgress }) => {
   const { store, bytes } = countBytes(objects);
   const key = `${String(execution['provider'])}/${String(execution['threads'])}`;
   const runtime = await kept(runtimes, key, () => openRuntime(execution));
@@ -54,7 +54,7 @@ serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
       store,
       runtime,
       images: { reader: createImageReader(store, locate), codec, tables, archives, text },
-      batch: execution['batch'] as number,
+      batch: Math.max(1, Math.floor((execution['batch'] as number) / 2 ** halvings)),
       signal,
       onProgress,
       prior: (artifactId) =>

@@ -67,7 +67,8 @@ export const AttemptState = registered('AttemptState', 'Where one try at a task 
 
 export const TaskCache = registered('TaskCache', 'Whether a task had to be carried out.', {
   HIT: 'Its artifact had been published before this run asked; it cost this run nothing.',
-  MISS: 'This run made it.',
+  MISS: 'Nobody had made it before: this run carried it out.',
+  STALE: 'It had been made before, and was gone or damaged: `cacheReason` says how. This run carried it out again.',
 });
 
 export const ArtifactState = registered('ArtifactState', 'Whether the bytes of an artifact are there, and stay.', {

@@ -2,11 +2,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
-import { distill } from './distill.ts';
+import { distill, retry } from './distill.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
-import { cancelRun, listRuns, showRun } from './runs.ts';
+import { cancelRun, listRuns, showRun, showTasks } from './runs.ts';
 import { PARALLEL, upload } from './upload.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
@@ -123,7 +123,7 @@ export function createProgram(host: Host): Command {
     .argument('<name|folder>')
     .action(async (prior: string) => console.log(await host.validatePrior(priorPath(host.priorsDir, prior))));
 
-  const runs = program.command('runs').description('See and stop runs.');
+  const runs = program.command('runs').description('See, stop and repeat runs.');
   withUrl(runs.command('list').description('The newest runs.')).action((options: { url?: string }) =>
     onService(host, options.url, listRuns),
   );
@@ -132,6 +132,24 @@ export function createProgram(host: Host): Command {
   );
   withUrl(runs.command('cancel').description('Stop a run and let go of what it holds.').argument('<id>')).action(
     (id: string, options: { url?: string }) => onService(host, options.url, (client) => cancelRun(client, id)),
+  );
+  withUrl(
+    runs
+      .command('tasks')
+      .description('The tasks of a run: which were carried out and why, and what failed.')
+      .argument('<id>'),
+  ).action((id: string, options: { url?: string }) => onService(host, options.url, (client) => showTasks(client, id)));
+  withUrl(
+    runs
+      .command('retry')
+      .description('Carry a run that has ended out again: what it published is reused.')
+      .argument('<id>')
+      .option('--from <stage>', 'make what this stage and those behind it made again')
+      .option('--out <folder>', 'where the products go', 'out/distill'),
+  ).action((id: string, options: { url?: string; from?: string; out: string }) =>
+    onService(host, options.url, (client) =>
+      retry(client, { runId: id, fromStage: options.from ?? null, out: options.out }, host.interrupt),
+    ),
   );
   addRetention(program, host);
   return program;

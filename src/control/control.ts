@@ -17,8 +17,10 @@ import {
   type UploadWrites,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
+import { limitProject } from './projects.ts';
 import { createRetention, type Retention } from './retention/retention.ts';
 import { createRetentionRunner } from './retention/runner.ts';
+import { retryRun, type RetryRunInput } from './retry.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
 import { abortUpload, completeUpload } from './upload-end.ts';
 import { createUploadSweep } from './upload-sweep.ts';
@@ -30,7 +32,14 @@ import {
   type UploadLimits,
   type UploadPartInput,
 } from './uploads.ts';
-import { type DatasetVersionView, type PriorView, type RunEventView, type RunView, type UploadView } from './views.ts';
+import {
+  type DatasetVersionView,
+  type PriorView,
+  type ProjectView,
+  type RunEventView,
+  type RunView,
+  type UploadView,
+} from './views.ts';
 
 export interface ControlOptions {
   catalog: Catalog;
@@ -54,7 +63,13 @@ export interface ControlOptions {
 /** What the catalog answers to whoever may only read. */
 export type ProjectReader = Omit<
   ProjectCatalog,
-  'createImport' | 'recordImportProgress' | 'finishImport' | 'failImport' | 'savePrior' | keyof UploadWrites
+  | 'limitProject'
+  | 'createImport'
+  | 'recordImportProgress'
+  | 'finishImport'
+  | 'failImport'
+  | 'savePrior'
+  | keyof UploadWrites
 >;
 
 /** The use cases. Each takes who asks; none reaches outside that principal's project. */
@@ -72,6 +87,8 @@ export interface Control {
   ): Promise<{ prior: PriorView; reused: boolean }>;
   launchRun(principal: Principal, input: LaunchRunInput): Promise<{ run: RunView; reused: boolean }>;
   cancelRun(principal: Principal, runId: string): Promise<RunView>;
+  retryRun(principal: Principal, input: RetryRunInput): Promise<{ run: RunView; reused: boolean }>;
+  limitProject(principal: Principal, maxRunningTasks: number | null): Promise<ProjectView>;
   createUpload(
     principal: Principal,
     input: CreateUploadInput,
@@ -109,6 +126,7 @@ export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
   const sweep = createUploadSweep(options);
   const closing = new AbortController();
+  const retention = createRetention(options, closing.signal);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
   return {
     authenticate: async (request) => authenticateLocal(request),
@@ -118,6 +136,8 @@ export function createControl(options: ControlOptions): Control {
       registerPrior(options, principal, input, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal),
     launchRun: (principal, input) => launchRun(options, principal, input),
     cancelRun: (principal, runId) => cancelRun(options, principal, runId),
+    retryRun: (principal, input) => retryRun({ ...options, retention }, principal, input),
+    limitProject: (principal, most) => limitProject(options, principal, most),
     createUpload: (principal, input) => createUpload(options, principal, input),
     signUploadParts: (principal, input) => signUploadParts(options, principal, input),
     completeUpload: (principal, id) => completeUpload(options, principal, id),
@@ -125,7 +145,7 @@ export function createControl(options: ControlOptions): Control {
     runEvents: (principal, runId, after, signal) =>
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
-    retention: createRetention(options, closing.signal),
+    retention,
     ready: () => options.catalog.ping(),
     now: () => options.clock.now(),
     async start() {

@@ -13,6 +13,7 @@ import {
   type ImportProgress,
   type ImportSource,
   type PriorView,
+  type ProjectView,
   type RunEventView,
   type RunView,
   type StageView,
@@ -57,6 +58,10 @@ export interface RunFilter {
 
 /** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
 export interface ProjectCatalog extends UploadReads, UploadWrites {
+  /** The project itself. */
+  about(): Promise<ProjectView>;
+  limitProject(maxRunningTasks: number | null): Promise<void>;
+
   datasetsById(ids: readonly string[]): Promise<DatasetView[]>;
   datasetByName(name: string): Promise<DatasetView | null>;
   datasets(page: PageRequest): Promise<Page<DatasetView>>;
@@ -81,6 +86,8 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
 
   runsById(ids: readonly string[]): Promise<RunView[]>;
   runByKey(idempotencyKey: string): Promise<RunView | null>;
+  /** Artifact ids that the run reads, by role. */
+  inputsByRole(runId: string): Promise<Readonly<Record<string, string>> | null>;
   /** Newest first. */
   runs(page: PageRequest, filter: RunFilter): Promise<Page<RunView>>;
   stagesByRun(runIds: readonly string[]): Promise<StageView[]>;

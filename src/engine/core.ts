@@ -38,6 +38,10 @@ export interface LiveAttempt {
   settling: boolean;
   /** Its lease ran out for want of evidence: it was asked to stop and counts as lost if that is how it ends. */
   silent: boolean;
+  /** It took longer than its run allows, and was asked to stop for that. */
+  overdue: boolean;
+  /** How often its task ran out of memory before. */
+  halvings: number;
   /** Aborts when its task goes on without it. */
   handedOn: AbortController;
 }

@@ -22,6 +22,7 @@ import {
 } from './work.ts';
 
 export type * from './run-store.ts';
+export { USUAL_LAUNCH } from './run-store.ts';
 export * from './work.ts';
 export type { AttemptState, RunState, StageState, TaskState } from './states.ts';
 
@@ -51,9 +52,14 @@ export interface PlanRequest {
 export interface Publications {
   /** The manifest and proof that its blobs are there with the right size, or null. */
   find(projectId: string, artifactId: string): Promise<ArtifactManifest | null>;
+  /** The same with proof of every digest: for what others made. */
+  verify(projectId: string, artifactId: string): Promise<Verified>;
   /** Writes a manifest unless one exists; returns whichever is there afterwards. */
   publish(projectId: string, manifest: ArtifactManifest): Promise<ArtifactManifest>;
 }
+
+/** `flaw` says what is wrong with what is there; null where nothing is. */
+export type Verified = { manifest: ArtifactManifest } | { manifest: null; flaw: string | null };
 
 export type AttemptOutcome =
   | { kind: 'succeeded'; result: TaskResult }
@@ -66,6 +72,8 @@ export interface AttemptOrder {
   task: TaskSpec;
   /** The recipe's `execution` section: provider, threads, batch. Never part of an artifact's identity. */
   execution: JsonObject;
+  /** How often the task ran out of memory before: the batch is halved so often. */
+  halvings: number;
   /** W3C trace context of the attempt's span. */
   traceparent: string | null;
 }

@@ -7,6 +7,7 @@ import {
   type AttemptOutcome,
   type AttemptRecord,
   type Failure,
+  type TaskCache,
   type TaskRecord,
   type TaskResult,
   type Usage,
@@ -78,7 +79,7 @@ export async function handOn(core: Core, given: AttemptRecord): Promise<void> {
     if (change.state() !== 'RUNNING') return;
     await change.setRun({ resourcesUnconfirmed: true });
     change.emit({ type: 'run.resourcesUnconfirmed', payload: { attempts: [attempt.id] } });
-    const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
+    const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core, change));
     await afterFailure(change, task, attempt, failureOfLoss(attempt), willRetry ? 0 : null);
   });
 }
@@ -97,6 +98,9 @@ type Seen =
 
 /** A result counts once its manifest is found published; a cancellation that nobody asked for is a loss. */
 async function verified(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<Seen> {
+  if (outcome.kind === 'cancelled' && live.overdue && !live.silent) {
+    return { kind: 'failed', failure: failureOf(overdue(live)), usage: outcome.usage };
+  }
   if (outcome.kind === 'cancelled' && !live.cancelAsked) {
     const lost = new PushforwardError('WORKER_LOST', 'expected an outcome, got a cancellation that nobody asked for');
     return { kind: 'failed', failure: failureOf(lost), usage: outcome.usage };
@@ -118,7 +122,7 @@ async function succeeded(end: End, result: TaskResult, manifest: ArtifactManifes
   if (!isCurrent(task, attempt)) return;
   await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made: { usage, costUsd } }]);
   await recordSuccess(change, task, {
-    cache: 'MISS',
+    cache: task.cache,
     metrics: result.metrics,
     seconds: usage.allocatedSeconds,
     costUsd,
@@ -129,7 +133,7 @@ async function succeeded(end: End, result: TaskResult, manifest: ArtifactManifes
 export async function recordSuccess(
   change: Change,
   task: TaskRecord,
-  with_: { cache: 'HIT' | 'MISS'; metrics: Record<string, number>; seconds: number; costUsd: number },
+  with_: { cache: TaskCache; metrics: Record<string, number>; seconds: number; costUsd: number },
 ): Promise<void> {
   const { cache, metrics } = with_;
   await change.moveTask(task, 'SUCCEEDED', { cache, metrics, itemsDone: task.spec.items, ended: true });
@@ -141,7 +145,7 @@ export async function recordSuccess(
 async function failed(core: Core, end: End, failure: Failure): Promise<boolean> {
   const { change, attempt, task, usage, costUsd } = end;
   await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
-  const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core));
+  const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core, change));
   // Where its task went on without it, that is tried again already.
   const willRetry = change.state() === 'RUNNING' && (wait !== null || !isCurrent(task, attempt));
   change.emit({
@@ -155,7 +159,7 @@ async function failed(core: Core, end: End, failure: Failure): Promise<boolean> 
 async function lost(core: Core, { change, attempt, task, usage, costUsd }: End): Promise<void> {
   const failure = failureOfLoss(attempt);
   await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
-  const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
+  const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core, change));
   change.emit({
     type: 'attempt.lost',
     payload: {
@@ -196,8 +200,16 @@ async function afterFailure(
   await beginStop(change, failure);
 }
 
-function retryPolicy({ options }: Core) {
-  return { maxAttempts: options.maxAttempts, backoffMs: options.tuning.backoffMs };
+function retryPolicy({ options }: Core, { run }: Change) {
+  return { maxAttempts: run.limits.maxAttempts ?? options.maxAttempts, backoffMs: options.tuning.backoffMs };
+}
+
+function overdue({ spec }: LiveAttempt): PushforwardError {
+  return new PushforwardError(
+    'TIMEOUT',
+    `expected ${spec.stage} of ${spec.title} to end within the seconds that the run allows a task, got no end: raise limits.taskSeconds, or give it more threads or a GPU`,
+    { stage: spec.stage, title: spec.title },
+  );
 }
 
 function taskName(task: TaskRecord): TaskName {

@@ -260,7 +260,8 @@ export async function quantized(
         inputs: [],
       },
       state: 'PENDING' as const,
-      cache: null,
+      cache: 'MISS' as const,
+      cacheReason: null,
       metrics: null,
     }));
     await tx.insertTasks(tasks);

@@ -8,6 +8,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { createEngine, type Engine, type EngineOptions, type LaunchRequest } from '../../src/engine/index.ts';
 import {
   failureClassOf,
+  USUAL_LAUNCH,
   type ArtifactManifest,
   type AttemptHandle,
   type AttemptOrder,
@@ -47,15 +48,23 @@ export function fakePlanner(
 
 export function fakePublications() {
   const published = new Map<string, ArtifactManifest>();
+  /** What is wrong with what is there. */
+  const damaged = new Map<string, string>();
   const port: Publications = {
     find: async (projectId, id) => published.get(`${projectId}/${id}`) ?? null,
+    async verify(projectId, id) {
+      const key = `${projectId}/${id}`;
+      const flaw = damaged.get(key) ?? null;
+      return { manifest: flaw === null ? (published.get(key) ?? null) : null, flaw };
+    },
     async publish(projectId, manifest) {
       const key = `${projectId}/${manifest.id}`;
       if (!published.has(key)) published.set(key, manifest);
+      damaged.delete(key);
       return published.get(key)!;
     },
   };
-  return { ...port, published };
+  return { ...port, published, damaged };
 }
 
 /** An attempt that the test has in hand. */
@@ -230,6 +239,7 @@ export async function launchRequest(db: Kysely<Database>, more: Partial<LaunchRe
     priorId: `${projectId}_prior`,
     idempotencyKey: null,
     fingerprint: 'fingerprint',
+    ...USUAL_LAUNCH,
     ...more,
   };
 }
@@ -243,11 +253,16 @@ export async function stateOf(db: Kysely<Database>, runId: string): Promise<stri
   return (await db.selectFrom('runs').select('state').where('id', '=', runId).executeTakeFirstOrThrow()).state;
 }
 
-export async function ended(db: Kysely<Database>, runId: string): Promise<string> {
-  return until(async () => {
-    const state = await stateOf(db, runId);
-    return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
-  }, `run ${runId} to end`);
+/** @param limitMs of patience */
+export async function ended(db: Kysely<Database>, runId: string, limitMs?: number): Promise<string> {
+  return until(
+    async () => {
+      const state = await stateOf(db, runId);
+      return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
+    },
+    `run ${runId} to end`,
+    limitMs,
+  );
 }
 
 export async function eventsOf(db: Kysely<Database>, runId: string) {

@@ -9,6 +9,7 @@ type RunQueries = Pick<
   ProjectCatalog,
   | 'runsById'
   | 'runByKey'
+  | 'inputsByRole'
   | 'runs'
   | 'stagesByRun'
   | 'tasksById'
@@ -38,6 +39,11 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
     async runByKey(idempotencyKey) {
       const row = await runs().where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
       return row ? toRunView(row) : null;
+    },
+
+    async inputsByRole(runId) {
+      const row = await runs().where('id', '=', runId).select('inputs').executeTakeFirst();
+      return row?.inputs ?? null;
     },
 
     async runs({ first, after }, filter) {

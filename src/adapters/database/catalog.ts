@@ -4,6 +4,7 @@ import { type StoredObjects } from '../../pipeline/ports.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { priorQueries } from './catalog-priors.ts';
+import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
 import { uploadQueries } from './catalog-uploads.ts';
@@ -63,6 +64,7 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
 
 function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects): ProjectCatalog {
   return {
+    ...projectQueries(db, projectId),
     ...datasetQueries(db, projectId, objects),
     ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),

@@ -9,6 +9,7 @@ import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts'
 import { RunFilterInput } from '../types/inputs.ts';
 import { Node } from '../types/node.ts';
 import { Prior, PriorConnection } from '../types/prior.ts';
+import { Project } from '../types/project.ts';
 import { Run, RunConnection } from '../types/run.ts';
 import { Upload, UploadConnection } from '../types/upload.ts';
 import { Health } from '../types/health.ts';
@@ -34,6 +35,11 @@ export class Queries {
       () => false,
     );
     return { ok: database, database };
+  }
+
+  @Query(() => Project, { description: 'The project of whoever asks.' })
+  project(@Ctx() { control, principal }: ApiContext): Promise<Project> {
+    return control.read(principal).about();
   }
 
   @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })

@@ -143,4 +143,10 @@ export class Artifact extends Node {
 
   @Field(() => DateTime, { nullable: true, description: 'When it was deleted; null until then.' })
   deletedAt!: Date | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What was said when it was invalidated; null where a retention policy deleted it, and until then.',
+  })
+  deletedBecause!: string | null;
 }

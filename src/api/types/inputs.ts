@@ -193,10 +193,65 @@ export class RegisterPriorInput {
   path!: string;
 }
 
+@InputType({ description: 'What a run may use. Absent: no limit of its own.' })
+export class RunLimitsInput {
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Seconds that an attempt at a task may take, 1 to 2592000; longer ones end with TIMEOUT and are retried.',
+  })
+  taskSeconds?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds that the run may take from its start, 1 to 2592000; a longer one FAILED with TIMEOUT.',
+  })
+  runSeconds?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How often a task may fail before its run does, 1 to 100. Absent: as the service is set.',
+  })
+  maxAttempts?: number | null;
+}
+
+@InputType({ description: 'A run to carry out again.' })
+export class RetryRunInput {
+  @Field(() => ID, { description: 'A run that has ended.' })
+  runId!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The stage to begin anew with: what it and the stages behind it made is invalidated. Absent: what was published is reused.',
+  })
+  fromStage?: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'As in a launch. Absent: that of the run.' })
+  priority?: number | null;
+
+  @Field(() => RunLimitsInput, { nullable: true, description: 'As in a launch. Absent: those of the run.' })
+  limits?: RunLimitsInput | null;
+
+  @Field(() => String, {
+    description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',
+  })
+  idempotencyKey!: string;
+}
+
 @InputType({ description: 'A run to launch.' })
 export class LaunchRunInput {
   @Field(() => RecipeInput, { description: 'Everything the run is asked to do.' })
   recipe!: RecipeInput;
+
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Tasks of runs with a greater one go first, -1000 to 1000; among equals the oldest run.',
+  })
+  priority!: number;
+
+  @Field(() => RunLimitsInput, { nullable: true, description: 'What the run may use.' })
+  limits?: RunLimitsInput | null;
 
   @Field(() => String, {
     description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',

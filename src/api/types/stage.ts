@@ -74,6 +74,9 @@ export class Task {
   @Field(() => TaskCache, { nullable: true, description: 'Whether it had to be carried out; null until known.' })
   cache!: TaskView['cache'];
 
+  @Field(() => String, { nullable: true, description: 'Why it is STALE; null otherwise.' })
+  cacheReason!: string | null;
+
   @Field(() => Json, { name: 'labels', description: 'Facts by name, for example its class.' })
   get labelValues(): Record<string, string> {
     return this.labels;

@@ -45,6 +45,15 @@ export interface ProjectRetention {
    */
   deleteDoomed(doomedBefore: Date, now: Date, limit: number): Promise<Condemned & { artifacts: number; bytes: number }>;
   /**
+   * Makes these artifacts DELETED, whether DOOMED or not, and condemns as `deleteDoomed` does. Nothing where one of them is held.
+   * Those that are DELETED already are passed.
+   */
+  invalidate(
+    ids: readonly string[],
+    because: string,
+    now: Date,
+  ): Promise<{ held: Held } | (Condemned & { artifacts: number; bytes: number })>;
+  /**
    * Condemns those of the objects that nothing refers to: manifests without a row, unless a task in flight is about to
    * find or publish them, and blobs that no manifest names. No blob while an import is under way, which may be about to
    * name it.
@@ -66,6 +75,12 @@ export interface ProjectRetention {
   manifests(after: string, limit: number): Promise<string[]>;
   /** Blobs that artifacts name, ascending by digest, after this one. */
   blobs(after: string, limit: number): Promise<{ sha256: string; bytes: number }[]>;
+}
+
+/** Why an artifact cannot go: its pin, a run in flight, or that nobody could make it again. */
+export interface Held {
+  artifactId: string;
+  by: 'PIN' | 'RUN' | 'SOURCE' | 'NOBODY_KNOWS';
 }
 
 export interface StoredPolicy extends RetentionPolicy {
