@@ -1,4 +1,4 @@
-import { invalid, PushforwardError } from '../base/errors.ts';
+import { invalid, notFound, PushforwardError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { canonicalJson } from '../base/json.ts';
 import { type Clock } from '../base/clock.ts';
@@ -74,6 +74,32 @@ export async function importDataset(
   if (!found)
     throw new PushforwardError('INTERNAL', `dataset version ${datasetVersionId} vanished after it was created`);
   return { version: found.version, reused: !created };
+}
+
+/**
+ * Ends an import under way as FAILED with the code CANCELLED, for all who joined it; one that has ended stays as it is.
+ * @throws NOT_FOUND
+ */
+export async function cancelImport(
+  of: { catalog: Catalog; imports: ImportRunner },
+  principal: Principal,
+  datasetVersionId: string,
+): Promise<DatasetVersionView> {
+  const rows = of.catalog.project(principal.projectId);
+  const read = async () => {
+    const [found] = await rows.datasetVersionsById([datasetVersionId]);
+    if (!found) throw notFound('dataset version', datasetVersionId);
+    return found.version;
+  };
+  if ((await read()).state === 'IMPORTING') {
+    // First what lasts: whoever carries it out finds nothing to finish.
+    await rows.failImport(datasetVersionId, {
+      code: 'CANCELLED',
+      message: 'expected the import to end, got a request to cancel it: import again',
+    });
+    of.imports.cancel(datasetVersionId);
+  }
+  return await read();
 }
 
 /** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */

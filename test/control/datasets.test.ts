@@ -46,8 +46,11 @@ describe('an import', () => {
     expect(same).toMatchObject({ id: first.id, reused: true, number: 1 });
     expect(sameAgain).toMatchObject({ id: first.id, reused: true });
     expect(other).toMatchObject({ reused: false, number: 2 });
-    const listed = await world.control.read(LOCAL).datasetVersionsByDataset([first.datasetId]);
+    const { datasetId } = first;
+    const page = (before: number | null) => ({ datasetId, before, first: 10 });
+    const listed = await world.control.read(LOCAL).versionsOfDatasets([page(null), page(2)]);
     expect(listed.map((one) => one.id)).toEqual([other.id, first.id]);
+    expect(await world.control.read(LOCAL).versionsOfDatasets([page(2)])).toMatchObject([{ id: first.id }]);
     expect(world.importer.previous.at(-1)).toBe(first.artifactId);
   });
 
@@ -309,7 +312,8 @@ it('a project sees nothing of another', async () => {
   const others = world.control.read({ projectId: 'other', actor: 'x' });
   expect(await others.datasetVersionsById([mine.id])).toEqual([]);
   expect(await others.datasetsById([mine.datasetId])).toEqual([]);
-  expect(await others.datasetVersionsByDataset([mine.datasetId])).toEqual([]);
+  expect(await others.versionsOfDatasets([{ datasetId: mine.datasetId, before: null, first: 10 }])).toEqual([]);
+  expect(await others.newestVersions([mine.datasetId])).toEqual([]);
   expect(await others.artifactsById([mine.artifactId!])).toEqual([]);
   expect((await others.datasets({ first: 10, after: null })).items).toEqual([]);
 });

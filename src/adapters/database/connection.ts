@@ -5,6 +5,7 @@ import { PushforwardError } from '../../base/errors.ts';
 import * as first from './migrations/001-first.ts';
 import * as uploads from './migrations/002-uploads.ts';
 import * as retention from './migrations/003-retention.ts';
+import * as imports from './migrations/005-imports.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -36,6 +37,7 @@ const MIGRATIONS = {
   '001-first': first,
   '002-uploads': uploads,
   '003-retention': retention,
+  '005-imports': imports,
 };
 
 /** Brings the schema up to date. Several services may call it at once: one migrates, the others wait. */

@@ -2,7 +2,13 @@ import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql';
 import { type ApiContext } from '../context.ts';
 import { asResult } from '../errors.ts';
 import { ImportDatasetInput, LaunchRunInput, RegisterPriorInput } from '../types/inputs.ts';
-import { CancelRunResult, ImportDatasetResult, LaunchRunResult, RegisterPriorResult } from '../types/results.ts';
+import {
+  CancelImportResult,
+  CancelRunResult,
+  ImportDatasetResult,
+  LaunchRunResult,
+  RegisterPriorResult,
+} from '../types/results.ts';
 
 @Resolver()
 export class Mutations {
@@ -18,6 +24,18 @@ export class Mutations {
       ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable', 'NotFound', 'NotReady'],
       () => control.importDataset(principal, input),
     );
+  }
+
+  @Mutation(() => CancelImportResult, {
+    description: 'Cancels an import, for all who joined it; one that has ended stays as it is.',
+  })
+  cancelImport(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('id', () => ID, { description: 'Id of the dataset version.' }) id: string,
+  ): Promise<object> {
+    return asResult('CancelImportSuccess', ['NotFound'], async () => ({
+      version: await control.cancelImport(principal, id),
+    }));
   }
 
   @Mutation(() => RegisterPriorResult, {
