@@ -302,6 +302,29 @@ describe('an s3:// source', () => {
     }
   });
 
+  it('may not be a folder around that of the state, unless it is hidden there', async () => {
+    const root = join(world.folder, randomUUID());
+    const importing = async (state: string, path: string) => {
+      await mkdir(join(root, state), { recursive: true });
+      const control = createControl({ ...world.options, ownObjects: [join(root, state)] });
+      try {
+        const { version } = await control.importDataset(LOCAL, { name: 'own', path, idempotencyKey: randomUUID() });
+        await control.importsIdle();
+        return version.source.path;
+      } finally {
+        await control.close();
+      }
+    };
+    const refused = { code: 'UNSAFE_PATH', message: /holds them in .*service\/state: name the folders/ as never };
+    for (const path of [root, join(root, 'service')]) {
+      await expect(importing('service/state', path)).rejects.toMatchObject(refused);
+    }
+    expect(await importing('.pushforward', root)).toBe(root);
+    expect(await importing('.hidden/state', root)).toBe(root);
+    await mkdir(join(root, 'images'));
+    expect(await importing('service/state', join(root, 'images'))).toBe(join(root, 'images'));
+  });
+
   it('root opens no folder of this machine', async () => {
     await expect(accepts(['s3://photos'], world.folder)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
   });
