@@ -2,6 +2,7 @@ import { invalid, notFound, PushforwardError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { canonicalJson } from '../base/json.ts';
 import { type Clock } from '../base/clock.ts';
+import { repeated } from '../base/repeated.ts';
 import { parseUploadUri } from '../pipeline/uploads.ts';
 import { type Principal } from './identity.ts';
 import { type ImportRunner } from './imports.ts';
@@ -145,9 +146,8 @@ function checkClasses(classes: readonly string[] | null): string[] | null {
   if (classes === null) return null;
   if (classes.length === 0)
     throw invalid('expected at least one class, got none: leave classes out to take all', { path: ['classes'] });
-  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
-  if (twice !== undefined)
-    throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
+  const twice = repeated(classes);
+  if (twice !== null) throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
   return [...classes];
 }
 
