@@ -44,6 +44,7 @@ const OWNERS = {
     'hyparquet',
     'hyparquet-compressors',
     'hyparquet-writer',
+    'fzstd',
     'tar-stream',
     'opentype.js',
   ],

@@ -1,5 +1,5 @@
 import { type ClassType, Field, ObjectType } from 'type-graphql';
-import { invalid } from '../base/errors.ts';
+import { invalid, type PushforwardError } from '../base/errors.ts';
 import { type Page } from '../control/ports.ts';
 
 export const MAX_PAGE = 100;
@@ -82,11 +82,21 @@ export function decodeCursor(kind: string, cursor: string | null | undefined): s
   if (cursor === null || cursor === undefined) return null;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   if (text.startsWith(`${kind}:`)) return text.slice(kind.length + 1);
-  throw invalid(
+  throw notOfThisList(cursor);
+}
+
+/** The same where rows are told by a number, which is a 32-bit one. */
+export function decodeNumber(kind: string, cursor: string | null | undefined): number | null {
+  const key = decodeCursor(kind, cursor);
+  if (key === null) return null;
+  if (/^\d{1,10}$/.test(key) && Number(key) < 2 ** 31) return Number(key);
+  throw notOfThisList(cursor!);
+}
+
+function notOfThisList(cursor: string): PushforwardError {
+  return invalid(
     `expected a cursor that this list gave, got ${JSON.stringify(cursor)}: pass endCursor of the page before`,
-    {
-      path: ['after'],
-    },
+    { path: ['after'] },
   );
 }
 

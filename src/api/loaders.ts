@@ -1,7 +1,12 @@
 import DataLoader from 'dataloader';
 import { type ProjectReader } from '../control/control.ts';
 import { FIGURE_STAGES } from '../control/figures.ts';
-import { type EventPageRequest, type PinView, type TaskPageRequest } from '../control/ports.ts';
+import {
+  type EventPageRequest,
+  type PinView,
+  type TaskPageRequest,
+  type VersionPageRequest,
+} from '../control/ports.ts';
 import {
   type ArtifactView,
   type AttemptView,
@@ -40,10 +45,24 @@ export function createLoaders(rows: ProjectReader) {
       (file) => file.uploadId,
       (file) => file,
     ),
-    versionsOfDataset: grouped<DatasetVersionView, DatasetVersionView>(
-      (ids) => rows.datasetVersionsByDataset(ids),
-      (version) => version.datasetId,
-      (version) => version,
+    newestVersion: new DataLoader<string, DatasetVersionView | null>(
+      async (ids) => {
+        const found = new Map((await rows.newestVersions(ids)).map((version) => [version.datasetId, version]));
+        return ids.map((id) => found.get(id) ?? null);
+      },
+      { maxBatchSize: MAX_BATCH },
+    ),
+    /** One more version than asked for says whether there are more. */
+    versionsOfDataset: new DataLoader<VersionPageRequest, DatasetVersionView[], string>(
+      async (requests) => {
+        const found = await rows.versionsOfDatasets(requests.map((one) => ({ ...one, first: one.first + 1 })));
+        return requests.map((one) =>
+          found
+            .filter((version) => version.datasetId === one.datasetId && version.number < (one.before ?? Infinity))
+            .slice(0, one.first + 1),
+        );
+      },
+      { cacheKeyFn: (one) => JSON.stringify([one.datasetId, one.before, one.first]), maxBatchSize: MAX_BATCH },
     ),
     stagesOfRun: grouped<StageView, StageView>(
       (ids) => rows.stagesByRun(ids),

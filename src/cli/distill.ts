@@ -123,7 +123,12 @@ async function importDataset(
       return datasetVersion.id;
     }
     progress.update('import', { done: so.images, total: 0, unit: 'images' });
-    if (interrupt.aborted) throw new PushforwardError('CANCELLED', 'interrupted; the import goes on in the service');
+    if (interrupt.aborted) {
+      // Others wait for one that was there already.
+      if (answer.reused) throw new PushforwardError('CANCELLED', 'interrupted; the import goes on in the service');
+      progress.say('Cancelling the import.');
+      await client.send('CancelImport', { id: answer.version.id });
+    }
     await new Promise((wake) => setTimeout(wake, 200));
   }
 }

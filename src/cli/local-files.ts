@@ -1,7 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { invalid } from '../base/errors.ts';
+import { invalid, PushforwardError } from '../base/errors.ts';
 import { byCodeUnit } from '../base/order.ts';
+import { repeated } from '../base/repeated.ts';
+import { MAX_UPLOAD_FILES } from '../base/upload-limits.ts';
 
 /** A file of this machine and what it is called in an upload. */
 export interface LocalFile {
@@ -11,6 +13,8 @@ export interface LocalFile {
   file: string;
   bytes: number;
   modifiedMs: number;
+  /** When it was written to, or put in its place with the times of another: what is later. */
+  changedMs: number;
 }
 
 export interface LocalFiles {
@@ -22,7 +26,7 @@ export interface LocalFiles {
 /**
  * Files by their names, and what lies in folders by its path there, beginning with the folder's name where more than one
  * argument is given. Hidden files and empty ones are left out; links to files are followed, links to folders are not.
- * @throws INVALID_INPUT where nothing is there, or two would have one path
+ * @throws INVALID_INPUT where nothing is there, or two would have one path; LIMIT_EXCEEDED where an upload cannot hold so many
  */
 export async function localFiles(paths: readonly string[]): Promise<LocalFiles> {
   const found: LocalFile[] = [];
@@ -38,12 +42,13 @@ export async function localFiles(paths: readonly string[]): Promise<LocalFiles> 
       found.push(...inside.files);
       hidden += inside.hidden;
     }
+    checkCount(found.length);
   }
   const files = found.filter(({ bytes }) => bytes > 0);
   if (files.length === 0)
     throw invalid(`expected files in ${paths.join(', ')}, got none with bytes in it: name others`);
-  const twice = files.find(({ path }, index) => files.findIndex((other) => other.path === path) < index);
-  if (twice) throw invalid(`expected files of different names, got ${twice.path} twice: put them into a folder`);
+  const twice = repeated(files.map(({ path }) => path));
+  if (twice !== null) throw invalid(`expected files of different names, got ${twice} twice: put them into a folder`);
   return { files, leftOut: { hidden, empty: found.length - files.length } };
 }
 
@@ -61,19 +66,30 @@ async function below(folder: string, prefix: string): Promise<{ files: LocalFile
     }
     const stats = await lookAt(file);
     if (stats?.isFile()) files.push(toLocalFile(prefix + path, file, stats));
+    checkCount(files.length);
   }
   return { files: files.sort((a, b) => byCodeUnit(a.path, b.path)), hidden };
+}
+
+/** Before the service is asked, which would refuse them as well. */
+function checkCount(files: number): void {
+  if (files <= MAX_UPLOAD_FILES) return;
+  throw new PushforwardError(
+    'LIMIT_EXCEEDED',
+    `expected at most ${MAX_UPLOAD_FILES} files in an upload, got more: pack them into a tar`,
+  );
 }
 
 type Stats = Awaited<ReturnType<typeof stat>>;
 
 const lookAt = (path: string): Promise<Stats | null> => stat(path).catch(() => null);
 
-const toLocalFile = (path: string, file: string, { size, mtimeMs }: Stats): LocalFile => ({
+const toLocalFile = (path: string, file: string, { size, mtimeMs, ctimeMs }: Stats): LocalFile => ({
   path,
   file,
   bytes: Number(size),
   modifiedMs: Number(mtimeMs),
+  changedMs: Math.max(Number(mtimeMs), Number(ctimeMs)),
 });
 
 /** Whether it is as it was when it was listed. */

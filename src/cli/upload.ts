@@ -26,6 +26,7 @@ interface UploadAnswer {
   id: string;
   state: string;
   path: string;
+  createdAt: string;
   files: { path: string; bytes: number; partBytes: number; partCount: number }[];
 }
 
@@ -66,17 +67,28 @@ async function begin(client: ApiClient, files: readonly LocalFile[]): Promise<Up
   return createUpload.upload;
 }
 
-/** @throws INVALID_INPUT unless it is of these files */
+/** @throws INVALID_INPUT unless it is of these files, SOURCE_CHANGED where one is not as it was when the upload was begun */
 async function find(client: ApiClient, name: string, files: readonly LocalFile[]): Promise<UploadAnswer> {
   const id = name.replace(/^upload:/, '');
   const { upload: found } = await client.send<{ upload: UploadAnswer | null }>('Upload', { id });
   if (!found) throw notFound('upload', id);
   const textOf = (of: readonly { path: string; bytes: number }[]) =>
     JSON.stringify(of.map(({ path, bytes }) => [path, bytes]).sort());
-  if (textOf(found.files) === textOf(files)) return found;
-  throw invalid(
-    `expected the files that ${name} was begun with, got others: give the same paths, or begin another upload`,
-  );
+  if (textOf(found.files) !== textOf(files)) {
+    throw invalid(
+      `expected the files that ${name} was begun with, got others: give the same paths, or begin another upload`,
+    );
+  }
+  // Parts that are there are of what it was then.
+  const changed = files.find(({ changedMs }) => changedMs > Date.parse(found.createdAt));
+  if (changed) {
+    throw new PushforwardError(
+      'SOURCE_CHANGED',
+      `expected ${changed.file} as it was when ${name} was begun (${found.createdAt}), got one that was changed or put there at ` +
+        `${new Date(changed.changedMs).toISOString()}: begin another upload`,
+    );
+  }
+  return found;
 }
 
 interface Sending {

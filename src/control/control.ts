@@ -2,7 +2,7 @@ import { type Clock } from '../base/clock.ts';
 import { type Log } from '../base/log.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
-import { importDataset, type ImportDatasetInput } from './datasets.ts';
+import { cancelImport, importDataset, type ImportDatasetInput } from './datasets.ts';
 import { followEvents } from './events.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
 import { createImportRunner } from './imports.ts';
@@ -65,6 +65,7 @@ export type ProjectReader = Omit<
   ProjectCatalog,
   | 'limitProject'
   | 'createImport'
+  | 'recordImportDeaths'
   | 'recordImportProgress'
   | 'finishImport'
   | 'failImport'
@@ -80,6 +81,7 @@ export interface Control {
     principal: Principal,
     input: ImportDatasetInput,
   ): Promise<{ version: DatasetVersionView; reused: boolean }>;
+  cancelImport(principal: Principal, datasetVersionId: string): Promise<DatasetVersionView>;
   registerPrior(
     principal: Principal,
     input: RegisterPriorInput,
@@ -132,6 +134,7 @@ export function createControl(options: ControlOptions): Control {
     authenticate: async (request) => authenticateLocal(request),
     read: (principal) => options.catalog.project(principal.projectId),
     importDataset: (principal, input) => importDataset({ ...options, imports }, principal, input),
+    cancelImport: (principal, id) => cancelImport({ ...options, imports }, principal, id),
     registerPrior: (principal, input, signal) =>
       registerPrior(options, principal, input, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal),
     launchRun: (principal, input) => launchRun(options, principal, input),

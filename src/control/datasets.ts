@@ -1,7 +1,8 @@
-import { invalid, PushforwardError } from '../base/errors.ts';
+import { invalid, notFound, PushforwardError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { canonicalJson } from '../base/json.ts';
 import { type Clock } from '../base/clock.ts';
+import { repeated } from '../base/repeated.ts';
 import { parseUploadUri } from '../pipeline/uploads.ts';
 import { type Principal } from './identity.ts';
 import { type ImportRunner } from './imports.ts';
@@ -76,6 +77,32 @@ export async function importDataset(
   return { version: found.version, reused: !created };
 }
 
+/**
+ * Ends an import under way as FAILED with the code CANCELLED, for all who joined it; one that has ended stays as it is.
+ * @throws NOT_FOUND
+ */
+export async function cancelImport(
+  of: { catalog: Catalog; imports: ImportRunner },
+  principal: Principal,
+  datasetVersionId: string,
+): Promise<DatasetVersionView> {
+  const rows = of.catalog.project(principal.projectId);
+  const read = async () => {
+    const [found] = await rows.datasetVersionsById([datasetVersionId]);
+    if (!found) throw notFound('dataset version', datasetVersionId);
+    return found.version;
+  };
+  if ((await read()).state === 'IMPORTING') {
+    // First what lasts: whoever carries it out finds nothing to finish.
+    await rows.failImport(datasetVersionId, {
+      code: 'CANCELLED',
+      message: 'expected the import to end, got a request to cancel it: import again',
+    });
+    of.imports.cancel(datasetVersionId);
+  }
+  return await read();
+}
+
 /** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */
 function same(
   earlier: { version: DatasetVersionView; source: ImportSource; datasetName: string },
@@ -119,9 +146,8 @@ function checkClasses(classes: readonly string[] | null): string[] | null {
   if (classes === null) return null;
   if (classes.length === 0)
     throw invalid('expected at least one class, got none: leave classes out to take all', { path: ['classes'] });
-  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
-  if (twice !== undefined)
-    throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
+  const twice = repeated(classes);
+  if (twice !== null) throw invalid(`expected each class once, got ${twice} twice: remove one`, { path: ['classes'] });
   return [...classes];
 }
 

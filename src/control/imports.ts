@@ -1,22 +1,39 @@
 import { type Clock } from '../base/clock.ts';
-import { PushforwardError, toErrorRecord } from '../base/errors.ts';
+import { toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
-import { type ArtifactManifest } from '../engine/ports.ts';
-import { type Catalog, type DatasetImporter, type PendingImport, type ProjectCatalog } from './ports.ts';
-import { type ImportProgress } from './views.ts';
+import { carryOutImport, createPatience, MAX_DEATHS, type Patience } from './import-attempt.ts';
+import { type Catalog, type DatasetImporter, type PendingImport } from './ports.ts';
 
-const PROGRESS_EVERY_MS = 500;
-/** After an error of the database itself; errors of an import are its end. */
+/** Imports at once. One project has one of them, so that one that takes long holds up no other project. */
+const AT_ONCE = 2;
+/** After an error of the database itself. */
 const RETRY_MS = 2000;
+/** Before an import whose end could not be recorded for an hour is tried again. */
+const LONG_REST_MS = 60_000;
 
-/** Carries out imports one after another. What is pending is in the database, so a restart takes up where it was. */
+/** Carries out imports. What is pending is in the database, so a restart takes up where it was. */
 export interface ImportRunner {
   /** Looks for pending imports; called at start and after each new one. */
   wake(): void;
+  /** Lets go of an import that was recorded as ended. */
+  cancel(datasetVersionId: string): void;
   /** Resolves once nothing is pending. */
   idle(): Promise<void>;
-  /** Stops the import at hand, which stays pending, and waits until it let go. */
+  /** Stops the imports at hand, which stay pending, and waits until they let go. */
   close(): Promise<void>;
+}
+
+/** What this process knows of a pending import that it has begun. */
+interface Begun {
+  projectId: string;
+  stop: AbortController;
+  patience: Patience;
+  deaths: number;
+  /** Nothing else runs beside it. */
+  alone: boolean;
+  /** Resting ones wait out what was in their way. */
+  state: 'underWay' | 'resting' | 'waiting';
+  settled: Promise<void>;
 }
 
 export function createImportRunner(of: {
@@ -25,101 +42,112 @@ export function createImportRunner(of: {
   clock: Clock;
   log: Log;
 }): ImportRunner {
-  const stopping = new AbortController();
+  const closing = new AbortController();
+  const begun = new Map<string, Begun>();
   let wanted = false;
+  let notice = () => {};
   let working: Promise<void> | null = null;
 
+  const look = () => {
+    wanted = true;
+    notice();
+  };
+
   const work = async () => {
-    while (wanted && !stopping.signal.aborted) {
+    while (!closing.signal.aborted) {
       wanted = false;
-      for (const pending of await of.catalog.pendingImports()) {
-        if (stopping.signal.aborted) return;
-        await carryOut(pending);
+      const pending = await pendingImports();
+      if (!pending) {
+        await of.clock.sleep(RETRY_MS, closing.signal);
+        continue;
       }
+      forget(pending);
+      beginWhatMay(pending);
+      if (pending.length === 0 && begun.size === 0 && !wanted) return;
+      if (!wanted && !closing.signal.aborted) await new Promise<void>((wake) => (notice = wake));
     }
   };
 
-  const carryOut = async (pending: PendingImport) => {
-    const rows = of.catalog.project(pending.projectId);
-    const log = of.log.with({ datasetVersionId: pending.datasetVersionId, dataset: pending.datasetName });
-    const progress = throttledProgress(rows, pending.datasetVersionId, of.clock, log);
-    log.info('import started', { path: pending.source.path });
+  const pendingImports = async () => {
     try {
-      const imported = await of.importer.importDataset({
-        projectId: pending.projectId,
-        name: pending.datasetName,
-        source: pending.source,
-        previous: await newestManifest(rows, pending.datasetId),
-        onProgress: progress.report,
-        signal: stopping.signal,
-      });
-      await progress.settle();
-      await rows.finishImport(pending.datasetVersionId, imported);
-      log.info('import finished', {
-        images: imported.images,
-        classes: imported.classes.length,
-        digest: imported.digest,
-      });
+      return await of.catalog.pendingImports();
     } catch (error) {
-      await progress.settle();
-      if (stopping.signal.aborted) return;
-      // What it relied on was deleted under it: it is imported anew.
-      if (error instanceof PushforwardError && error.details['swept'] === true) throw error;
-      const record = toErrorRecord(error);
-      log.warn('import failed', { code: record.code, error: record.message });
-      await rows.failImport(pending.datasetVersionId, record);
+      of.log.error('imports wait for the database', { error: toErrorRecord(error).message });
+      return null;
     }
+  };
+
+  const forget = (pending: readonly PendingImport[]) => {
+    const ids = new Set(pending.map((one) => one.datasetVersionId));
+    for (const [id, one] of begun) if (one.state !== 'underWay' && !ids.has(id)) begun.delete(id);
+  };
+
+  /**
+   * Oldest first. One that may have killed its services so often that the next death is its end runs alone: others that
+   * ran beside it would share the blame.
+   */
+  const beginWhatMay = (pending: readonly PendingImport[]) => {
+    for (const one of pending) {
+      const known = begun.get(one.datasetVersionId);
+      const underWay = [...begun.values()].filter(({ state }) => state === 'underWay');
+      if (underWay.length >= AT_ONCE || underWay.some(({ alone }) => alone)) return;
+      if (known?.state === 'underWay' || known?.state === 'resting') continue;
+      if (underWay.some(({ projectId }) => projectId === one.projectId)) continue;
+      // This process lives: what it counted of itself is no death, even where it could not be taken back.
+      const deaths = known?.deaths ?? one.deaths;
+      const alone = deaths >= MAX_DEATHS - 1;
+      if (alone && underWay.length > 0) return;
+      begin({ ...one, deaths }, alone, known?.patience ?? createPatience());
+    }
+  };
+
+  const begin = (pending: PendingImport, alone: boolean, patience: Patience) => {
+    const { projectId, deaths, datasetVersionId: id } = pending;
+    const stop = new AbortController();
+    const settled = carryOutImport(of, pending, patience, AbortSignal.any([closing.signal, stop.signal])).then(
+      (waitMs) => settle(id, waitMs),
+      (error: unknown) => {
+        const log = of.log.with({ datasetVersionId: id });
+        log.error('the end of an import could not be recorded', { error: toErrorRecord(error).message });
+        settle(id, LONG_REST_MS);
+      },
+    );
+    begun.set(id, { projectId, stop, patience, deaths, alone, state: 'underWay', settled });
+  };
+
+  const settle = (id: string, waitMs: number | null) => {
+    const one = begun.get(id)!;
+    if (waitMs === null) begun.delete(id);
+    else {
+      one.state = 'resting';
+      void of.clock.sleep(waitMs, AbortSignal.any([closing.signal, one.stop.signal])).then(() => {
+        one.state = 'waiting';
+        look();
+      });
+    }
+    look();
   };
 
   return {
     wake() {
-      wanted = true;
-      if (working || stopping.signal.aborted) return;
-      working = work()
-        .catch(async (error: unknown) => {
-          of.log.error('imports wait for the database', { error: toErrorRecord(error).message });
-          await of.clock.sleep(RETRY_MS, stopping.signal);
-          wanted = true;
-        })
-        .finally(() => {
-          working = null;
-          if (wanted) this.wake();
-        });
+      look();
+      if (working || closing.signal.aborted) return;
+      working = work().finally(() => {
+        working = null;
+        if (wanted) this.wake();
+      });
+    },
+    cancel(datasetVersionId) {
+      begun.get(datasetVersionId)?.stop.abort();
+      look();
     },
     async idle() {
       while (working) await working;
     },
     async close() {
-      stopping.abort();
-      await working;
+      closing.abort();
+      look();
+      await Promise.all([working, ...[...begun.values()].map(({ settled }) => settled)]);
     },
-  };
-}
-
-async function newestManifest(rows: ProjectCatalog, datasetId: string): Promise<ArtifactManifest | null> {
-  const versions = await rows.datasetVersionsByDataset([datasetId]);
-  const newest = versions.find((version) => version.state === 'READY');
-  if (!newest?.artifactId) return null;
-  const [artifact] = await rows.artifactsById([newest.artifactId]);
-  return artifact?.manifest ?? null;
-}
-
-/** Writes at most one row per interval, the newest figures, never two at once. A lost one does no harm. */
-function throttledProgress(rows: ProjectCatalog, id: string, clock: Clock, log: Log) {
-  let lastMs = -Infinity;
-  let writing: Promise<void> = Promise.resolve();
-  let busy = false;
-  return {
-    report(progress: ImportProgress) {
-      const nowMs = clock.now().getTime();
-      if (busy || nowMs - lastMs < PROGRESS_EVERY_MS) return;
-      lastMs = nowMs;
-      busy = true;
-      writing = rows
-        .recordImportProgress(id, progress)
-        .catch((error: unknown) => log.debug('import progress not written', { error: toErrorRecord(error).message }))
-        .finally(() => (busy = false));
-    },
-    settle: () => writing,
   };
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, relative } from 'node:path';
+import { isAbsolute, relative, sep } from 'node:path';
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { isBelow, parseS3Url, s3Url } from '../base/s3-url.ts';
 import { type RealPath } from './ports.ts';
@@ -19,6 +19,8 @@ export async function resolveSource(
     const real = await resolveReadable(path, roots, realPath);
     const closed = await realFolders(own, realPath);
     if (closed.some((folder) => isWithin(folder, real))) throw notForImport(path, 'folder');
+    const inside = closed.find((folder) => isWithin(real, folder) && !hidesBelow(real, folder));
+    if (inside !== undefined) throw holdsOwn(path, inside);
     return real;
   }
   const found = parseS3Url(path);
@@ -48,6 +50,21 @@ function notForImport(received: string, what: 'folder' | 'prefix'): PushforwardE
     `expected a ${what} beside that of the service's own objects, got ${received}: they are not for import, name the ${what} of your images`,
     { path: ['path'] },
   );
+}
+
+function holdsOwn(received: string, inside: string): PushforwardError {
+  return new PushforwardError(
+    'UNSAFE_PATH',
+    `expected a folder without the service's own objects, got ${received}, which holds them in ${inside}: name the folders of your images one by one`,
+    { path: ['path'] },
+  );
+}
+
+/** Whether an import of a folder passes over another one in it, as it does over all that is hidden. */
+function hidesBelow(folder: string, inner: string): boolean {
+  return relative(folder, inner)
+    .split(sep)
+    .some((name) => name.startsWith('.'));
 }
 
 /** Of a list that may hold `s3://` prefixes too; what is not there keeps its name. */

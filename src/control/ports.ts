@@ -48,6 +48,8 @@ export interface PendingImport {
   datasetId: string;
   datasetName: string;
   source: ImportSource;
+  /** Services that died while they carried it out. */
+  deaths: number;
 }
 
 export interface RunFilter {
@@ -68,15 +70,23 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
 
   /** An import that found the bytes of an earlier version answers with that version, under the id that was asked for. */
   datasetVersionsById(ids: readonly string[]): Promise<{ askedId: string; version: DatasetVersionView }[]>;
-  /** Newest first. */
-  datasetVersionsByDataset(datasetIds: readonly string[]): Promise<DatasetVersionView[]>;
+  /** Newest first, imports under way and failed ones too. */
+  versionsOfDatasets(requests: readonly VersionPageRequest[]): Promise<DatasetVersionView[]>;
+  /** The newest version of each that is READY. */
+  newestVersions(datasetIds: readonly string[]): Promise<DatasetVersionView[]>;
   /** The import that a key was used for: what it asked for, and the version it stands for now. */
   datasetVersionByKey(
     idempotencyKey: string,
   ): Promise<{ version: DatasetVersionView; source: ImportSource; datasetName: string } | null>;
   createImport(order: ImportOrder): Promise<{ datasetVersionId: string; created: boolean }>;
+  /**
+   * `deaths` of a pending import: whoever carries it out counts himself before he begins, and takes it back where he stops alive.
+   * @returns false where the import is not pending any more
+   */
+  recordImportDeaths(datasetVersionId: string, deaths: number): Promise<boolean>;
   recordImportProgress(datasetVersionId: string, progress: ImportProgress): Promise<void>;
   finishImport(datasetVersionId: string, imported: ImportedDataset): Promise<void>;
+  /** A pending import is FAILED; one that has ended stays as it is. */
   failImport(datasetVersionId: string, error: ErrorRecord): Promise<void>;
 
   priorsById(ids: readonly string[]): Promise<PriorView[]>;
@@ -187,6 +197,13 @@ export interface TaskPageRequest {
   stage: string;
   /** Tasks with a greater index; -1 for all. */
   afterIndex: number;
+  first: number;
+}
+
+export interface VersionPageRequest {
+  datasetId: string;
+  /** Versions with a smaller number; null for all. */
+  before: number | null;
   first: number;
 }
 

@@ -1,5 +1,6 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { keyFault } from '../base/object-keys.ts';
+import { MAX_UPLOAD_FILES } from '../base/upload-limits.ts';
 import { type UploadOrder } from './ports.ts';
 
 export interface UploadFileInput {
@@ -10,8 +11,6 @@ export interface UploadFileInput {
   sha256?: string | null;
 }
 
-/** How many files one upload may have: each costs some requests to the store. Many small ones belong into a tar. */
-export const MAX_FILES = 1000;
 /** The most that S3 takes as one object, and in how many parts. */
 const MAX_FILE_BYTES = 5 * 1024 ** 4;
 const MAX_PARTS = 10_000;
@@ -28,8 +27,8 @@ const MAX_PATH_BYTES = 800;
  */
 export function planUpload(files: readonly UploadFileInput[], maxBytes: number): UploadOrder['files'] {
   if (files.length === 0) throw invalid('expected at least one file, got none: name the files', { path: ['files'] });
-  if (files.length > MAX_FILES) {
-    throw limit(`expected at most ${MAX_FILES} files, got ${files.length}: pack them into a tar`, ['files']);
+  if (files.length > MAX_UPLOAD_FILES) {
+    throw limit(`expected at most ${MAX_UPLOAD_FILES} files, got ${files.length}: pack them into a tar`, ['files']);
   }
   checkPaths(files.map((file) => file.path));
   files.forEach(checkFile);

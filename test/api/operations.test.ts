@@ -255,6 +255,34 @@ it('takes an upload in parts to a dataset, and gives up another', async () => {
   expect(refused).toMatchObject({ __typename: 'InvalidInput', code: 'UNSAFE_PATH', path: ['files', '0', 'path'] });
 });
 
+it('cancels an import, which is told among the versions of its dataset', async () => {
+  let release = () => {};
+  api.importer.gate.hold = new Promise((go) => (release = go));
+  const input = { name: 'letters', path: api.folder, split: 'test', idempotencyKey: 'cancelled' };
+  const { version } = await send('ImportDataset', { input });
+  expect(await send('CancelImport', { id: version.id })).toEqual({
+    __typename: 'CancelImportSuccess',
+    version: { id: version.id, state: 'FAILED' },
+  });
+  expect(await send('CancelImport', { id: 'no such' })).toMatchObject({ __typename: 'NotFound', code: 'NOT_FOUND' });
+  api.importer.gate.hold = null;
+  release();
+  await api.control.importsIdle();
+  const newest = (await send('Dataset', { name: 'letters', first: 1 })).versions;
+  expect(newest).toMatchObject({
+    nodes: [{ id: version.id, number: 2, state: 'FAILED', error: { code: 'CANCELLED' } }],
+    pageInfo: { hasNextPage: true },
+  });
+  const after = newest.pageInfo.endCursor;
+  const older = (await send('Dataset', { name: 'letters', first: 1, after })).versions;
+  expect(older).toMatchObject({ nodes: [{ number: 1, state: 'READY' }], pageInfo: { hasNextPage: false } });
+  const wrong = await api.operation('Dataset', {
+    name: 'letters',
+    after: Buffer.from('version:x').toString('base64url'),
+  });
+  expect(wrong.errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT' } }]);
+});
+
 it('the queries that GraphiQL opens with answer as they stand', async () => {
   const names = [...WELCOME.matchAll(/^query (\w+)/gm)].map((match) => match[1]!);
   expect(names).toEqual(['Datasets', 'Runs']);

@@ -1,5 +1,5 @@
 /** The command over the real API and a directory store. */
-import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -140,6 +140,22 @@ describe('an upload', () => {
     await expect(send({ resume })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
+  it('is not resumed with a file that is another by now, also one with the times of the first', async () => {
+    await write('a.bin', large);
+    await write('b.bin', 'content');
+    const interrupt = new AbortController();
+    const client = through((operation) => void (operation === 'SignUploadParts' && interrupt.abort()));
+    const failed = await send({ client, interrupt: interrupt.signal }).catch((error: Error) => error);
+    const resume = /upload:upl_\w+/.exec((failed as Error).message)![0];
+    const { mtime } = await stat(join(folder, 'b.bin'));
+    await write('b.bin', 'another');
+    await utimes(join(folder, 'b.bin'), mtime, mtime);
+    await expect(send({ resume })).rejects.toMatchObject({
+      code: 'SOURCE_CHANGED',
+      message: expect.stringMatching(/b\.bin as it was when upload:upl_\w+ was begun .*: begin another/) as string,
+    });
+  });
+
   it('stops where it is interrupted', async () => {
     await write('a.bin', large);
     const interrupt = new AbortController();
@@ -186,6 +202,14 @@ describe('the files of an upload', () => {
     expect(leftOut).toEqual({ hidden: 2, empty: 1 });
   });
 
+  it('are refused where there are more than the service takes, before it is asked', async () => {
+    await Promise.all(Array.from({ length: 1001 }, (_, i) => write(`many/${i}.txt`, 'x')));
+    const client = through(() => {});
+    const refused = { code: 'LIMIT_EXCEEDED', message: expect.stringContaining('pack them into a tar') as string };
+    await expect(send({ client, paths: [join(folder, 'many')] })).rejects.toMatchObject(refused);
+    expect(client.counts).toEqual({});
+  });
+
   it('that are none are refused', async () => {
     await write('only/.hidden', 'x');
     await write('only/empty', '');
@@ -196,7 +220,7 @@ describe('the files of an upload', () => {
 });
 
 it('bundles hold every part once, in order, and no more than fits', () => {
-  const file = (bytes: number) => ({ path: String(bytes), file: '', bytes, modifiedMs: 0 });
+  const file = (bytes: number) => ({ path: String(bytes), file: '', bytes, modifiedMs: 0, changedMs: 0 });
   const sizes = [...Array.from({ length: 230 }, () => 10), 40 * MIB, 9 * MIB, 9 * MIB, 1];
   const parts = sizes.flatMap((bytes) =>
     partsOf({ partBytes: 16 * MIB, partCount: Math.ceil(bytes / (16 * MIB)) }, file(bytes)),

@@ -46,8 +46,11 @@ describe('an import', () => {
     expect(same).toMatchObject({ id: first.id, reused: true, number: 1 });
     expect(sameAgain).toMatchObject({ id: first.id, reused: true });
     expect(other).toMatchObject({ reused: false, number: 2 });
-    const listed = await world.control.read(LOCAL).datasetVersionsByDataset([first.datasetId]);
+    const { datasetId } = first;
+    const page = (before: number | null) => ({ datasetId, before, first: 10 });
+    const listed = await world.control.read(LOCAL).versionsOfDatasets([page(null), page(2)]);
     expect(listed.map((one) => one.id)).toEqual([other.id, first.id]);
+    expect(await world.control.read(LOCAL).versionsOfDatasets([page(2)])).toMatchObject([{ id: first.id }]);
     expect(world.importer.previous.at(-1)).toBe(first.artifactId);
   });
 
@@ -299,6 +302,29 @@ describe('an s3:// source', () => {
     }
   });
 
+  it('may not be a folder around that of the state, unless it is hidden there', async () => {
+    const root = join(world.folder, randomUUID());
+    const importing = async (state: string, path: string) => {
+      await mkdir(join(root, state), { recursive: true });
+      const control = createControl({ ...world.options, ownObjects: [join(root, state)] });
+      try {
+        const { version } = await control.importDataset(LOCAL, { name: 'own', path, idempotencyKey: randomUUID() });
+        await control.importsIdle();
+        return version.source.path;
+      } finally {
+        await control.close();
+      }
+    };
+    const refused = { code: 'UNSAFE_PATH', message: /holds them in .*service\/state: name the folders/ as never };
+    for (const path of [root, join(root, 'service')]) {
+      await expect(importing('service/state', path)).rejects.toMatchObject(refused);
+    }
+    expect(await importing('.pushforward', root)).toBe(root);
+    expect(await importing('.hidden/state', root)).toBe(root);
+    await mkdir(join(root, 'images'));
+    expect(await importing('service/state', join(root, 'images'))).toBe(join(root, 'images'));
+  });
+
   it('root opens no folder of this machine', async () => {
     await expect(accepts(['s3://photos'], world.folder)).rejects.toMatchObject({ code: 'UNSAFE_PATH' });
   });
@@ -309,7 +335,8 @@ it('a project sees nothing of another', async () => {
   const others = world.control.read({ projectId: 'other', actor: 'x' });
   expect(await others.datasetVersionsById([mine.id])).toEqual([]);
   expect(await others.datasetsById([mine.datasetId])).toEqual([]);
-  expect(await others.datasetVersionsByDataset([mine.datasetId])).toEqual([]);
+  expect(await others.versionsOfDatasets([{ datasetId: mine.datasetId, before: null, first: 10 }])).toEqual([]);
+  expect(await others.newestVersions([mine.datasetId])).toEqual([]);
   expect(await others.artifactsById([mine.artifactId!])).toEqual([]);
   expect((await others.datasets({ first: 10, after: null })).items).toEqual([]);
 });

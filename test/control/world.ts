@@ -133,9 +133,12 @@ export function importedFrom(path: string, classes: ClassCount[], split: string 
   return { digest, images, classes, manifest: manifestOf('datasetVersion', { ...told, path }) };
 }
 
+/** What an import finds at a path, or does there. */
+type Content = ClassCount[] | Error | ((signal: AbortSignal) => Promise<ClassCount[]>);
+
 /** Imports what the test says lies at a path; `gate` holds an import until the test lets it go. */
 function scriptedImporter() {
-  const contents = new Map<string, ClassCount[] | Error>();
+  const contents = new Map<string, Content>();
   const previous: (string | null)[] = [];
   const gate = { hold: null as Promise<void> | null };
   const importer: DatasetImporter = {
@@ -144,8 +147,9 @@ function scriptedImporter() {
       onProgress({ images: 1, bytes: 100 });
       if (gate.hold) await Promise.race([gate.hold, new Promise((stop) => signal.addEventListener('abort', stop))]);
       signal.throwIfAborted();
-      const content = contents.get(source.path) ?? [{ name: 'cat', images: 100 }];
-      if (content instanceof Error) throw content;
+      const there = contents.get(source.path) ?? [{ name: 'cat', images: 100 }];
+      if (there instanceof Error) throw there;
+      const content = typeof there === 'function' ? await there(signal) : there;
       const classes = source.classes ? content.filter((one) => source.classes!.includes(one.name)) : content;
       return importedFrom(source.path, classes, source.split);
     },

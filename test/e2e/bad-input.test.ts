@@ -6,7 +6,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { follow, importEnded, importReady, launch, output, registerPrior, runOf } from '../support/api-steps.ts';
-import { hugePng } from '../support/bad-images.ts';
+import { hugePng, parquetBomb } from '../support/bad-images.ts';
 import { gzipped, picture, pictures, writeFolder, writeParquet, writeTar } from '../support/image-sources.ts';
 import { writeCifarBatch, writeIdx } from '../support/raw-sources.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
@@ -176,6 +176,15 @@ const IMPORTS: Bad[] = [
     },
     code: 'LIMIT_EXCEEDED',
     message: /at most 250 times the compressed bytes in .*bomb\.tar\.gz/,
+  },
+  {
+    what: 'a Parquet bomb',
+    make: async (root) => {
+      await writeFile(join(root, 'bomb.parquet'), parquetBomb());
+      return join(root, 'bomb.parquet');
+    },
+    code: 'LIMIT_EXCEEDED',
+    message: /row groups of at most 1073741824 bytes once decoded in .*bomb\.parquet, got one of at least 2\d{9}: /,
   },
   {
     what: 'a file of another kind',

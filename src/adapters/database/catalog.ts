@@ -3,6 +3,7 @@ import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
 import { datasetQueries } from './catalog-datasets.ts';
+import { importQueries } from './catalog-imports.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
@@ -35,7 +36,7 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
         .selectFrom('dataset_versions as v')
         .innerJoin('datasets as d', 'd.id', 'v.dataset_id')
         .where('v.state', '=', 'IMPORTING')
-        .select(['v.id', 'v.project_id', 'v.source', 'v.dataset_id', 'd.name'])
+        .select(['v.id', 'v.project_id', 'v.source', 'v.dataset_id', 'v.deaths', 'd.name'])
         .orderBy('v.created_at')
         .orderBy('v.id')
         .execute();
@@ -45,6 +46,7 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
         datasetId: row.dataset_id,
         datasetName: row.name,
         source: toImportSource(row.source),
+        deaths: row.deaths,
       }));
     },
 
@@ -65,7 +67,8 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
 function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects): ProjectCatalog {
   return {
     ...projectQueries(db, projectId),
-    ...datasetQueries(db, projectId, objects),
+    ...datasetQueries(db, projectId),
+    ...importQueries(db, projectId, objects),
     ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),

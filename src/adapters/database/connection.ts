@@ -6,6 +6,7 @@ import * as first from './migrations/001-first.ts';
 import * as uploads from './migrations/002-uploads.ts';
 import * as retention from './migrations/003-retention.ts';
 import * as limits from './migrations/004-limits.ts';
+import * as imports from './migrations/005-imports.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -38,6 +39,7 @@ const MIGRATIONS = {
   '002-uploads': uploads,
   '003-retention': retention,
   '004-limits': limits,
+  '005-imports': imports,
 };
 
 /** Brings the schema up to date. Several services may call it at once: one migrates, the others wait. */

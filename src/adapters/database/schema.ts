@@ -96,6 +96,7 @@ export interface DatasetVersions {
   classes: Json<{ name: string; images: number }[]> | null;
   artifact_id: string | null;
   error: Json<ErrorRecord> | null;
+  deaths: Generated<number>;
   created_at: Time;
   ended_at: OptionalTime;
 }

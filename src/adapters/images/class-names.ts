@@ -1,17 +1,12 @@
 import { invalid } from '../../base/errors.ts';
+import { repeated } from '../../base/repeated.ts';
 import { below, limitExceeded, type SourceFiles } from './source-file.ts';
 
 /** Names of the classes by label, a line each; null if there is no such file. Empty lines at the end count for nothing. */
 export async function readNames(files: SourceFiles, path: string): Promise<string[] | null> {
   const text = await textOf(files, path);
   if (text === null) return null;
-  const names = text.trimEnd().split(/\r?\n/);
-  const bad = names.findIndex((name, i) => name.trim() === '' || names.indexOf(name) < i);
-  if (bad < 0) return names;
-  throw invalid(
-    `expected another class name in each line of ${path}, got ${JSON.stringify(names[bad])} in line ${bad + 1}: correct the file`,
-    { path },
-  );
+  return checkNames(text.trimEnd().split(/\r?\n/), path);
 }
 
 /** From `classes.txt`, or the list `classes` of `dataset.json`, in the folder; null if it has neither. */
@@ -22,9 +17,20 @@ export async function namesIn(files: SourceFiles, folder: string): Promise<strin
   const text = await textOf(files, path);
   if (text === null) return null;
   const names = classesOf(text);
-  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return checkNames(names, path);
   if (names === undefined) return null;
   throw invalid(`expected classes in ${path} to be a list of names, got ${typeof names}: correct the file`, { path });
+}
+
+/** Names tell labels apart: a class may stand there once, and is called something. */
+function checkNames(names: string[], path: string): string[] {
+  const bad = names.find((name) => name.trim() === '') ?? repeated(names);
+  if (bad === null) return names;
+  const at = names.lastIndexOf(bad);
+  throw invalid(
+    `expected another class name for each label in ${path}, got ${JSON.stringify(bad)} for label ${at}: correct the file`,
+    { path },
+  );
 }
 
 function classesOf(text: string): unknown {

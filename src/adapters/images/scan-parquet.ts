@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
 import { invalid } from '../../base/errors.ts';
 import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan } from '../../pipeline/ports.ts';
-import { type ScanLimits } from './limits.ts';
+import { checkRatio, type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { nameOf } from './scan-raw.ts';
@@ -40,11 +40,14 @@ export async function scanParquet(
     await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [source, table] of tables.entries()) {
       const { path } = table;
+      let decoded = 0;
       for await (const { row, className, bytes } of rowsOf(table)) {
         if (wanted && !wanted.has(className)) continue;
         if (bytes.length > limits.maxImageBytes) {
           throw limitExceeded(path, `images of at most ${limits.maxImageBytes} bytes`, `row ${row} of ${bytes.length}`);
         }
+        decoded += bytes.length;
+        checkRatio(path, decoded, table.bytes, limits);
         const name = `${basename(path)}#${row}`;
         const reference = inPlace ? { source, path: name, bytes: bytes.length, row } : await packer.add(name, bytes);
         yield { className, sha256: hash('sha256', bytes), reference };
@@ -58,15 +61,12 @@ export async function scanParquet(
     path,
     etag,
   }: (typeof tables)[number]): AsyncGenerator<{ row: number; className: string; bytes: Uint8Array }> {
-    const table = await openTable(path, await files.open(path, etag));
+    const table = await openTable(path, await files.open(path, etag), limits.maxRowGroupBytes);
     try {
       const layout = tableLayout(table.metadata, path);
       for (const name of layout.classNames ?? []) declared.add(name);
       for (const group of table.groups) {
         throwIfAborted(request.signal);
-        if (group.bytes > limits.maxRowGroupBytes) {
-          throw limitExceeded(path, `row groups of at most ${limits.maxRowGroupBytes} bytes`, `${group.bytes}`);
-        }
         const rows = await table.readGroup(group, [layout.image, layout.label]);
         for (const [i, row] of rows.entries()) {
           const at = group.start + i;

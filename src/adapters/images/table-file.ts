@@ -1,36 +1,55 @@
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { asUnreadable, type SourceFile, unreadable } from './source-file.ts';
+import { boundedCompressors, guardGroup } from './table-guard.ts';
 
 export interface RowGroup {
   /** Rows, the end exclusive. */
   start: number;
   end: number;
-  /** Decompressed. */
-  bytes: number;
+  /** Its place in the file. */
+  index: number;
 }
 
 /** An open Parquet file. */
 export interface TableFile {
   metadata: FileMetaData;
   groups: RowGroup[];
-  /** Decodes these columns of one row group. Bytes stay bytes unless the column is typed as text. */
+  /**
+   * Decodes these columns of one row group. Bytes stay bytes unless the column is typed as text.
+   * @throws LIMIT_EXCEEDED where it would take more memory than a row group may
+   */
   readGroup(group: RowGroup, columns: string[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
 }
 
-/** SOURCE_UNREADABLE if it is no whole Parquet file, which is closed then. */
-export async function openTable(path: string, source: SourceFile): Promise<TableFile> {
+/**
+ * SOURCE_UNREADABLE if it is no whole Parquet file, which is closed then.
+ * @param maxRowGroupBytes that a row group may take once it is decoded
+ */
+export async function openTable(
+  path: string,
+  source: SourceFile,
+  maxRowGroupBytes = DEFAULT_LIMITS.maxRowGroupBytes,
+): Promise<TableFile> {
   try {
     const file = bufferOf(source, path);
     const metadata = await parquetMetadataAsync(file);
     return {
       metadata,
       groups: groupsOf(metadata),
-      readGroup: async ({ start, end }, columns) => {
+      readGroup: async ({ start, end, index }, columns) => {
         try {
-          const request = { file, metadata, columns, rowStart: start, rowEnd: end, utf8: false, compressors };
-          return (await parquetReadObjects(request)) as Record<string, unknown>[];
+          const limit = { path, maxBytes: maxRowGroupBytes };
+          return (await parquetReadObjects({
+            file: guardGroup(file, metadata.row_groups[index]!, columns, limit),
+            metadata,
+            columns,
+            rowStart: start,
+            rowEnd: end,
+            utf8: false,
+            compressors: boundedCompressors,
+          })) as Record<string, unknown>[];
         } catch (error) {
           throw asUnreadable(path, `rows ${start} to ${end - 1}`, error);
         }
@@ -52,9 +71,9 @@ export function imageBytes(cell: unknown): Uint8Array | null {
 
 function groupsOf(metadata: FileMetaData): RowGroup[] {
   let start = 0;
-  return metadata.row_groups.map((group) => {
+  return metadata.row_groups.map((group, index) => {
     const end = start + Number(group.num_rows);
-    const found = { start, end, bytes: Number(group.total_byte_size) };
+    const found = { start, end, index };
     start = end;
     return found;
   });

@@ -3,6 +3,7 @@ import { type ApiContext } from '../context.ts';
 import { asResult } from '../errors.ts';
 import { ImportDatasetInput, LaunchRunInput, RegisterPriorInput, RetryRunInput } from '../types/inputs.ts';
 import {
+  CancelImportResult,
   CancelRunResult,
   ImportDatasetResult,
   LaunchRunResult,
@@ -25,6 +26,18 @@ export class Mutations {
       ['InvalidInput', 'IdempotencyConflict', 'SourceUnreadable', 'NotFound', 'NotReady'],
       () => control.importDataset(principal, input),
     );
+  }
+
+  @Mutation(() => CancelImportResult, {
+    description: 'Cancels an import, for all who joined it; one that has ended stays as it is.',
+  })
+  cancelImport(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('id', () => ID, { description: 'Id of the dataset version.' }) id: string,
+  ): Promise<object> {
+    return asResult('CancelImportSuccess', ['NotFound'], async () => ({
+      version: await control.cancelImport(principal, id),
+    }));
   }
 
   @Mutation(() => RegisterPriorResult, {

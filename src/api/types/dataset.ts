@@ -1,4 +1,4 @@
-import { Ctx, Field, Int, ObjectType } from 'type-graphql';
+import { Arg, Ctx, Field, Int, ObjectType } from 'type-graphql';
 import { type DatasetFacts, datasetFacts } from '../../control/dataset-facts.ts';
 import {
   type ClassCount,
@@ -6,7 +6,7 @@ import {
   type ImportProgress,
   type ImportSource,
 } from '../../control/views.ts';
-import { connectionType } from '../connection.ts';
+import { checkFirst, type Connection, connectionType, decodeNumber, toConnection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { DatasetVersionState, ErrorCode } from '../enums.ts';
 import { DateTime, Long } from '../scalars.ts';
@@ -22,15 +22,26 @@ export class Dataset extends Node {
   @Field(() => DateTime, { description: 'When it was first imported.' })
   createdAt!: Date;
 
-  @Field(() => [DatasetVersion], { description: 'Its versions and imports under way, newest first.' })
-  versions(@Ctx() { loaders }: ApiContext): Promise<DatasetVersionView[]> {
-    return loaders.versionsOfDataset.load(this.id);
+  @Field(() => DatasetVersionConnection, {
+    description: 'Its versions and imports, under way or failed, newest first.',
+  })
+  async versions(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('first', () => Int, { defaultValue: 20, description: 'Versions at most, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true, description: 'endCursor of the page before.' }) after?: string | null,
+  ): Promise<Connection<DatasetVersionView>> {
+    const found = await loaders.versionsOfDataset.load({
+      datasetId: this.id,
+      before: decodeNumber('version', after),
+      first: checkFirst(first),
+    });
+    const page = { items: found.slice(0, first), hasMore: found.length > first };
+    return toConnection('version', page, after ?? null, (version) => String(version.number));
   }
 
   @Field(() => DatasetVersion, { nullable: true, description: 'Its newest version that is READY.' })
-  async latestVersion(@Ctx() { loaders }: ApiContext): Promise<DatasetVersionView | null> {
-    const versions = await loaders.versionsOfDataset.load(this.id);
-    return versions.find((version) => version.state === 'READY') ?? null;
+  latestVersion(@Ctx() { loaders }: ApiContext): Promise<DatasetVersionView | null> {
+    return loaders.newestVersion.load(this.id);
   }
 }
 
@@ -217,3 +228,4 @@ export class Problem {
 }
 
 export const DatasetConnection = connectionType('Dataset', () => Dataset);
+export const DatasetVersionConnection = connectionType('DatasetVersion', () => DatasetVersion);

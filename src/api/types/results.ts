@@ -26,6 +26,12 @@ export class ImportDatasetSuccess {
   reused!: boolean;
 }
 
+@ObjectType({ description: 'The import was cancelled, or had ended before.' })
+export class CancelImportSuccess {
+  @Field(() => DatasetVersion, { description: 'FAILED with the code CANCELLED, or as its import had ended.' })
+  version!: unknown;
+}
+
 @ObjectType({ description: 'The prior is registered.' })
 export class RegisterPriorSuccess {
   @Field(() => Prior, { description: 'The prior.' })
@@ -104,6 +110,11 @@ export const ImportDatasetResult = result('ImportDatasetResult', 'What came of a
   SourceUnreadable,
   NotFound,
   NotReady,
+]);
+
+export const CancelImportResult = result('CancelImportResult', 'What came of cancelling an import.', () => [
+  CancelImportSuccess,
+  NotFound,
 ]);
 
 export const CreateUploadResult = result('CreateUploadResult', 'What came of creating an upload.', () => [

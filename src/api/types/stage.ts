@@ -1,7 +1,7 @@
 import { Arg, Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
 import { itemsPerSecond, stageSeconds } from '../../control/figures.ts';
 import { type AttemptView, type StageView, type TaskView } from '../../control/views.ts';
-import { checkFirst, type Connection, connectionType, decodeCursor, toConnection } from '../connection.ts';
+import { checkFirst, type Connection, connectionType, decodeNumber, toConnection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { AttemptState, StageState, TaskCache, TaskState } from '../enums.ts';
 import { DateTime, Json, Long } from '../scalars.ts';
@@ -175,7 +175,7 @@ export class Stage {
     @Arg('first', () => Int, { defaultValue: 20, description: 'Tasks at most, 1 to 100.' }) first: number,
     @Arg('after', () => String, { nullable: true, description: 'endCursor of the page before.' }) after?: string | null,
   ): Promise<Connection<TaskView>> {
-    const afterIndex = Number(decodeCursor('task', after) ?? -1);
+    const afterIndex = decodeNumber('task', after) ?? -1;
     const found = await loaders.tasksOfStage.load({
       runId: this.runId,
       stage: this.name,

@@ -32,6 +32,22 @@ describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
     });
   });
 
+  it.each([
+    ['classes.txt', 'shirt\nshoe\nshirt\n', 'shirt', 2],
+    ['dataset.json', '{"classes":["shirt","shoe","shirt"]}', 'shirt', 2],
+    ['classes.txt', 'shirt\n\nbag\n', '', 1],
+    ['dataset.json', '{"classes":["shirt"," ","bag"]}', ' ', 1],
+  ])('refuses %s where names do not tell labels apart: %j', (file, text, name, label) =>
+    withFolder(async (root) => {
+      await writeIdx(root, 'train', { width: 2, height: 2, labels: [0, 1] });
+      await writeFile(join(root, file), text);
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining(`${file}, got ${JSON.stringify(name)} for label ${label}`) as string,
+      });
+    }),
+  );
+
   it('takes names from classes.txt or dataset.json, and the classes asked for', async () => {
     await withFolder(async (root) => {
       await writeIdx(root, 'train', { ...small, labels: [1, 0, 1] });
