@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type S3Settings } from '../../src/adapters/storage/s3/settings.ts';
+import { skippedWithout } from './needed.ts';
 import { ROOT } from './service-process.ts';
 import { until } from './until.ts';
 
@@ -12,9 +13,10 @@ import { until } from './until.ts';
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw';
 const VERSION = 'v1.8.0';
 
-/** For `describe.skipIf`: the server is a Go module. Where Go is missing this says so once per file. */
-export const goMissing = spawnSync('go', ['version']).status !== 0;
-if (goMissing) process.stderr.write('Go is not installed: the tests against a real S3 server are skipped.\n');
+/** For `describe.skipIf`: the server is a Go module. */
+export const goMissing = skippedWithout(
+  spawnSync('go', ['version']).status === 0 ? null : 'Go, with which the S3 server that they run against is built',
+);
 
 export interface Credentials {
   accessKeyId: string;
