@@ -104,6 +104,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   DATABASE_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
+  CLUSTER_UNAVAILABLE: 503,
 };
 
 function errorHandler(log: Log): ErrorRequestHandler {
