@@ -5,6 +5,7 @@ import {
   type ConfigurationOptions,
   CoreV1Api,
   KubeConfig,
+  Observable,
   type V1Job,
   type V1Pod,
   Watch,
@@ -180,14 +181,18 @@ async function watch<T>(
 
 /** The client waits for ever unless told otherwise. */
 function within(ms: number): ConfigurationOptions {
-  const limit = {
-    pre(context: { setSignal(signal: AbortSignal): void }) {
-      context.setSignal(AbortSignal.timeout(ms));
-      return Promise.resolve(context);
-    },
-    post: (context: unknown) => Promise.resolve(context),
+  return {
+    middleware: [
+      {
+        pre(context) {
+          context.setSignal(AbortSignal.timeout(ms));
+          return new Observable(Promise.resolve(context));
+        },
+        post: (context) => new Observable(Promise.resolve(context)),
+      },
+    ],
+    middlewareMergeStrategy: 'append',
   };
-  return { middleware: [limit], middlewareMergeStrategy: 'append' } as unknown as ConfigurationOptions;
 }
 
 async function asking<T>(what: string, { namespace }: { namespace: string }, ask: () => Promise<T>): Promise<T> {
@@ -219,14 +224,21 @@ const REFUSALS: Record<number, { code: ErrorCode; remedy: string }> = {
 /** What the API server answered, or that it did not, as one of our errors. */
 function errorOf(what: string, where: string, error: unknown): PushforwardError {
   const status = error instanceof ApiException ? error.code : (error as { statusCode?: number }).statusCode;
-  const refusal = status === undefined ? undefined : REFUSALS[status];
-  const { code, remedy } = refusal ?? { code: 'CLUSTER_UNAVAILABLE' as const, remedy: 'it is tried again' };
+  const away = { code: 'CLUSTER_UNAVAILABLE', remedy: 'it is tried again' } as const;
+  const unforeseen = { code: 'INTERNAL', remedy: 'this is a fault of the service' } as const;
+  const { code, remedy } = status === undefined ? (isOfNetwork(error) ? away : unforeseen) : (REFUSALS[status] ?? away);
   return new PushforwardError(
     code,
     `expected to ${what} in ${where}, got ${described(error)}: ${remedy}`,
     {},
     { cause: error },
   );
+}
+
+/** `fetch failed` with its cause, a connection that broke in the middle, or our own limit. */
+function isOfNetwork(error: unknown): boolean {
+  const { name, cause, code, message } = error as Error & { code?: unknown };
+  return name === 'TimeoutError' || name === 'AbortError' || Boolean(cause ?? code) || message === 'terminated';
 }
 
 function described(error: unknown): string {
