@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     name: 'kubernetes',
     include: ['test/kubernetes/**/*.test.ts'],
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 1_800_000,
     fileParallelism: false,
   },

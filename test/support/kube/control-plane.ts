@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   AuthorizationV1Api,
-  BatchV1Api,
   CoreV1Api,
   KubeConfig,
   RbacAuthorizationV1Api,
@@ -147,10 +146,6 @@ export async function startControlPlane(binaries: Binaries): Promise<ControlPlan
   };
 }
 
-export function jobsOf(config: KubeConfig): BatchV1Api {
-  return config.makeApiClient(BatchV1Api);
-}
-
 /** The server's certificate is its own, made at its start, and this machine speaks to nobody else. */
 function kubeconfigOf(server: string, token: string): string {
   return JSON.stringify({
@@ -181,7 +176,7 @@ function run(path: string, args: string[]) {
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as { port: number };

@@ -95,14 +95,19 @@ export async function makeWorld(plane: ControlPlane, name: string) {
 
     jobs: async (): Promise<V1Job[]> => (await batch.listNamespacedJob({ namespace: name })).items,
     pods: async (): Promise<V1Pod[]> => (await core.listNamespacedPod({ namespace: name })).items,
-    /** Waits until the process of an attempt runs; its pod's name. */
-    async podOf(one: Started): Promise<string> {
-      const { job, index } = one.handle.reference as { job: string; index: number };
-      return until(
-        () => node.running().find((pod) => pod.startsWith(`${job}-${index}-`)),
-        `a pod of ${job} ${index}`,
-        60_000,
+    /** Waits until the pod of an attempt runs, and the cluster knows; its name. */
+    async podOf({ handle }: Started): Promise<string> {
+      const { job, index } = handle.reference as { job: string; index: number };
+      const found = await until(
+        async () => {
+          const { items } = await core.listNamespacedPod({ namespace: name });
+          const mine = items.find((pod) => pod.metadata!.name!.startsWith(`${job}-${index}-`));
+          return mine?.status?.phase === 'Running' ? mine : null;
+        },
+        `a pod of ${job} ${index} to run`,
+        30_000,
       );
+      return found.metadata!.name!;
     },
     async allow(...indexes: number[]): Promise<void> {
       for (const index of indexes) await store.put(`allowed/${index}`, new Uint8Array(1));
