@@ -37,6 +37,24 @@ export interface Config {
     /** Price of one slot, US dollars per hour. */
     priceUsdPerHour: number;
   };
+  executor: 'local' | 'kubernetes';
+  kubernetes: {
+    /** Absent: the service account of the pod that the service runs in. */
+    kubeconfig: string | null;
+    namespace: string;
+    /** Tells this service's Jobs from those of another in the same namespace. */
+    instance: string;
+    /** Image of the workers. */
+    image: string;
+    /** Path of the file of executor classes. */
+    classesPath: string;
+    /** Where pods reach this service; absent: they do not, and progress is told by whole tasks. */
+    callbackUrl: string | null;
+    /** Settings that workers share with the service. What is secret comes from the cluster's secrets. */
+    workerEnv: Record<string, string>;
+  };
+  /** Set in a worker's pod: which order it carries out. */
+  podTask: { ordersFolder: string; index: number; terminationMessagePath: string } | null;
   lease: { durationMs: number; renewEveryMs: number };
   releaseDeadlineMs: number;
   maxAttempts: number;
@@ -69,6 +87,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
     },
+    executor: oneOf(env, 'PUSHFORWARD_EXECUTOR', ['local', 'kubernetes']) ?? 'local',
+    kubernetes: {
+      kubeconfig: env['KUBECONFIG'] || null,
+      namespace: env['PUSHFORWARD_KUBERNETES_NAMESPACE'] || 'default',
+      instance: env['PUSHFORWARD_KUBERNETES_INSTANCE'] || 'pushforward',
+      image: env['PUSHFORWARD_KUBERNETES_IMAGE'] ?? '',
+      classesPath: env['PUSHFORWARD_EXECUTOR_CLASSES'] ?? '',
+      callbackUrl: url(env, 'PUSHFORWARD_CALLBACK_URL', ['http:', 'https:'])?.replace(/\/+$/, '') ?? null,
+      workerEnv: Object.fromEntries(WORKER_SETTINGS.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))),
+    },
+    podTask: podTask(env),
     lease: {
       durationMs: integer(env, 'PUSHFORWARD_LEASE_MS', 30_000, 1000, 3_600_000),
       renewEveryMs: integer(env, 'PUSHFORWARD_LEASE_RENEW_MS', 5_000, 100, 3_600_000),
@@ -77,6 +106,28 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
     retentionEveryMs: 60_000 * integer(env, 'PUSHFORWARD_RETENTION_MINUTES', 60, 1, 10_000),
     childEnvironment: { ...env, DATABASE_URL: undefined },
+  };
+}
+
+/** Where the store is and how it is spoken to. */
+const WORKER_SETTINGS = [
+  'PUSHFORWARD_STORE',
+  'PUSHFORWARD_S3_ENDPOINT',
+  'PUSHFORWARD_S3_PATH_STYLE',
+  'PUSHFORWARD_S3_CHECKSUMS',
+  'PUSHFORWARD_S3_SSE',
+  'AWS_REGION',
+  'LOG_LEVEL',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+];
+
+function podTask(env: NodeJS.ProcessEnv): Config['podTask'] {
+  const ordersFolder = env['PUSHFORWARD_TASK'] ?? '';
+  if (ordersFolder === '') return null;
+  return {
+    ordersFolder,
+    index: integer(env, 'JOB_COMPLETION_INDEX', 0, 0, Number.MAX_SAFE_INTEGER),
+    terminationMessagePath: env['PUSHFORWARD_TERMINATION_MESSAGE'] ?? '/dev/termination-log',
   };
 }
 

@@ -2,14 +2,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { access, constants, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createCatalog } from './adapters/database/catalog.ts';
 import { migrate, openDatabase, ping } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
-import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
@@ -24,6 +22,7 @@ import { type Config } from './config.ts';
 import { createControl } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
 import { createEngine } from './engine/index.ts';
+import { openExecutors } from './executors.ts';
 import { createPublications, storedObjects } from './pipeline/artifacts.ts';
 import { importDataset } from './pipeline/dataset/import.ts';
 import { createPlanner } from './pipeline/planner.ts';
@@ -84,20 +83,14 @@ export async function startService(config: Config): Promise<Service> {
       publicUrl: () => url,
     });
     const objects = storedObjects(store);
-    const executor = createLocalExecutor({
-      slots: config.local.slots,
-      priceUsdPerHour: config.local.priceUsdPerHour,
-      workerPath: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      env: { ...config.childEnvironment, PUSHFORWARD_STATE_DIR: config.stateDir },
-      log,
-      killAfterMs: 5_000,
-    });
-    stops.push(() => executor.close());
+    const publications = createPublications(store);
+    const executors = await openExecutors(config, { store, publications, secret: signingSecret, log });
+    stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
     const engine = createEngine({
       runs: createRunStore({ db, url: databaseUrl, objects }),
-      publications: createPublications(store),
+      publications,
       planner: createPlanner(store),
-      executors: [executor],
+      executors: executors.all,
       clock: systemClock,
       log,
       ownerId: newId('service'),
@@ -126,6 +119,7 @@ export async function startService(config: Config): Promise<Service> {
       realPath: (path) => realpath(path).catch(() => null),
       uploads: config.uploads,
       ownObjects: ownObjects(config),
+      executorClasses: executors.classes,
     });
     await control.start();
     stops.push(() => control.close());
@@ -143,6 +137,7 @@ export async function startService(config: Config): Promise<Service> {
         stream: (key, range) => store.stream(key, range),
         ...('receive' in store && { receive: store.receive }),
       },
+      progress: executors.progress,
     });
     stops.push(() => api.close());
     url = api.url;

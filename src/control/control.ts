@@ -58,6 +58,8 @@ export interface ControlOptions {
   uploads: UploadLimits;
   /** Folders and `s3://` prefixes of the service's own state and objects, which imports never read. */
   ownObjects: readonly string[];
+  /** Names that a recipe's `execution.executorClass` may have; none where the executor has no classes. */
+  executorClasses: readonly string[];
 }
 
 /** What the catalog answers to whoever may only read. */

@@ -107,3 +107,8 @@ export interface Failure {
   /** The last lines the worker logged, oldest first. */
   lastLogLines: string[];
 }
+
+/** Whether the last lines of a worker say that its heap was full: V8 then ends the process by a signal like any other. */
+export function logsFullHeap(lines: readonly string[]): boolean {
+  return lines.some((line) => line.includes('heap out of memory'));
+}

@@ -11,6 +11,7 @@ import { createGraphqlHandler } from './graphql.ts';
 import { guard, requireLoopbackHost } from './guard.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
+import { type ProgressReports, receiveProgress } from './progress.ts';
 import { traced } from './tracing.ts';
 import { attachWebSockets } from './websocket.ts';
 
@@ -25,6 +26,8 @@ export interface ApiOptions {
   metricsText: () => string | Promise<string>;
   /** Serves the signed URLs of the directory store. */
   objects: ObjectAccess;
+  /** Absent where workers tell the service otherwise. */
+  progress?: ProgressReports | undefined;
   /** Default: `buildApiSchema()`. */
   schema?: GraphQLSchema;
 }
@@ -48,6 +51,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const graphql = await createGraphqlHandler({ schema, control, log, server });
 
   app.disable('x-powered-by');
+  // Before the guard, which is for callers without a token: pods know the service by another name.
+  if (options.progress) {
+    app.post('/attempts/:id/progress', express.json({ limit: '1kb' }), receiveProgress(options.progress));
+  }
   app.use(guard);
   app.get('/healthz', (_request, response) => void response.type('text').send('ok\n'));
   app.get('/readyz', async (_request, response) => {
@@ -104,6 +111,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   DATABASE_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
+  CLUSTER_UNAVAILABLE: 503,
 };
 
 function errorHandler(log: Log): ErrorRequestHandler {
