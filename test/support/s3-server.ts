@@ -1,10 +1,10 @@
 import { execFile, type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type S3Settings } from '../../src/adapters/storage/s3/settings.ts';
+import { freePort } from './free-port.ts';
 import { ROOT } from './service-process.ts';
 import { until } from './until.ts';
 
@@ -102,14 +102,6 @@ async function install(): Promise<string> {
   await rename(join(aside, 'versitygw'), binary);
   await rm(aside, { recursive: true });
   return binary;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 function end(child: ChildProcess): void {
