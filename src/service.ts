@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { access, constants, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createCatalog } from './adapters/database/catalog.ts';
-import { migrate, openDatabase, ping } from './adapters/database/connection.ts';
+import { migrate, openDatabase, ping, requireMigrated } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
@@ -12,14 +12,15 @@ import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
 import { requireLoopbackHost } from './api/http/guard.ts';
+import { startProbes } from './api/http/probes.ts';
 import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
-import { PushforwardError } from './base/errors.ts';
+import { invalid, PushforwardError } from './base/errors.ts';
 import { newId } from './base/ids.ts';
 import { identify, isAlive, type ProcessIdentity } from './base/process-identity.ts';
 import { s3Url } from './base/s3-url.ts';
 import { type Config } from './config.ts';
-import { createControl } from './control/control.ts';
+import { createControl, type Health } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
 import { createEngine } from './engine/index.ts';
 import { openExecutors } from './executors.ts';
@@ -65,6 +66,16 @@ export async function startService(config: Config): Promise<Service> {
     const { log } = telemetry;
     stops.push(() => telemetry.shutdown());
 
+    let health = notReady('starting');
+    if (config.probePort !== null) {
+      const probes = await startProbes({
+        port: config.probePort,
+        health: () => health(),
+        metricsText: () => telemetry.metricsText(),
+        log,
+      });
+      stops.push(() => probes.close());
+    }
     await tryStore(config.store);
     const databaseUrl = config.databaseUrl ?? (await embeddedDatabase());
     const db = openDatabase({
@@ -73,14 +84,14 @@ export async function startService(config: Config): Promise<Service> {
     });
     stops.push(() => db.destroy());
     await ping(db);
-    await migrate(db);
+    await (config.migrate === 'auto' ? migrate(db) : requireMigrated(db));
 
-    const signingSecret = await serviceSecret(config.stateDir);
+    const signingSecret = config.signingSecret ?? (await serviceSecret(config.stateDir));
     let url = '';
     const store = openStore(config.store, {
       root: join(config.stateDir, 'store'),
       signingSecret,
-      publicUrl: () => url,
+      publicUrl: () => config.publicUrl ?? url,
     });
     const objects = storedObjects(store);
     const publications = createPublications(store);
@@ -128,6 +139,7 @@ export async function startService(config: Config): Promise<Service> {
     const api = await startApi({
       host: config.host,
       port: config.port,
+      publicUrl: config.publicUrl,
       control,
       log,
       metricsText: () => telemetry.metricsText(),
@@ -142,6 +154,8 @@ export async function startService(config: Config): Promise<Service> {
     stops.push(() => api.close());
     url = api.url;
     await announce(config.stateDir, url);
+    health = () => control.health();
+    stops.push(async () => void (health = notReady('stopping')));
     log.info(`listening at ${url}/graphql`, { stateDir: config.stateDir });
     return { url, close: stop };
 
@@ -168,6 +182,22 @@ export async function serve(config: Config, signal: AbortSignal): Promise<void> 
   await service.close();
 }
 
+/** @returns the names of the migrations that were applied. @throws INVALID_INPUT for the embedded database */
+export async function migrateDatabase(config: Config): Promise<string[]> {
+  if (config.databaseUrl === null) {
+    throw invalid(
+      'expected DATABASE_URL, got none: set it, or start the service, which migrates the embedded database',
+    );
+  }
+  const db = openDatabase({ url: config.databaseUrl, connections: 1 });
+  try {
+    await ping(db);
+    return await migrate(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
 /** Uses the service that runs on this state directory, or starts one on a free port for as long as `work` takes. */
 export async function withService(config: Config, work: (url: string) => Promise<void>): Promise<void> {
   const running = await runningService(config.stateDir);
@@ -190,6 +220,12 @@ export async function describeValidPrior(directory: string): Promise<string> {
   } finally {
     await runtime.close();
   }
+}
+
+function notReady(state: 'starting' | 'stopping'): () => Promise<Health> {
+  return async () => {
+    throw new PushforwardError('NOT_READY', `expected a service that is up, got one that is ${state}: ask again`);
+  };
 }
 
 /** Keys, database and, where it is no bucket, the store lie in the folder of the state. */

@@ -83,7 +83,8 @@ export async function makeWorld(plane: ControlPlane, name: string) {
           const task = taskOf({ stage: 'encode', index, options: { do: word, run, index } });
           const [progress, waits]: [number[], (string | null)[]] = [[], []];
           const attemptId = `attempt_${run}_${index}`;
-          const order = { attemptId, projectId: 'project_1', runId: `run_${run}`, task, execution, traceparent: null };
+          const names = { attemptId, projectId: 'project_1', runId: `run_${run}` };
+          const order = { ...names, task, execution, halvings: 0, traceparent: null };
           const observer = {
             progress: (done: number) => void progress.push(done),
             waiting: (reason: string | null) => void (waits.at(-1) !== reason && waits.push(reason)),
