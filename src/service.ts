@@ -13,6 +13,7 @@ import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl
 import { startTelemetry } from './adapters/telemetry/index.ts';
 import { requireLoopbackHost } from './api/http/guard.ts';
 import { startProbes } from './api/http/probes.ts';
+import { type ProgressReports } from './api/http/progress.ts';
 import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
 import { invalid, PushforwardError } from './base/errors.ts';
@@ -67,11 +68,13 @@ export async function startService(config: Config): Promise<Service> {
     stops.push(() => telemetry.shutdown());
 
     let health = notReady('starting');
+    let progress: ProgressReports | null = null;
     if (config.probePort !== null) {
       const probes = await startProbes({
         port: config.probePort,
         health: () => health(),
         metricsText: () => telemetry.metricsText(),
+        progress: () => progress,
         log,
       });
       stops.push(() => probes.close());
@@ -96,6 +99,7 @@ export async function startService(config: Config): Promise<Service> {
     const objects = storedObjects(store);
     const publications = createPublications(store);
     const executors = await openExecutors(config, { store, publications, secret: signingSecret, log });
+    progress = executors.progress ?? null;
     stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
     const engine = createEngine({
       runs: createRunStore({ db, url: databaseUrl, objects }),

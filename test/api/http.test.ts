@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { startProbes } from '../../src/api/http/probes.ts';
+import { type ProgressReports } from '../../src/api/http/progress.ts';
 import { startApi } from '../../src/api/http/server.ts';
 import { WELCOME } from '../../src/api/http/explorer.ts';
 import { parseRange } from '../../src/api/http/objects.ts';
@@ -51,8 +52,27 @@ describe('probes', () => {
 
 describe('probes for those who reach no loopback address', () => {
   const health = { database: null, store: null };
-  const probes = (of: () => Promise<Health>) =>
-    startProbes({ port: 0, health: of, metricsText: () => 'pushforward_up 1\n', log: silentLog });
+  const probes = (of: () => Promise<Health>, progress: ProgressReports | null = null) =>
+    startProbes({
+      ...{ port: 0, health: of, metricsText: () => 'pushforward_up 1\n', log: silentLog },
+      progress: () => progress,
+    });
+
+  it('take the progress of attempts, once someone wants it', async () => {
+    const told: unknown[][] = [];
+    const taking = await probes(async () => health, { reportProgress: (...of) => void told.push(of) });
+    const idle = await probes(async () => health);
+    const tell = (port: number, itemsDone: unknown) =>
+      fetch(`http://127.0.0.1:${port}/attempts/attempt_1/progress`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: 'Bearer secret' },
+        body: JSON.stringify({ itemsDone }),
+      });
+    expect([(await tell(taking.port, 7)).status, (await tell(taking.port, -1)).status]).toEqual([204, 400]);
+    expect((await tell(idle.port, 7)).status).toBe(404);
+    expect(told).toEqual([['secret', 'attempt_1', 7]]);
+    await Promise.all([taking.close(), idle.close()]);
+  });
 
   it('answer under any name, and serve nothing else', async () => {
     const { port, close } = await probes(async () => health);

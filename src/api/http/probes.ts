@@ -6,6 +6,7 @@ import { type Log } from '../../base/log.ts';
 import { type Health } from '../../control/control.ts';
 import { errorHandler } from './error-handler.ts';
 import { listen } from './listen.ts';
+import { type ProgressReports, progressRoutes } from './progress.ts';
 
 export interface ProbeOptions {
   /** @throws NOT_READY while the service starts or stops */
@@ -36,14 +37,17 @@ export interface Probes {
 }
 
 /**
- * The same on every address of the machine, for the kubelet and for Prometheus, which reach no loopback address. It tells
- * nothing of what is in the database but counts, and takes no requests that change anything.
+ * The same on every address of the machine, for the kubelet, Prometheus and pods that carry out tasks, which reach no loopback
+ * address. It tells nothing of what is in the database but counts, and takes nothing but the progress of attempts, by their tokens.
  * @param options.port 0: any free one
  */
-export async function startProbes(options: ProbeOptions & { port: number; log: Log }): Promise<Probes> {
+export async function startProbes(
+  options: ProbeOptions & { progress: () => ProgressReports | null; port: number; log: Log },
+): Promise<Probes> {
   const app = express();
   app.disable('x-powered-by');
   app.use(probeRoutes(options));
+  app.use(progressRoutes(options.progress));
   app.use((request, response) => {
     const message = `expected /healthz, /readyz or /metrics, got ${request.path}: the API listens elsewhere`;
     response.status(404).json({ code: 'NOT_FOUND', message });

@@ -13,7 +13,7 @@ import { listen } from './listen.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
 import { probeRoutes } from './probes.ts';
-import { type ProgressReports, receiveProgress } from './progress.ts';
+import { type ProgressReports, progressRoutes } from './progress.ts';
 import { traced } from './tracing.ts';
 import { attachWebSockets } from './websocket.ts';
 
@@ -56,9 +56,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
   app.disable('x-powered-by');
   // Before the guard, which is for callers without a token: pods know the service by another name.
-  if (options.progress) {
-    app.post('/attempts/:id/progress', express.json({ limit: '1kb' }), receiveProgress(options.progress));
-  }
+  app.use(progressRoutes(() => options.progress ?? null));
   app.use(guard(publicUrl));
   app.use(probeRoutes({ health: () => control.health(), metricsText: options.metricsText }));
   app.use(explorer(GRAPHQL));
