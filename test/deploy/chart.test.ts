@@ -202,7 +202,7 @@ describe.skipIf(goMissing)('the chart', () => {
       const writable = serviceOf(deployment()).volumeMounts.filter((mount: { readOnly?: boolean }) => !mount.readOnly);
       expect(writable.map(({ mountPath }: { mountPath: string }) => mountPath)).toEqual([config.stateDir, '/tmp']);
       const reader = await readFile(join(ROOT, 'src/config.ts'), 'utf8');
-      const names = Object.keys(settings()).filter((name) => name !== 'AWS_REGION' && name !== '');
+      const names = Object.keys(settings()).filter((name) => name !== 'AWS_REGION');
       for (const name of names) expect(reader).toContain(`'${name}'`);
     });
 
@@ -339,11 +339,6 @@ describe.skipIf(goMissing)('the chart', () => {
     expect(await readdir(join(CHART, 'templates'))).toContain('NOTES.txt');
   });
 });
-
-/** Read by the executor of the cluster, not by src/config.ts alone. */
-function ofTheClusterExecutor(name: string): boolean {
-  return /^PUSHFORWARD_(KUBERNETES_|EXECUTOR|CALLBACK_URL)/.test(name);
-}
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 const serviceOf = (deployment: KubernetesObject): any =>
