@@ -9,7 +9,7 @@ export interface RunReport {
   failure: { code: ErrorCode; message: string; lastLogLines: string[] } | null;
   stages: StageFigures[];
   classFigures: ClassFigures[];
-  overall: { w2Weighted: number; w2Uniform: number; reduction: number; ess: number } | null;
+  overall: Record<'k' | 'w2Weighted' | 'w2Uniform' | 'reduction' | 'ess', number | null> | null;
   outputs: { kind: string; blobs: { name: string; sha256: string; downloadUrl: string }[] }[];
 }
 
@@ -24,32 +24,37 @@ interface StageFigures {
   costUsd: number;
 }
 
+/** Null is what no stage has reported, or not yet. */
 interface ClassFigures {
   className: string;
-  n: number;
-  k: number;
-  w2Weighted: number;
-  w2Uniform: number;
-  reduction: number;
-  ess: number;
+  n: number | null;
+  k: number | null;
+  w2Weighted: number | null;
+  w2Uniform: number | null;
+  reduction: number | null;
+  ess: number | null;
   heldoutW2: number | null;
+  quantizationRate: number | null;
 }
 
 /** Tables per class and per stage. */
 export function runSummary(run: RunReport): string {
   const classes = run.classFigures.map((row) => [
     row.className.length > 40 ? `${row.className.slice(0, 39)}\u2026` : row.className,
-    count(row.n),
-    String(row.k),
-    row.w2Weighted.toFixed(4),
-    row.w2Uniform.toFixed(4),
-    percent(row.reduction),
-    row.ess.toFixed(2),
-    row.heldoutW2?.toFixed(4) ?? '-',
+    shown(row.n, count),
+    shown(row.k, String),
+    fixed(row.w2Weighted, 4),
+    fixed(row.w2Uniform, 4),
+    shown(row.reduction, percent),
+    fixed(row.ess, 2),
+    fixed(row.heldoutW2, 4),
+    fixed(row.quantizationRate, 2),
   ]);
   if (run.overall) {
-    const { w2Weighted, w2Uniform, reduction, ess } = run.overall;
-    classes.push(['mean', '', '', w2Weighted.toFixed(4), w2Uniform.toFixed(4), percent(reduction), ess.toFixed(2), '']);
+    const { k, w2Weighted, w2Uniform, reduction, ess } = run.overall;
+    const points = shown(k, (mean) => String(Number(mean.toFixed(1))));
+    const means = [fixed(w2Weighted, 4), fixed(w2Uniform, 4), shown(reduction, percent), fixed(ess, 2)];
+    classes.push(['mean', '', points, ...means, '', '']);
   }
   const stages = run.stages.map((stage) => [
     stage.name,
@@ -62,7 +67,7 @@ export function runSummary(run: RunReport): string {
   const made = run.stages.filter((stage) => stage.state === 'SUCCEEDED');
   const all = made.length > 0 && made.every((stage) => stage.tasksCached === stage.tasksTotal);
   return [
-    table(['class', 'n', 'K', 'W2 weighted', 'W2 uniform', 'reduction', 'ESS', 'W2 held-out'], classes),
+    table(['class', 'n', 'K', 'W2 weighted', 'W2 uniform', 'reduction', 'ESS', 'W2 held-out', 'slope'], classes),
     table(['stage', 'tasks', 'seconds', 'images/s', 'cost'], stages),
     ...(all ? ['Everything was published by an earlier run and was reused; nothing was computed again.'] : []),
   ].join('\n\n');
@@ -72,3 +77,6 @@ function reuse({ state, tasksTotal, tasksCached }: StageFigures): string {
   if (state === 'SKIPPED') return 'skipped';
   return tasksCached > 0 ? `${tasksTotal}, ${tasksCached} reused` : String(tasksTotal);
 }
+
+const shown = (value: number | null, as: (value: number) => string): string => (value === null ? '-' : as(value));
+const fixed = (value: number | null, digits: number): string => shown(value, (known) => known.toFixed(digits));

@@ -1,7 +1,8 @@
-import { type StageView, type TaskView } from './views.ts';
+import { type CurvePoint, curveOf } from '../pipeline/curve.ts';
+import { type ArtifactView, type StageView, type TaskView } from './views.ts';
 
 /**
- * What the quantizer found for one class, read from the metrics of its task. Null is what the task did not report.
+ * What survey and quantizer found for one class, read from the metrics of their tasks. Null is what none reported.
  * W2 and distortions are in units of the latent space; the effective sample size is in points.
  */
 export interface ClassFigures {
@@ -24,9 +25,16 @@ export interface ClassFigures {
   intrinsicDimension: number | null;
   intrinsicDimensionLow: number | null;
   intrinsicDimensionHigh: number | null;
+  /** Slope of log W2 against log K, with its 95% interval. */
+  quantizationRate: number | null;
+  quantizationRateLow: number | null;
+  quantizationRateHigh: number | null;
+  /** Of its distortion curve; null where none was measured. */
+  curveArtifactId: string | null;
 }
 
-export type OverallFigures = Omit<ClassFigures, 'className'> & { classes: number };
+type Names = (typeof NAMES)[number];
+export type OverallFigures = Record<Names, number | null> & { classes: number };
 
 const NAMES = [
   'n',
@@ -44,28 +52,49 @@ const NAMES = [
   'intrinsicDimension',
   'intrinsicDimensionLow',
   'intrinsicDimensionHigh',
+  'quantizationRate',
+  'quantizationRateLow',
+  'quantizationRateHigh',
 ] as const;
 
-export const FIGURES_STAGE = 'quantize';
+/** The stages that report figures of classes, in the order they run; where two report the same, the later holds. */
+export const FIGURE_STAGES = ['survey', 'quantize'] as const;
 
+/** @param tasks of the figure stages, by index; the classes come in the order of the last stage that has them all */
 export function classFigures(tasks: readonly TaskView[]): ClassFigures[] {
-  return tasks
-    .filter((task) => task.metrics !== null && task.labels['class'] !== undefined)
-    .map((task) => ({ className: task.labels['class']!, ...pick((name) => task.metrics?.[name] ?? null) }));
+  const reported = tasks.filter((task) => task.metrics !== null && task.labels['class'] !== undefined);
+  const byClass = Map.groupBy(
+    [...reported].sort((a, b) => stageIndex(b) - stageIndex(a)),
+    (task) => task.labels['class']!,
+  );
+  return [...byClass].map(([className, ofClass]) => {
+    const survey = ofClass.find((task) => task.stage === 'survey');
+    const value = (name: Names) => ofClass.find((task) => task.metrics?.[name] !== undefined)?.metrics?.[name] ?? null;
+    return { className, ...pick(value), curveArtifactId: survey?.artifactId ?? null };
+  });
+}
+
+const stageIndex = (task: TaskView): number => (FIGURE_STAGES as readonly string[]).indexOf(task.stage);
+
+export type { CurvePoint };
+
+/** What 1, 2, 5, ... points would leave of a class, from the artifact of its survey. */
+export function distortionCurve(artifact: ArtifactView): CurvePoint[] {
+  return curveOf(artifact.manifest);
 }
 
 /** Means over the classes that report a figure; each class counts the same. Null where there is no class yet. */
 export function overallFigures(classes: readonly ClassFigures[]): OverallFigures | null {
   if (classes.length === 0) return null;
-  const mean = (name: (typeof NAMES)[number]) => {
+  const mean = (name: Names) => {
     const values = classes.map((one) => one[name]).filter((value) => value !== null);
     return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
   };
   return { classes: classes.length, ...pick(mean) };
 }
 
-function pick(value: (name: (typeof NAMES)[number]) => number | null): Omit<ClassFigures, 'className'> {
-  return Object.fromEntries(NAMES.map((name) => [name, value(name)])) as unknown as Omit<ClassFigures, 'className'>;
+function pick(value: (name: Names) => number | null): Record<Names, number | null> {
+  return Object.fromEntries(NAMES.map((name) => [name, value(name)])) as Record<Names, number | null>;
 }
 
 /** Wall-clock seconds of a stage so far; null before it starts. */

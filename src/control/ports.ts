@@ -84,7 +84,7 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   tasksById(ids: readonly string[]): Promise<TaskView[]>;
   tasksOfStages(requests: readonly TaskPageRequest[]): Promise<TaskView[]>;
   /** Every task of the named stage of these runs, in task order. */
-  tasksByRun(runIds: readonly string[], stage: string): Promise<TaskView[]>;
+  tasksByRun(runIds: readonly string[], stages: readonly string[]): Promise<TaskView[]>;
   attemptsByTask(taskIds: readonly string[]): Promise<AttemptView[]>;
   /** Events with a sequence above `after`, ascending. Several pages at once; each knows its run. */
   eventsOfRuns(requests: readonly EventPageRequest[]): Promise<RunEventView[]>;

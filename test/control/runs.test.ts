@@ -196,7 +196,7 @@ it('a project sees nothing of the runs of another', async () => {
   const { run } = await launch();
   await quantized(world, run.id, ['A', 'B']);
   const mine = world.control.read(LOCAL);
-  const tasks = await mine.tasksByRun([run.id], 'quantize');
+  const tasks = await mine.tasksByRun([run.id], ['quantize']);
   expect(tasks).toHaveLength(2);
   const artifacts = (await mine.artifactsByRun([run.id], 'OUTPUT')).map((one) => one.artifact.id);
   expect(artifacts).toHaveLength(2);
@@ -210,7 +210,7 @@ it('a project sees nothing of the runs of another', async () => {
       others.tasksById(tasks.map((task) => task.id)),
       others.tasksOfStages([page]),
       others.eventsOfRuns([{ runId: run.id, after: 0, first: 10 }]),
-      others.tasksByRun([run.id], 'quantize'),
+      others.tasksByRun([run.id], ['quantize']),
       others.attemptsByTask(tasks.map((task) => task.id)),
       others.artifactsById(artifacts),
       others.artifactsByRun([run.id], 'OUTPUT'),

@@ -114,11 +114,11 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
       return rows.map(toTask);
     },
 
-    async tasksByRun(runIds, stage) {
-      if (runIds.length === 0) return [];
+    async tasksByRun(runIds, stages) {
+      if (runIds.length === 0 || stages.length === 0) return [];
       const rows = await tasks()
         .where('run_id', 'in', [...runIds])
-        .where('stage', '=', stage)
+        .where('stage', 'in', [...stages])
         .orderBy('index')
         .execute();
       return rows.map(toTask);

@@ -14,6 +14,8 @@ export interface OnlineOptions {
   readonly passes?: number;
   readonly seed: number;
   readonly classIndex: number;
+  /** Is handed the nearest centroid of each sample of each batch of the last, exact pass. */
+  readonly onAssigned?: (assignment: Int32Array) => void;
 }
 
 /** What quantizing a stream yields: of the samples only their number is known at the end. */
@@ -44,12 +46,12 @@ export interface StreamedCodebook {
  * G. Pages, "Introduction to vector quantization and its applications for numerics", ESAIM Proc. 2015, section 3.2 (CLVQ and its rates);
  * J. MacQueen, 1967; D. Sculley, "Web-scale k-means clustering", WWW 2010.
  *
- * @param batches (b, d) each, all samples anew each time it is called
+ * @param batches (b, d) each, all samples anew each time it is called: for `pass` 0 to `passes` - 1 to learn from, last to measure
  * @throws INVALID_INPUT if a shape does not fit, a value is not finite or the first batch is too small; CANCELLED
  */
 export async function fitOnline(
-  batches: () => AsyncIterable<Points>,
-  { k, passes = 3, seed, classIndex }: OnlineOptions,
+  batches: (pass: number) => AsyncIterable<Points>,
+  { k, passes = 3, seed, classIndex, onAssigned }: OnlineOptions,
   context: { product: MatrixProduct; signal?: AbortSignal },
 ): Promise<StreamedCodebook> {
   if (!Number.isInteger(passes) || passes < 1)
@@ -62,7 +64,7 @@ export async function fitOnline(
     let total = 0;
     let seen = 0;
     for (let c = 0; c < k; c++) given[c] = Math.floor(given[c]! * KEPT);
-    for await (const batch of batches()) {
+    for await (const batch of batches(pass)) {
       throwIfAborted(context.signal);
       assertPoints(batch, 'points');
       d = batch.d;
@@ -77,7 +79,7 @@ export async function fitOnline(
     passDistortions.push(total / seen);
   }
   const stored: Points = { values: Float32Array.from(centroids!), n: k, d };
-  return { ...(await streamedAssignment(batches(), stored, context)), passDistortions };
+  return { ...(await streamedAssignment(batches(passes), stored, context, onAssigned)), passDistortions };
 }
 
 /** Share of the counts that a pass begins with. */
@@ -92,6 +94,7 @@ export async function streamedAssignment(
   batches: AsyncIterable<Points>,
   centroids: Points,
   context: { product: MatrixProduct; signal?: AbortSignal },
+  onAssigned: OnlineOptions['onAssigned'] = () => {},
 ): Promise<Omit<StreamedCodebook, 'passDistortions'>> {
   const counts = new Float64Array(centroids.n);
   let n = 0;
@@ -108,6 +111,7 @@ export async function streamedAssignment(
       total = next;
     }
     n += batch.n;
+    onAssigned(assignment);
   }
   return { centroids, weights: counts.map((count) => count / n), counts, distortion: (total + lost) / n, n };
 }

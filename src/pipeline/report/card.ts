@@ -1,5 +1,6 @@
 import { describeImages } from '../dataset/describe.ts';
 import { type Made } from './made.ts';
+import { describePoints } from './points.ts';
 
 export interface CardFacts {
   names: readonly string[];
@@ -29,14 +30,14 @@ configs:
 # ${rows} weighted synthetic images for ${made.datasetVersion.images} real ones
 
 Distilled by optimal quantization: each class was encoded into the latent space of the prior
-${made.prior.name} ${made.prior.version}, quantized with ${made.imagesPerClass} points, and the points were decoded into images.
+${made.prior.name} ${made.prior.version}, quantized with ${describePoints(made.pointsPerClass)}${divided(made)}, and the points were decoded into images.
 
 The dataset that it was distilled from has ${plain(describeImages(made.datasetVersion))}.
 
 | column | meaning |
 |---|---|
 | \`image\` | PNG |
-| \`label\` | ${names.length} classes: ${names.map(plain).join(', ')} |
+| \`label\` | ${names.length} classes: ${counted(names, made.pointsPerClass).join(', ')} |
 | \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of the cell's mass, class shares: ${weights.classShares.toLowerCase()} |
 ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order of the classes |\n` : ''}| \`point\` | index of the point in the class's codebook |
 | \`cell_count\` | real images in the point's Voronoi cell |
@@ -57,6 +58,19 @@ ${renamed.length > 0 ? `\n${renamedNote(renamed)}\n` : ''}
 Made from dataset version \`${made.datasetVersion.digest}\` with prior \`${made.prior.id}\` (licence of the prior: ${made.prior.license}).
 The images inherit the terms of the dataset that they were distilled from.
 `;
+}
+
+/** Where the numbers of points come from, if they differ. */
+function divided({ recipe }: Made): string {
+  return recipe.totalImages === undefined
+    ? ''
+    : ' (the total is divided so that the distortion of all classes is least)';
+}
+
+/** With their points, where these differ. */
+function counted(names: readonly string[], points: readonly number[]): string[] {
+  const uneven = new Set(points).size > 1;
+  return names.map((name, index) => (uneven ? `${plain(name)} (${points[index]})` : plain(name)));
 }
 
 function shardPattern(shards: number): string {

@@ -1,6 +1,8 @@
 import { type JsonObject } from '../../base/json.ts';
 import { describeImages } from '../dataset/describe.ts';
+import { diagnostics, type DiagnosedClass } from './diagnostics.ts';
 import { type Made } from './made.ts';
+import { escape, signed } from './plots/svg.ts';
 
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
 export interface ReportFigures {
@@ -15,20 +17,19 @@ export interface ReportFigures {
   recipe: JsonObject;
 }
 
-export interface ClassRow {
-  name: string;
+export interface ClassRow extends DiagnosedClass {
   n: number;
-  k: number;
-  w2Weighted: number;
   w2Uniform: number;
-  reduction: number;
-  ess: number;
   heldoutN: number;
   heldoutW2: number | null;
-  restartSpread: number;
+  /** Null of a quantizer that has no restarts. */
+  restartSpread: number | null;
   intrinsicDimension: number | null;
   intrinsicDimensionLow: number | null;
   intrinsicDimensionHigh: number | null;
+  /** The 95% interval of the slope. */
+  slopeLow: number | null;
+  slopeHigh: number | null;
   teacherAgreement: number | null;
 }
 
@@ -76,16 +77,16 @@ ${tile('Compute cost', dollars(cost))}
 <h2>Wasserstein-2 distance per class</h2>
 <p class="muted">Between the latents and the codebook: with its weights, and with the same points weighted uniformly (exact transport).
 Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.
-Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
+Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval. Slope: of log W2 against log K, with its 95% interval; for data of dimension d theory has -1/d.</p>
 <table>
 <thead><tr><th scope="col">Class</th><th scope="col">Images</th><th scope="col">K</th><th scope="col">W2 weighted</th><th scope="col">W2 uniform</th>
-<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
+<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th><th scope="col">Slope</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
 <tbody>
 ${classes.map((row) => classRow(row, Math.max(...classes.map((other) => other.w2Uniform)), labelled)).join('\n')}
 </tbody>
 </table>
 </section>
-<section>
+${diagnostics(classes)}<section>
 <h2>What it took</h2>
 <p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
 <table>
@@ -122,17 +123,16 @@ function classRow(row: ClassRow, widest: number, labelled: boolean): string {
     `<td class="bar"><span style="--share:${share(row.w2Weighted)}%">${row.w2Weighted.toFixed(4)}</span></td>` +
     `<td class="bar grey"><span style="--share:${share(row.w2Uniform)}%">${row.w2Uniform.toFixed(4)}</span></td>` +
     `<td>${percent(row.reduction)}</td><td>${row.ess.toFixed(1)}</td>` +
-    `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${percent(row.restartSpread)}</td>` +
-    `<td>${dimension(row)}</td>` +
+    `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${row.restartSpread === null ? 'one search' : percent(row.restartSpread)}</td>` +
+    `<td>${interval(row.intrinsicDimension, row.intrinsicDimensionLow, row.intrinsicDimensionHigh, 1)}</td>` +
+    `<td>${interval(row.slope, row.slopeLow, row.slopeHigh, 2)}</td>` +
     `${labelled ? `<td>${row.teacherAgreement === null ? '' : percent(row.teacherAgreement)}</td>` : ''}</tr>`
   );
 }
 
-function dimension(row: ClassRow): string {
-  const { intrinsicDimension: value, intrinsicDimensionLow: low, intrinsicDimensionHigh: high } = row;
-  return value === null || low === null || high === null
-    ? 'not found'
-    : `${value.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
+function interval(value: number | null, low: number | null, high: number | null, digits: number): string {
+  if (value === null || low === null || high === null) return 'not measured';
+  return `${signed(value, digits)} (${signed(low, digits)} to ${signed(high, digits)})`;
 }
 
 function stageRow(row: StageRow): string {
@@ -141,10 +141,6 @@ function stageRow(row: StageRow): string {
     `<tr><th scope="row">${escape(row.name)}</th><td>${count(row.artifacts)}</td><td>${count(row.items)}</td>` +
     `<td>${row.seconds.toFixed(1)}</td><td>${speed}</td><td>${dollars(row.costUsd)}</td></tr>`
   );
-}
-
-export function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 const sum = <T>(rows: readonly T[], of: (row: T) => number): number => rows.reduce((total, row) => total + of(row), 0);

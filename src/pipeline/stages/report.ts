@@ -1,6 +1,7 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
+import { curveOf } from '../curve.ts';
 import { classBalance } from '../dataset/balance.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
@@ -9,9 +10,11 @@ import { datasetCard } from '../report/card.ts';
 import { imageFolder } from '../report/image-folder.ts';
 import { type Made } from '../report/made.ts';
 import { datasetManifest } from '../report/manifest.ts';
+import { describePoints } from '../report/points.ts';
 import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
 import { webDataset } from '../report/webdataset.ts';
+import { quantizerOptions } from '../quantizers/quantized.ts';
 import { describedPrior } from '../prior/described.ts';
 import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
@@ -21,7 +24,7 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 3,
+  version: 4,
 
   async plan(context) {
     const classes = classArtifacts(context.published);
@@ -33,6 +36,7 @@ export const report: Stage = {
       entry.images,
       ...(entry.softLabels ? [entry.softLabels] : []),
     ]);
+    const surveys = (context.published.get('survey') ?? []).map(({ manifest }) => manifest.id);
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
     const dataset: JsonObject = {
       task: 'dataset',
@@ -53,6 +57,8 @@ export const report: Stage = {
         items: index === 0 ? points : 0,
         options,
         identity,
+        // the page shows curves, which its options have already
+        inputs: index === 0 ? identity : [...identity, ...surveys],
       }),
     );
     return { kind: 'tasks', tasks };
@@ -81,18 +87,20 @@ interface ReportOptions {
 }
 
 async function provenance(
-  { store, projectId, inputs, recipe }: PlanContext,
+  { store, projectId, inputs, recipe, published }: PlanContext,
   { digest, images, bytes, classes, duplicates }: DatasetVersionContent,
 ): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
     datasetVersion: { digest, images, bytes, balance: classBalance(classes), duplicates },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
-    imagesPerClass: recipe.imagesPerClass,
+    pointsPerClass: pointsOf(published),
     recipe: {
+      imagesPerClass: recipe.imagesPerClass,
+      totalImages: recipe.totalImages,
       seed: recipe.seed,
       holdout: recipe.holdout,
-      quantizer: recipe.quantizer,
+      quantizer: quantizerOptions(recipe.quantizer),
       decoder: recipe.decoder,
       labels: recipe.labels,
     },
@@ -116,10 +124,10 @@ function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFi
   const labels = published.get('label') ?? [];
   const codebooks = published.get('quantize') ?? [];
   return {
-    title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
+    title: `${codebooks.length} classes, ${describePoints(pointsOf(published), 'images')}`,
     datasetVersion,
     prior,
-    classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
+    classes: codebooks.map((entry, index) => classRow(entry, labels[index], published)),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),
     images: sum(published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!),
     weightExponent: recipe.weights.exponent,
@@ -127,22 +135,36 @@ function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFi
   };
 }
 
-function classRow(codebook: Published, labels: Published | undefined): ClassRow {
-  const metrics = codebook.manifest.metrics as unknown as ClassRow;
+/** Points of each class, in order. */
+function pointsOf(published: PlanContext['published']): number[] {
+  return (published.get('quantize') ?? []).map((codebook) => codebook.manifest.content['k'] as number);
+}
+
+function classRow(codebook: Published, labels: Published | undefined, published: PlanContext['published']): ClassRow {
+  const { metrics, content } = codebook.manifest;
+  const name = content['className'] as string;
+  const of = (stage: string) => published.get(stage)?.find(({ task }) => task.labels['class'] === name)?.manifest;
+  const survey = of('survey');
+  const metric = (key: string, from = metrics) => from[key] ?? null;
   return {
-    name: codebook.manifest.content['className'] as string,
-    n: metrics.n,
-    k: metrics.k,
-    w2Weighted: metrics.w2Weighted,
-    w2Uniform: metrics.w2Uniform,
-    reduction: metrics.reduction,
-    ess: metrics.ess,
-    heldoutN: metrics.heldoutN,
-    heldoutW2: metrics.heldoutW2 ?? null,
-    restartSpread: metrics.restartSpread,
-    intrinsicDimension: metrics.intrinsicDimension ?? null,
-    intrinsicDimensionLow: metrics.intrinsicDimensionLow ?? null,
-    intrinsicDimensionHigh: metrics.intrinsicDimensionHigh ?? null,
+    name,
+    n: metrics['n']!,
+    k: metrics['k']!,
+    w2Weighted: metrics['w2Weighted']!,
+    w2Uniform: metrics['w2Uniform']!,
+    reduction: metrics['reduction']!,
+    ess: metrics['ess']!,
+    heldoutN: metrics['heldoutN']!,
+    heldoutW2: metric('heldoutW2'),
+    restartSpread: metric('restartSpread'),
+    reductionBalanced: metric('reductionBalanced', of('compare')?.metrics ?? {}),
+    intrinsicDimension: metric('intrinsicDimension', survey?.metrics ?? {}),
+    intrinsicDimensionLow: metric('intrinsicDimensionLow', survey?.metrics ?? {}),
+    intrinsicDimensionHigh: metric('intrinsicDimensionHigh', survey?.metrics ?? {}),
+    slope: metric('quantizationRate', survey?.metrics ?? {}),
+    slopeLow: metric('quantizationRateLow', survey?.metrics ?? {}),
+    slopeHigh: metric('quantizationRateHigh', survey?.metrics ?? {}),
+    curve: survey ? curveOf(survey) : null,
     teacherAgreement: labels?.manifest.metrics['teacherAgreement'] ?? null,
   };
 }

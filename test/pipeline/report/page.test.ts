@@ -34,6 +34,11 @@ const figures = (name: string): ReportFigures => ({
       intrinsicDimension: 12.34,
       intrinsicDimensionLow: 11.5,
       intrinsicDimensionHigh: 13.21,
+      reductionBalanced: null,
+      slope: -0.161,
+      slopeLow: -0.182,
+      slopeHigh: -0.139,
+      curve: null,
       teacherAgreement: null,
     },
   ],
@@ -57,7 +62,7 @@ describe('the page', () => {
     expect(page).toContain(
       '<dd>1,000 images (2.5 MB) of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
     );
-    expect(page).toContain('<td>12.3 (11.5 to 13.2)</td>');
+    expect(page).toContain('<td>12.3 (11.5 to 13.2)</td><td>\u22120.16 (\u22120.18 to \u22120.14)</td>');
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
   });
