@@ -1,6 +1,6 @@
 import { type CurvePoint } from '../curve.ts';
 import { curvePlots, MOST_CLASSES } from './plots/curves.ts';
-import { escape } from './plots/svg.ts';
+import { escape, signed } from './plots/svg.ts';
 import { weightsMap, type WeightsMark } from './plots/weights-map.ts';
 
 /** What the plots show of a class. */
@@ -13,8 +13,16 @@ export interface DiagnosedClass {
   /** Of W2 against the balanced quantizer, a fraction; null where that was not compared. */
   reductionBalanced: number | null;
   ess: number;
-  /** Of log W2 against log K; null where that was not measured. */
+  /** Null where it was not measured, or could not be. */
+  intrinsicDimension: number | null;
+  /** Its 95% interval. */
+  intrinsicDimensionLow: number | null;
+  intrinsicDimensionHigh: number | null;
+  /** Of log W2 against log K; null where there are too few numbers of points. */
   slope: number | null;
+  /** Its 95% interval. */
+  slopeLow: number | null;
+  slopeHigh: number | null;
   /** Null where it was not measured. */
   curve: CurvePoint[] | null;
 }
@@ -36,8 +44,15 @@ function curveSection(classes: readonly DiagnosedClass[]): string {
   return `<section>
 <h2>What more points would bring</h2>
 <p class="muted">W2 of the latents to the best points found, by their number K, on logarithmic axes that all classes share: of the training latents, and of those that
-the quantizer never saw (root of their mean squared distance). A few searches each, so the run's own codebook may lie a little below its curve.${omitted}</p>
+the quantizer never saw (root of their mean squared distance). The best of two searches each, so the run's own codebook may lie a little below its curve.
+For data of dimension d theory has slopes of −1/d; d is estimated from the two nearest neighbours of each latent.${omitted}</p>
 ${plot}
+<table>
+<thead><tr><th scope="col">Class</th><th scope="col">Slope of log W2 against log K, 95% interval</th><th scope="col">Intrinsic dimension d, 95% interval</th><th scope="col">−1/d</th><th scope="col">Largest spread over searches</th></tr></thead>
+<tbody>
+${measured.map(classRow).join('\n')}
+</tbody>
+</table>
 <details><summary>As a table: W2 of the training latents</summary>
 <table>
 <thead><tr><th scope="col">Class</th>${ladder.map((k) => `<th scope="col">K = ${k}</th>`).join('')}</tr></thead>
@@ -48,6 +63,21 @@ ${measured.map(({ name, curve }) => `<tr><th scope="row">${escape(name)}</th>${l
 </details>
 </section>
 `;
+}
+
+function classRow(row: DiagnosedClass & { curve: CurvePoint[] }): string {
+  const { intrinsicDimension: d, intrinsicDimensionLow, intrinsicDimensionHigh } = row;
+  const spread = Math.max(...row.curve.map((point) => point.spread));
+  return (
+    `<tr><th scope="row">${escape(row.name)}</th><td>${interval(row.slope, row.slopeLow, row.slopeHigh, 3)}</td>` +
+    `<td>${interval(d, intrinsicDimensionLow, intrinsicDimensionHigh, 1)}</td><td>${d === null ? '' : signed(-1 / d, 3)}</td>` +
+    `<td>${(100 * spread).toFixed(2)}%</td></tr>`
+  );
+}
+
+function interval(value: number | null, low: number | null, high: number | null, digits: number): string {
+  if (value === null || low === null || high === null) return 'not found';
+  return `${signed(value, digits)} (${signed(low, digits)} to ${signed(high, digits)})`;
 }
 
 function cell(curve: readonly CurvePoint[], k: number): string {

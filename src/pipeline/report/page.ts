@@ -2,7 +2,7 @@ import { type JsonObject } from '../../base/json.ts';
 import { describeImages } from '../dataset/describe.ts';
 import { diagnostics, type DiagnosedClass } from './diagnostics.ts';
 import { type Made } from './made.ts';
-import { escape, signed } from './plots/svg.ts';
+import { escape } from './plots/svg.ts';
 
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
 export interface ReportFigures {
@@ -24,12 +24,6 @@ export interface ClassRow extends DiagnosedClass {
   heldoutW2: number | null;
   /** Null of a quantizer that has no restarts. */
   restartSpread: number | null;
-  intrinsicDimension: number | null;
-  intrinsicDimensionLow: number | null;
-  intrinsicDimensionHigh: number | null;
-  /** The 95% interval of the slope. */
-  slopeLow: number | null;
-  slopeHigh: number | null;
   teacherAgreement: number | null;
 }
 
@@ -76,11 +70,10 @@ ${tile('Compute cost', dollars(cost))}
 <section>
 <h2>Wasserstein-2 distance per class</h2>
 <p class="muted">Between the latents and the codebook: with its weights, and with the same points weighted uniformly (exact transport).
-Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.
-Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval. Slope: of log W2 against log K, with its 95% interval; for data of dimension d theory has -1/d.</p>
+Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.</p>
 <table>
 <thead><tr><th scope="col">Class</th><th scope="col">Images</th><th scope="col">K</th><th scope="col">W2 weighted</th><th scope="col">W2 uniform</th>
-<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th><th scope="col">Slope</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
+<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
 <tbody>
 ${classes.map((row) => classRow(row, Math.max(...classes.map((other) => other.w2Uniform)), labelled)).join('\n')}
 </tbody>
@@ -124,15 +117,8 @@ function classRow(row: ClassRow, widest: number, labelled: boolean): string {
     `<td class="bar grey"><span style="--share:${share(row.w2Uniform)}%">${row.w2Uniform.toFixed(4)}</span></td>` +
     `<td>${percent(row.reduction)}</td><td>${row.ess.toFixed(1)}</td>` +
     `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${row.restartSpread === null ? 'one search' : percent(row.restartSpread)}</td>` +
-    `<td>${interval(row.intrinsicDimension, row.intrinsicDimensionLow, row.intrinsicDimensionHigh, 1)}</td>` +
-    `<td>${interval(row.slope, row.slopeLow, row.slopeHigh, 2)}</td>` +
     `${labelled ? `<td>${row.teacherAgreement === null ? '' : percent(row.teacherAgreement)}</td>` : ''}</tr>`
   );
-}
-
-function interval(value: number | null, low: number | null, high: number | null, digits: number): string {
-  if (value === null || low === null || high === null) return 'not measured';
-  return `${signed(value, digits)} (${signed(low, digits)} to ${signed(high, digits)})`;
 }
 
 function stageRow(row: StageRow): string {

@@ -33,7 +33,7 @@ export function curvePlots(classes: readonly ClassCurve[]): string {
   const y = logScale(paddedLog(values), [panelHeight, 0], small ? 3 : 4);
   const median = shown.length > 2 ? medianCurve(shown) : [];
 
-  const parts = [legend(shown)];
+  const parts = [legend(shown, small)];
   shown.forEach((one, index) => {
     const column = index % columns;
     const left = LEFT + column * (panelWidth + layout.gapX);
@@ -46,7 +46,9 @@ export function curvePlots(classes: readonly ClassCurve[]): string {
   const middle = TOP + (rows * (panelHeight + layout.gapY)) / 2 - layout.gapY / 2;
   parts.push(
     text(12, middle, 'W2 to the latents', { anchor: 'middle', rotate: -90 }),
-    text(LEFT + panelWidth / 2, height - 4, 'points K', { anchor: 'middle' }),
+    text(LEFT + (Math.min(columns, shown.length) * (panelWidth + layout.gapX)) / 2, height - 4, 'number of points K', {
+      anchor: 'middle',
+    }),
   );
   return svg({ width: WIDTH, height, description: described(classes, shown), parts });
 }
@@ -83,15 +85,15 @@ function panel(
     const w2 = heldOutW2(point);
     return w2 !== null && w2 > 0 ? [place([point.k, w2])] : [];
   });
-  const slopeText = slope === null ? '' : signed(slope, 2);
+  const slopeText = slope === null ? '' : `${small ? '' : 'slope '}${signed(slope, 2)}`;
   const grid = [
     ...x.ticks.map((tick) => line(x(tick), 0, x(tick), panelHeight, GRID)),
     ...y.ticks.map((tick) => line(0, y(tick), panelWidth, y(tick), GRID)),
     line(0, panelHeight, panelWidth, panelHeight, CONTEXT),
   ];
   const labels = [
-    text(0, -8, fitted(name, panelWidth - (small ? 26 : 78), size + 1), { fill: INK, bold: true, size: size + 1 }),
-    slopeText && text(panelWidth, -8, small ? slopeText : `slope ${slopeText}`, { anchor: 'end', size }),
+    text(0, -8, fitted(name, panelWidth - (small ? 0 : 78), size + 1), { fill: INK, bold: true, size: size + 1 }),
+    small ? text(2, panelHeight - 4, slopeText, { size }) : text(panelWidth, -8, slopeText, { anchor: 'end', size }),
     ...(axes.x
       ? x.ticks.map((tick) => text(x(tick), panelHeight + size + 4, String(tick), { anchor: 'middle', size }))
       : []),
@@ -117,31 +119,26 @@ function panel(
   ].join('');
 }
 
-function legend(shown: readonly ClassCurve[]): string {
+function legend(shown: readonly ClassCurve[], small: boolean): string {
   const heldOut = shown.some(({ curve }) => curve.some((point) => point.heldoutDistortion !== null));
-  const entries: [string, (x: number) => string][] = [
-    ['training', (x) => line(x, 16, x + 24, 16, BLUE, 'stroke-width="1.8"') + dot(x + 12, 16, 2, BLUE)],
-    ...(heldOut
-      ? [
-          ['held out', (x) => line(x, 16, x + 24, 16, AMBER, 'stroke-width="1.8" stroke-dasharray="4 3"')] as [
-            string,
-            (x: number) => string,
-          ],
-        ]
-      : []),
-    ...(shown.length > 2
-      ? [
-          ['median of classes, training', (x) => line(x, 16, x + 24, 16, CONTEXT, 'stroke-width="1.8"')] as [
-            string,
-            (x: number) => string,
-          ],
-        ]
-      : []),
-    ["the run's codebook", (x) => dot(x + 12, 16, 4, '#fff', `stroke="${BLUE}" stroke-width="2"`)],
+  const stroke =
+    (color: string, more = '') =>
+    (x: number) =>
+      line(x, 16, x + 24, 16, color, `stroke-width="1.8"${more}`);
+  const entries: { words: string; sign: (x: number) => string; when?: boolean }[] = [
+    { words: 'training', sign: stroke(BLUE) },
+    { words: 'held out', sign: stroke(AMBER, ' stroke-dasharray="4 3"'), when: heldOut },
+    { words: 'median of classes, training', sign: stroke(CONTEXT), when: shown.length > 2 },
+    {
+      words: "the run's codebook",
+      sign: (x) => dot(x + 12, 16, 4, '#fff', `stroke="${BLUE}" stroke-width="2"`),
+    },
+    { words: 'number in a panel: its slope', sign: () => '', when: small },
   ];
   let x = LEFT;
   return entries
-    .map(([words, sign]) => {
+    .filter(({ when = true }) => when)
+    .map(({ words, sign }) => {
       const drawn = sign(x) + text(x + 31, 20, words);
       x += 31 + 6.2 * words.length + 24;
       return drawn;

@@ -18,22 +18,22 @@ export function linearScale(domain: readonly [number, number], range: readonly [
   );
 }
 
-/** Ticks at 1, 2, 5 times powers of ten, or at their powers alone where those are many; where none fit, at even steps. @param domain above 0 */
+/** Ticks at round numbers, as many as the count allows; on a short axis that has none, at even steps. @param domain above 0 */
 export function logScale(domain: readonly [number, number], range: readonly [number, number], count = 5): Scale {
   const [low, high] = domain;
-  const decades = Array.from({ length: 2 + Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) }, (_, i) =>
-    Number(`1e${Math.floor(Math.log10(low)) + i}`),
-  );
-  const within = (steps: number[]) =>
+  const first = Math.floor(Math.log10(low));
+  const decades = Array.from({ length: Math.floor(Math.log10(high)) - first + 1 }, (_, i) => Number(`1e${first + i}`));
+  const within = (steps: readonly number[]) =>
     decades
-      .flatMap((decade) => steps.map((step) => decade * step))
-      .filter((x) => x >= low * 0.999 && x <= high * 1.001);
-  const found = [[1, 2, 5], [1]].map(within);
-  const ticks = found[0]!.length <= count + 1 ? found[0]! : found[1]!;
-  return Object.assign(between(domain, range, Math.log), {
-    ticks: ticks.length >= 2 ? ticks : linearScale(domain, range, count - 2).ticks,
-  });
+      .flatMap((decade) => steps.map((step) => Number((decade * step).toPrecision(3))))
+      .filter((x) => x >= low && x <= high);
+  const fitting = STEPS.map(within).filter((ticks) => ticks.length >= 2 && ticks.length <= count + 1);
+  const ticks = fitting.sort((a, b) => b.length - a.length)[0] ?? linearScale(domain, range, count).ticks;
+  return Object.assign(between(domain, range, Math.log), { ticks });
 }
+
+/** Round numbers of a decade, from few to many. */
+const STEPS = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8]];
 
 /** From the least to the greatest of these values with some room around, on a logarithmic axis. */
 export function paddedLog(values: readonly number[], share = 0.06): [number, number] {
