@@ -148,15 +148,16 @@ async function measured(
   k: number,
   training: Points,
   heldOut: Points,
-  { seed, label }: SurveyOptions,
+  { seed }: SurveyOptions,
   { runtime: { product }, signal }: WorkContext,
 ): Promise<CurvePoint> {
-  // Recipes have seeds below 2^32: these are of other random numbers than any run's quantizer.
+  // Recipes have seeds below 2^32: these are of other random numbers than any run's quantizer. They are the same for every class, so that
+  // classes with the same latents get the same curve.
   const seeds = Array.from({ length: SEARCHES }, (_, search) => seed + (search + 1) * 2 ** 32);
   const distortions: number[] = [];
   let centroids: Points | undefined;
   for (const searchSeed of seeds) {
-    const options = { k, restarts: 1, patience: 0, seed: searchSeed, classIndex: label };
+    const options = { k, restarts: 1, patience: 0, seed: searchSeed, classIndex: 0 };
     const fit = await fitQuantizer(training, options, { product, signal });
     if (fit.distortion < Math.min(...distortions)) ({ centroids } = fit);
     distortions.push(fit.distortion);

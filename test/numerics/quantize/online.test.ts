@@ -33,6 +33,17 @@ describe('fitOnline', () => {
     expect(cut).toEqual(await streamedAssignment(inBatches(points, 130), centroids, { product }));
   });
 
+  it('asks for each pass by its number, and hands out the assignment of the last one', async () => {
+    const points = cloud(130, 5);
+    const asked: number[] = [];
+    const assigned: number[] = [];
+    const batches = (pass: number) => (asked.push(pass), inBatches(points, 40));
+    const onAssigned = (some: Int32Array) => assigned.push(...some);
+    const { centroids } = await fitOnline(batches, { k: 4, passes: 2, ...key, onAssigned }, { product });
+    expect(asked).toEqual([0, 1, 2]);
+    expect(assigned).toEqual([...(await nearestCentroids(points, centroids, { product })).assignment]);
+  });
+
   it('is the mean at k = 1, after one pass', async () => {
     const points = cloud(90, 3);
     const { centroids } = await fitOnline(() => inBatches(points, 20), { k: 1, passes: 1, ...key }, { product });

@@ -1,4 +1,4 @@
-/** What the plots draw with: SVG as text, no font and no style from elsewhere, so that a drawing stands alone. */
+/** What the plots draw with: SVG as text for a page of HTML, no font and no style from elsewhere. */
 
 export const INK = '#1b1f24';
 export const MUTED = '#5b6472';
@@ -17,7 +17,7 @@ export interface Drawing {
 
 export function svg({ width, height, description, parts }: Drawing): string {
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${escape(description)}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
+    `<svg role="img" aria-label="${escape(description)}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
     `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="11" style="max-width:100%;height:auto">` +
     `${parts.join('')}</svg>`
   );

@@ -117,6 +117,7 @@ describe('the sections of diagnostics', () => {
     );
     expect(html).toContain('<th scope="col">K = 10</th>');
     expect(html).toContain('smaller than this');
+    expect(html).not.toMatch(/https?:|href=|src=/);
     expect(diagnostics([{ ...row, reductionBalanced: 0.01 }])).toContain('over the balanced quantizer');
   });
 
