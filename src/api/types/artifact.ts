@@ -78,7 +78,8 @@ export class Artifact extends Node {
   declare manifest: ArtifactView['manifest'];
 
   @Field(() => String, {
-    description: 'latents, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
+    description:
+      'latents, distortionCurve, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
   })
   kind!: string;
 
