@@ -8,13 +8,11 @@ import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
 import { type Points } from '../../src/numerics/math/points.ts';
 import { type MatrixProduct } from '../../src/numerics/math/product.ts';
 import { mean } from '../../src/numerics/math/sum.ts';
-import { fitBalanced } from '../../src/numerics/quantize/balanced.ts';
 import { d4m, shuffledOrders } from '../../src/numerics/quantize/d4m.ts';
-import { fitQuantizer } from '../../src/numerics/quantize/quantize.ts';
 import { effectiveSampleSize } from '../../src/numerics/quantize/weights.ts';
-import { exactTransport } from '../../src/numerics/transport/transport.ts';
 import { wasserstein2 } from '../../src/numerics/transport/wasserstein.ts';
 import { type Bench, type BenchCase } from './bench.ts';
+import { weightedAndBalanced } from './fits.ts';
 import { latentsOf, type LatentSet } from './latents.ts';
 
 const SHUFFLES = 10;
@@ -54,9 +52,7 @@ type Row = Measured & { className: string };
 async function measure(points: Points, k: number, classIndex: number, product: MatrixProduct): Promise<Measured> {
   const key = { seed: 0, classIndex };
   const equal = new Float64Array(k).fill(1 / k);
-  const first = await fitQuantizer(points, { k, ...key }, { product });
-  const balanced = await fitBalanced(points, { starts: [first.centroids] }, { product, transport: exactTransport });
-  const fit = await fitQuantizer(points, { k, ...key, starts: [balanced.centroids] }, { product });
+  const { fit, balanced } = await weightedAndBalanced(points, k, key, product);
   const { w2: uniform } = await wasserstein2(points, fit.centroids, equal);
   const { w2: balancedW2 } = await wasserstein2(points, balanced.centroids, equal);
   const baselines: number[] = [];
