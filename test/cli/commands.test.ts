@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { createApiClient } from '../../src/cli/client.ts';
 import { distill } from '../../src/cli/distill.ts';
 import { atLeastOne, names } from '../../src/cli/options.ts';
+import { createProgram, type Host } from '../../src/cli/program.ts';
 import { cancelRun } from '../../src/cli/runs.ts';
 
 const nowhere = createApiClient('http://127.0.0.1:9');
@@ -15,6 +16,13 @@ it('numbers of things begin at 1, and no name is empty', () => {
     expect(() => atLeastOne(text)).toThrow(/expected a whole number of 1/);
   expect(names('a b,c')).toEqual(['a b', 'c']);
   for (const text of ['', 'a,,b', 'a,']) expect(() => names(text)).toThrow('got an empty one');
+});
+
+it('a run has points per class or in all, not both', async () => {
+  const program = createProgram({ version: '0', priorsDir: '.' } as Host);
+  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
+  const asked = program.parseAsync(['distill', 'x', '--prior', 'p', '-k', '3', '--total', '9'], { from: 'user' });
+  await expect(asked).rejects.toThrow(/--total <number>.* cannot be used with option .*-k, --images-per-class/);
 });
 
 it('a run that cannot be cancelled is an error', async () => {
