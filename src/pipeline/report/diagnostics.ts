@@ -60,7 +60,7 @@ function mapSection(classes: readonly ClassRow[]): string {
   if (classes.every(({ k }) => k === 1)) return '';
   return `<section>
 <h2>Where weights pay</h2>
-<p class="muted">What weights gain in W2 against how unevenly the samples lie in the cells: the more uneven, the more there is to gain.
+<p class="muted">What weights gain in W2 against how unevenly the samples lie in the cells. Uneven cells leave more to gain, most where the class has modes that lie apart.
 ${balanced.length > 0 ? 'The balanced quantizer is the best that uniform weights can do; the same points with uniform weights are a weaker opponent.' : 'Against the best points for uniform weights the gain is smaller than this.'}</p>
 ${weightsMap([...balanced, ...uniform], { series, gainOver: 'uniform weights', width: 1070, height: 400 })}
 </section>

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Published } from '../../../src/engine/ports.ts';
+import { plainProduct } from '../../../src/numerics/math/product.ts';
 import { curveOf } from '../../../src/pipeline/curve.ts';
 import { createPlanner } from '../../../src/pipeline/planner.ts';
 import { asJson, parseRecipe } from '../../../src/pipeline/recipe.ts';
+import { type WorkContext } from '../../../src/pipeline/stage.ts';
+import { survey } from '../../../src/pipeline/stages/survey.ts';
 import { createChain, type Chain } from '../../support/chain.ts';
 import { picture, pictures, withFolder, writeFolder } from '../../support/image-sources.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
@@ -110,6 +113,33 @@ describe('the survey', () => {
       ]);
       expect(metricsOf(published, 'quantize').map(({ k }) => k)).toEqual([2, 1]);
     });
+  });
+});
+
+it('tells how far the survey is, and ends when it is cancelled', async () => {
+  await withClasses(await pictures({ a: 20 }), async (run, chain) => {
+    const { task } = (await run({ imagesPerClass: 8, survey: { mode: 'ON' } })).get('survey')![0]!;
+    const told: number[] = [];
+    const stop = new AbortController();
+    const context = (onProgress: (done: number) => void) =>
+      ({
+        projectId: 'p',
+        store: chain.store,
+        runtime: { product: plainProduct },
+        signal: stop.signal,
+        onProgress,
+      }) as unknown as WorkContext;
+    await survey.run(
+      task,
+      context((done) => told.push(done)),
+    );
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(told.at(-1)).toBe(20);
+    const cancelled = survey.run(
+      task,
+      context(() => stop.abort()),
+    );
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });
 
