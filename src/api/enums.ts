@@ -94,6 +94,13 @@ export const ErrorCode = registered(
 
 export const QuantizerAlgorithm = registered('QuantizerAlgorithm', 'How the points of a class are found.', {
   LLOYD: 'Greedy k-means++ with restarts, then full-batch Lloyd to convergence.',
+  CLVQ: 'Competitive learning over a stream of latents, for classes that do not fit in memory. Figures that need all latents at once are of a sample.',
+});
+
+export const SurveyMode = registered('SurveyMode', 'Whether distortion curves are measured.', {
+  AUTO: "Where totalImages needs them, or they take at most twice the quantizer's work.",
+  ON: 'Of every class.',
+  OFF: 'Not at all; totalImages cannot do without them.',
 });
 
 export const DecoderMode = registered('DecoderMode', 'How points become images.', {

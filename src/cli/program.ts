@@ -168,7 +168,10 @@ export function createProgram(host: Host): Command {
 interface RecipeOptions {
   url?: string;
   out: string;
-  imagesPerClass: number;
+  imagesPerClass?: number;
+  total?: number;
+  survey?: string;
+  quantizer?: string;
   classes?: string[];
   seed?: number;
   holdout?: number;
@@ -188,11 +191,29 @@ interface RecipeOptions {
 
 function withRecipe(command: Command): Command {
   return withUrl(command)
-    .option('-k, --images-per-class <number>', 'points per class', atLeastOne, 10)
+    .option('-k, --images-per-class <number>', 'points per class; default 10', atLeastOne)
+    .addOption(
+      new Option('--total <number>', 'points in all instead, more for classes that gain more from them')
+        .argParser(atLeastOne)
+        .conflicts('imagesPerClass'),
+    )
     .option('--classes <names>', 'comma-separated classes to take; default: all', names)
     .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
     .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', between(0, 0.9))
     .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', whole(1, 1000))
+    .addOption(
+      new Option('--quantizer <name>', 'clvq for classes that do not fit in memory; default lloyd').choices([
+        'lloyd',
+        'clvq',
+      ]),
+    )
+    .addOption(
+      new Option('--survey <mode>', 'whether to measure what more points would bring; default auto').choices([
+        'auto',
+        'on',
+        'off',
+      ]),
+    )
     .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', between(0, 1))
     .option('--steps <number>', 'of the whole noise schedule; default 50', whole(1, 1000))
     .option('--guidance <scale>', 'classifier-free guidance; default 4', between(0, 100))
@@ -215,10 +236,12 @@ function withRecipe(command: Command): Command {
 
 function recipeOf(options: RecipeOptions): Record<string, unknown> {
   return {
-    imagesPerClass: options.imagesPerClass,
+    imagesPerClass: options.total === undefined ? (options.imagesPerClass ?? 10) : undefined,
+    totalImages: options.total,
     seed: options.seed,
     holdout: options.holdout,
-    quantizer: { restarts: options.restarts },
+    survey: { mode: options.survey?.toUpperCase() },
+    quantizer: { algorithm: options.quantizer?.toUpperCase(), restarts: options.restarts },
     decoder: {
       start: options.decodeFrom?.toUpperCase(),
       strength: options.strength,

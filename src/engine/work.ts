@@ -53,7 +53,10 @@ export interface ArtifactManifest {
   id: string;
   stage: string;
   stageVersion: number;
-  /** `latents`, `codebook`, `images`, `softLabels`, `syntheticDataset`, `report`, `stage`, `datasetVersion`, `prior`. */
+  /**
+   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `syntheticDataset`, `report`, `stage`, `datasetVersion`,
+   * `prior`.
+   */
   kind: string;
   options: JsonObject;
   inputs: string[];

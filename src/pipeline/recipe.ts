@@ -8,10 +8,24 @@ import { digestOf, type JsonObject } from '../base/json.ts';
  */
 const quantizer = z
   .strictObject({
-    /** Greedy k-means++ with restarts, Lloyd's and Hartigan's steps to convergence, then swaps. */
-    algorithm: z.enum(['LLOYD']).default('LLOYD'),
+    /**
+     * LLOYD: greedy k-means++ with restarts, Lloyd's and Hartigan's steps to convergence, then swaps; holds all latents of a class.
+     * CLVQ: competitive learning over a stream of them, for classes that do not fit in memory.
+     */
+    algorithm: z.enum(['LLOYD', 'CLVQ']).default('LLOYD'),
+    /** Of LLOYD. */
     restarts: z.int().min(1).max(1000).default(10),
+    /** Of LLOYD. */
     maxIterations: z.int().min(1).max(100_000).default(300),
+    /** Of CLVQ: how often it sees every latent. */
+    passes: z.int().min(1).max(1000).default(3),
+  })
+  .prefault({});
+
+const survey = z
+  .strictObject({
+    /** AUTO: where `totalImages` needs the curves, or they take at most twice the quantizer's work (stages/survey.ts). */
+    mode: z.enum(['AUTO', 'ON', 'OFF']).default('AUTO'),
   })
   .prefault({});
 
@@ -82,12 +96,16 @@ const execution = z
 const recipe = z.strictObject({
   datasetVersionId: z.string().min(1),
   priorId: z.string().min(1),
-  imagesPerClass: z.int().min(1).max(1_000_000),
+  /** Points of every class; or else `totalImages`. */
+  imagesPerClass: z.int().min(1).max(1_000_000).optional(),
+  /** Points in all, at least one per class: divided over classes by what each would gain from more. */
+  totalImages: z.int().min(1).max(1_000_000_000).optional(),
   /** Class names; absent: all. */
   classes: z.array(z.string().min(1)).min(1).optional(),
   /** Fraction of each class that the quantizer never sees. */
   holdout: z.number().min(0).max(0.9).default(0.1),
   seed: z.int().min(0).max(0xffffffff).default(0),
+  survey,
   quantizer,
   decoder,
   labels,
@@ -106,6 +124,7 @@ export type Recipe = z.infer<typeof recipe>;
 export function parseRecipe(input: unknown): Recipe {
   const parsed = recipe.safeParse(withoutNulls(input));
   if (!parsed.success) throw invalid(describe(parsed.error), { path: parsed.error.issues[0]?.path.map(String) ?? [] });
+  checkBudget(parsed.data);
   const classes = parsed.data.classes;
   if (classes && new Set(classes).size !== classes.length) {
     const twice = classes.find((name, index) => classes.indexOf(name) !== index);
@@ -118,6 +137,27 @@ export function parseRecipe(input: unknown): Recipe {
     );
   }
   return parsed.data;
+}
+
+function checkBudget({ imagesPerClass, totalImages, survey }: Recipe): void {
+  if (imagesPerClass === undefined && totalImages === undefined) {
+    throw invalid('expected one of recipe.imagesPerClass and recipe.totalImages, got neither: give one of them', {
+      path: ['imagesPerClass'],
+    });
+  }
+  if (imagesPerClass !== undefined && totalImages !== undefined) {
+    throw invalid(
+      `expected one of recipe.imagesPerClass and recipe.totalImages, got ${imagesPerClass} and ${totalImages}: leave one of them out`,
+      { path: ['totalImages'] },
+    );
+  }
+  if (totalImages !== undefined && survey.mode === 'OFF') {
+    throw invalid(
+      'expected recipe.survey.mode AUTO or ON with recipe.totalImages, got OFF: the total is divided by what the survey measures; ' +
+        'leave survey.mode out, or give imagesPerClass',
+      { path: ['survey', 'mode'] },
+    );
+  }
 }
 
 /** SHA-256 of the canonical recipe. */

@@ -81,6 +81,9 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
   const run = await send('Run', { id });
   expect(run).toMatchObject({ id, state: 'SUCCEEDED', failure: null, recipe: { canonical: recipe } });
   expect(run.costUsd).toBeCloseTo(0.5, 9);
+  expect(await send('DistortionCurves', { id })).toMatchObject({
+    classFigures: [{ className: 'class 0', distortionCurve: null }, { className: 'class 1' }],
+  });
   expect(run.stages).toMatchObject(['encode', 'quantize', 'report'].map((name) => ({ name, state: 'SUCCEEDED' })));
   const { stages } = await send('RunTasks', { id, first: 1 });
   expect(stages[0].tasks).toMatchObject({

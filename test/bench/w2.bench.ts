@@ -8,11 +8,11 @@ import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
 import { type Points } from '../../src/numerics/math/points.ts';
 import { type MatrixProduct } from '../../src/numerics/math/product.ts';
 import { mean } from '../../src/numerics/math/sum.ts';
-import { fitQuantizer } from '../../src/numerics/quantize/quantize.ts';
 import { effectiveSampleSize } from '../../src/numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../src/numerics/transport/wasserstein.ts';
-import { balancedBaseline, d4mBaseline } from '../../src/pipeline/compare/baselines.ts';
+import { d4mBaseline } from '../../src/pipeline/compare/baselines.ts';
 import { type Bench, type BenchCase } from './bench.ts';
+import { weightedAndBalanced } from './fits.ts';
 import { latentsOf, type LatentSet } from './latents.ts';
 
 const SHUFFLES = 10;
@@ -51,9 +51,7 @@ type Row = Measured & { className: string };
 
 async function measure(points: Points, k: number, classIndex: number, product: MatrixProduct): Promise<Measured> {
   const key = { seed: 0, classIndex };
-  const first = await fitQuantizer(points, { k, ...key }, { product });
-  const balanced = await balancedBaseline(points, first.centroids, { product });
-  const fit = await fitQuantizer(points, { k, ...key, starts: [balanced.centroids] }, { product });
+  const { fit, balanced } = await weightedAndBalanced(points, k, key, product);
   const { w2: uniform } = await wasserstein2(points, fit.centroids, new Float64Array(k).fill(1 / k), { product });
   const d4m = await d4mBaseline(points, { k, shuffles: SHUFFLES, ...key }, { product });
   return {

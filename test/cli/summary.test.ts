@@ -15,14 +15,14 @@ const none = Object.fromEntries(Object.keys(compared).map((name) => [name, null]
 };
 
 function report(comparison: typeof compared | typeof none): RunReport {
-  const figures = { w2Weighted: 2, w2Uniform: 2.1, reduction: 0.0476, ess: 9, heldoutW2: null, ...comparison };
+  const figures = { k: 10, w2Weighted: 2, w2Uniform: 2.1, reduction: 0.0476, ess: 9, heldoutW2: null, ...comparison };
   return {
     id: 'run_1',
     state: 'SUCCEEDED',
     costUsd: 0,
     failure: null,
     stages: [],
-    classFigures: [{ className: 'a', n: 100, k: 10, ...figures }],
+    classFigures: [{ className: 'a', n: 100, quantizationRate: null, ...figures }],
     overall: figures,
     outputs: [],
   };
@@ -44,4 +44,30 @@ it('has dashes where nothing was compared', () => {
   expect(text).toMatch(/^a +100 +10 +2\.0000 +2\.1000 +- +- +- +9\.00$/m);
   expect(text).toContain('W2 2.0000: 4.76% below uniform weights (means over classes).');
   expect(text).not.toContain('Decoded');
+});
+
+it('has the slope where a survey found one', () => {
+  const run = report(none);
+  expect(runSummary(run)).not.toContain('slope');
+  const surveyed = [
+    { ...run.classFigures[0]!, quantizationRate: -0.162 },
+    { ...run.classFigures[0]!, className: 'b', k: 7 },
+  ];
+  const text = runSummary({ ...run, classFigures: surveyed, overall: { ...run.overall!, k: 8.5 } });
+  expect(text).toMatch(/^class .* ESS +slope$/m);
+  expect(text).toMatch(/^a +100 +10 .* 9\.00 +-0\.16$/m);
+  expect(text).toMatch(/^b +100 +7 .* 9\.00 +-$/m);
+  expect(text).toMatch(/^mean +8\.5 /m);
+});
+
+it('has dashes while classes are surveyed and not quantized', () => {
+  const run = report(none);
+  const nothing = { k: null, w2Weighted: null, w2Uniform: null, reduction: null, ess: null };
+  const text = runSummary({
+    ...run,
+    classFigures: [{ ...run.classFigures[0]!, ...nothing }],
+    overall: { ...run.overall!, ...nothing },
+  });
+  expect(text).toMatch(/^a +100 +- +- /m);
+  expect(text).not.toContain('means over classes');
 });

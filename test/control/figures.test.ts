@@ -20,6 +20,20 @@ it('figures of a class are those of all its tasks, in the order of the classes',
   expect(figures[0]).not.toHaveProperty('unknown');
 });
 
+it('figures of classes come in the order of the quantizer, where a survey has some of them and was first', () => {
+  const figures = classFigures([
+    task('survey', 'c', { n: 10, quantizationRate: -0.2 }),
+    task('quantize', 'a', null),
+    task('quantize', 'b', { n: 8 }),
+    task('survey', 'b', { n: 8, quantizationRate: -0.1 }),
+    task('quantize', 'c', null),
+  ]);
+  expect(figures.map(({ className, n, quantizationRate }) => [className, n, quantizationRate])).toEqual([
+    ['b', 8, -0.1],
+    ['c', 10, -0.2],
+  ]);
+});
+
 it('overall figures are means over the classes that have them', () => {
   const figures = classFigures([
     task('quantize', 'a', { w2Weighted: 2 }),

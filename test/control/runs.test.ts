@@ -46,6 +46,18 @@ describe('a launch', () => {
       'INVALID_INPUT',
       ['recipe', 'imagesPerClass'],
     ],
+    [
+      'fewer points in all than classes',
+      { imagesPerClass: undefined, totalImages: 1 },
+      'INVALID_INPUT',
+      ['recipe', 'totalImages'],
+    ],
+    [
+      'more points in all than images',
+      { imagesPerClass: undefined, totalImages: 1e6 },
+      'INVALID_INPUT',
+      ['recipe', 'totalImages'],
+    ],
     ['a class that is not there', { classes: ['A', 'Z'] }, 'INVALID_INPUT', ['recipe', 'classes', '1']],
     ['an unknown version', { datasetVersionId: 'dsv_no' }, 'NOT_FOUND', ['recipe', 'datasetVersionId']],
     ['an unknown prior', { priorId: 'pri_no' }, 'NOT_FOUND', ['recipe', 'priorId']],

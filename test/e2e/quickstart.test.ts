@@ -53,6 +53,7 @@ describe('the operations that quickstart sends', () => {
     const ended = events.filter((event) => /^stage\.(succeeded|skipped)$/.test(event.type));
     expect(ended.map((event) => event.payload['stage'])).toEqual([
       'encode',
+      'survey',
       'quantize',
       'decode',
       'label',
@@ -142,6 +143,24 @@ describe('the operations that quickstart sends', () => {
     expect(cached['encode']).toBe(stages[0]!.tasksTotal);
   });
 
+  it('divide a total over the classes by what more points would bring them', async () => {
+    const of = { ...recipe(), imagesPerClass: null, totalImages: 7, quantizer: { restarts: 1 }, decoder: { steps: 2 } };
+    const { run } = await launch(service.client, of);
+    await follow(service.client, run.id);
+    const { state, stages, classFigures } = await runOf(service.client, run.id);
+    expect(state).toBe('SUCCEEDED');
+    expect(stages[1]).toMatchObject({ name: 'survey', tasksTotal: 2, state: 'SUCCEEDED' });
+    expect(classFigures.reduce((sum, { k }) => sum + k, 0)).toBe(7);
+    const answer = await service.client.send<{ run: { classFigures: CurveAnswer[] } }>('DistortionCurves', {
+      id: run.id,
+    });
+    for (const { distortionCurve, quantizationRate, intrinsicDimension } of answer.run.classFigures) {
+      expect(distortionCurve.map(({ k }) => k)).toEqual([1, 2, 5, 6]);
+      expect(quantizationRate).toBeLessThan(0);
+      expect(intrinsicDimension).toBeGreaterThan(1);
+    }
+  });
+
   it('give one run for one key, and refuse the key for another request', async () => {
     const key = crypto.randomUUID();
     const answers = await Promise.all(Array.from({ length: 20 }, () => launch(service.client, recipe(), key)));
@@ -195,4 +214,10 @@ interface ArtifactAnswer {
   producedBy: { run: { id: string } | null } | null;
   inputs: { id: string; kind: string }[];
   usedBy: { artifacts: { id: string; kind: string }[] };
+}
+
+interface CurveAnswer {
+  distortionCurve: { k: number }[];
+  quantizationRate: number;
+  intrinsicDimension: number;
 }

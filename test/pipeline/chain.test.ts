@@ -196,7 +196,7 @@ describe('bad input', () => {
   it('refuses more points than a class has samples to learn from', () =>
     withChain(async ({ chain, prepared }) => {
       const error = await refusal(chain.run({ ...prepared, recipe: { ...RECIPE, imagesPerClass: 9 } }));
-      expect(error!.message).toMatch(/at most 8 for class c \(9 images, 1 held out\), got 9/);
+      expect(error!.message).toMatch(/at most 8 for class c, got 9: it has 9 images, of which 1 are held out/);
     }));
 
   it('quantizes a class of one image with K = 1 and no holdout', async () => {

@@ -121,7 +121,7 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
     },
 
     async tasksByRun(runIds, stages) {
-      if (runIds.length === 0) return [];
+      if (runIds.length === 0 || stages.length === 0) return [];
       const rows = await tasks()
         .where('run_id', 'in', [...runIds])
         .where('stage', 'in', [...stages])

@@ -8,6 +8,7 @@ import {
   Provider,
   QuantizerAlgorithm,
   RunState,
+  SurveyMode,
 } from '../enums.ts';
 import { Long } from '../scalars.ts';
 
@@ -18,11 +19,23 @@ export class QuantizerInput {
   @Field(() => QuantizerAlgorithm, { defaultValue: 'LLOYD', description: 'The algorithm.' })
   algorithm!: string;
 
-  @Field(() => Int, { defaultValue: 10, description: 'Independent starts; the best is kept. 1 to 1000.' })
+  @Field(() => Int, { defaultValue: 10, description: 'Independent starts of LLOYD; the best is kept. 1 to 1000.' })
   restarts!: number;
 
-  @Field(() => Int, { defaultValue: 300, description: 'Iterations at most per start. 1 to 100000.' })
+  @Field(() => Int, { defaultValue: 300, description: 'Iterations of LLOYD at most per start. 1 to 100000.' })
   maxIterations!: number;
+
+  @Field(() => Int, { defaultValue: 3, description: 'How often CLVQ learns from every latent. 1 to 1000.' })
+  passes!: number;
+}
+
+@InputType({ description: 'What is measured of the classes before they are quantized.' })
+export class SurveyInput {
+  @Field(() => SurveyMode, {
+    defaultValue: 'AUTO',
+    description: 'Whether to measure distortion curves, their slope and the intrinsic dimension.',
+  })
+  mode!: string;
 }
 
 @InputType({ description: 'How points become images.' })
@@ -135,8 +148,19 @@ export class RecipeInput {
   @Field(() => ID, { description: 'A registered prior.' })
   priorId!: string;
 
-  @Field(() => Int, { description: 'Points per class, K. At most the training images of the smallest class.' })
-  imagesPerClass!: number;
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Points per class, K, at most the training images of the smallest class. Exactly one of `imagesPerClass` and `totalImages`.',
+  })
+  imagesPerClass?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Points in all, divided over classes so that the distortion of all training images is least. At least one for each class, at most all training images.',
+  })
+  totalImages?: number | null;
 
   @Field(() => [String], { nullable: true, description: 'Class names; absent: all.' })
   classes?: string[] | null;
@@ -149,6 +173,9 @@ export class RecipeInput {
 
   @Field(() => Long, { defaultValue: 0, description: 'Seed of all randomness: a whole number from 0 to 2^32 - 1.' })
   seed!: number;
+
+  @Field(() => SurveyInput, { nullable: true, description: 'What is measured before.' })
+  survey?: SurveyInput | null;
 
   @Field(() => QuantizerInput, { nullable: true, description: 'How the points of a class are found.' })
   quantizer?: QuantizerInput | null;

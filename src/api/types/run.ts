@@ -67,14 +67,16 @@ export class Run extends Node {
     return loaders.stagesOfRun.load(this.id);
   }
 
-  @Field(() => [ClassFigures], { description: 'Figures of each class that has been quantized, in label order.' })
+  @Field(() => [ClassFigures], {
+    description: 'Figures of each class that has been surveyed or quantized, in label order.',
+  })
   async classFigures(@Ctx() { loaders }: ApiContext): Promise<Figures[]> {
     return classFigures(await loaders.figureTasksOfRun.load(this.id));
   }
 
   @Field(() => OverallFigures, {
     nullable: true,
-    description: 'Means over the classes; null until one has been quantized.',
+    description: 'Means over the classes; null until one has been surveyed or quantized.',
   })
   async overall(@Ctx() { loaders }: ApiContext): Promise<unknown> {
     return overallFigures(classFigures(await loaders.figureTasksOfRun.load(this.id)));

@@ -37,6 +37,7 @@ export interface RetentionPolicyInput {
 /** Versions have a rule of their own, priors are always kept, and stages go with the artifacts that they list. */
 export const EXPIRING_KINDS = [
   'latents',
+  'distortionCurve',
   'codebook',
   'images',
   'softLabels',

@@ -11,8 +11,7 @@ export function rowsOf({ values, d }: Points, rows: Int32Array): Points {
 /**
  * A random choice without repetition: the rows with the smallest counted random numbers.
  *
- * @param count at most n
- * @returns (count,) rising
+ * @returns (min(count, n),) rising
  */
 export function chosenRows(n: number, count: number, random: RandomStream): Int32Array {
   const keys = Float64Array.from({ length: n }, (_, i) => random.uniform(i));

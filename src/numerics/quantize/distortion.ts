@@ -63,5 +63,12 @@ export async function nearestCentroids(
   }
 }
 
+/** (worst - best) / best of the distortions that several searches end at; 0 of none. */
+export function relativeSpread(distortions: readonly number[]): number {
+  if (distortions.length === 0) return 0;
+  const best = Math.min(...distortions);
+  return best > 0 ? (Math.max(...distortions) - best) / best : 0;
+}
+
 /** Bounds the memory of the normalized copy: 64 MiB at d = 4096. */
 const ROWS_PER_BLOCK = 4096;

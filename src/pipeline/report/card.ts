@@ -1,5 +1,6 @@
 import { describeImages } from '../dataset/describe.ts';
 import { type Made } from './made.ts';
+import { describePoints } from './points.ts';
 
 export interface CardFacts {
   names: readonly string[];
@@ -40,7 +41,7 @@ configs:
 # ${rows} weighted synthetic images for ${made.datasetVersion.images} real ones
 
 Distilled by optimal quantization: each class was encoded into the latent space of the prior
-${made.prior.name} ${made.prior.version}, quantized with ${made.imagesPerClass} points, and the points were decoded into images.
+${made.prior.name} ${made.prior.version}, quantized with ${describePoints(made.pointsPerClass)}${divided(made)}, and the points were decoded into images.
 
 ${distanceNote(distances)}
 
@@ -49,7 +50,7 @@ The dataset that it was distilled from has ${plain(describeImages(made.datasetVe
 | column | meaning |
 |---|---|
 | \`image\` | PNG |
-| \`label\` | ${names.length} classes: ${names.map(plain).join(', ')} |
+| \`label\` | ${names.length} classes: ${counted(names, made.pointsPerClass).join(', ')} |
 | \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of ${weights.refit ? 'the mass refitted on the images' : "the cell's mass"}, class shares: ${weights.classShares.toLowerCase()} |
 ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order of the classes |\n` : ''}| \`point\` | index of the point in the class's codebook |
 | \`cell_count\` | real images in the point's Voronoi cell |
@@ -84,6 +85,19 @@ function distanceNote({ w2Weighted, reduction, reductionBalanced, reductionD4m }
     `The weighted points are at a Wasserstein-2 distance of ${w2Weighted.toFixed(3)} from the latents of the real images (mean over classes, ` +
     `by exact transport): ${parts.join(', ')}.`
   );
+}
+
+/** Where the numbers of points come from, if they differ. */
+function divided({ recipe }: Made): string {
+  return recipe.totalImages === undefined
+    ? ''
+    : ' (the total is divided so that the distortion of all classes is least)';
+}
+
+/** With their points, where these differ. */
+function counted(names: readonly string[], points: readonly number[]): string[] {
+  const uneven = new Set(points).size > 1;
+  return names.map((name, index) => (uneven ? `${plain(name)} (${points[index]})` : plain(name)));
 }
 
 function shardPattern(shards: number): string {

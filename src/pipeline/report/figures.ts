@@ -1,4 +1,5 @@
 import { type JsonObject } from '../../base/json.ts';
+import { type CurvePoint } from '../curve.ts';
 import { type Made } from './made.ts';
 
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
@@ -24,10 +25,18 @@ export interface ClassRow extends Partial<Comparison> {
   ess: number;
   heldoutN: number;
   heldoutW2: number | null;
-  restartSpread: number;
+  /** Null of a quantizer that searches once. */
+  restartSpread: number | null;
+  /** With its 95% interval; null where it was not measured, or could not be. */
   intrinsicDimension: number | null;
   intrinsicDimensionLow: number | null;
   intrinsicDimensionHigh: number | null;
+  /** Of log W2 against log K, with its 95% interval; null where it was not measured, or could not be. */
+  slope: number | null;
+  slopeLow: number | null;
+  slopeHigh: number | null;
+  /** Null where it was not measured. */
+  curve: CurvePoint[] | null;
   teacherAgreement: number | null;
 }
 

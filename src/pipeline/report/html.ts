@@ -6,6 +6,14 @@ export function escape(text: string): string {
 export const count = (value: number): string => value.toLocaleString('en-US');
 export const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
 export const dollars = (value: number): string => `$${value.toFixed(value < 1 ? 5 : 2)}`;
+/** With a minus sign, as type has it. */
+export const signed = (value: number, digits: number): string => value.toFixed(digits).replace('-', '\u2212');
+
+/** An estimate with the ends of its interval. */
+export function interval(value: number | null, low: number | null, high: number | null, digits: number): string {
+  if (value === null || low === null || high === null) return 'not found';
+  return `${signed(value, digits)} (${signed(low, digits)} to ${signed(high, digits)})`;
+}
 
 export const sum = <T>(rows: readonly T[], of: (row: T) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);

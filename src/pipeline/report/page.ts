@@ -1,7 +1,8 @@
 import { describeImages } from '../dataset/describe.ts';
 import { decodedSection } from './decoded.ts';
+import { diagnostics } from './diagnostics.ts';
 import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
-import { count, dollars, escape, mean, percent, sum, table } from './html.ts';
+import { count, dollars, escape, interval, mean, percent, signed, sum, table } from './html.ts';
 import { w2Section } from './w2.ts';
 
 /** One self-contained HTML page: no script, no font and no picture from elsewhere. */
@@ -42,7 +43,7 @@ ${tile('Compute cost', dollars(cost))}
 </section>
 ${w2Section(classes)}
 ${compared ? decodedSection(compared, figures.weights.refit) : ''}
-${classesSection(classes)}
+${diagnostics(classes)}${classesSection(classes)}
 <section>
 <h2>What it took</h2>
 <p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
@@ -75,28 +76,38 @@ const tile = (name: string, value: string): string =>
 
 function classesSection(classes: readonly ClassRow[]): string {
   const labelled = classes.some((row) => row.teacherAgreement !== null);
-  const rows = classes.map((row) => [
-    escape(row.name),
-    count(row.n),
-    count(row.heldoutN),
-    percent(row.restartSpread),
-    dimension(row),
-    ...(labelled ? [row.teacherAgreement === null ? '' : percent(row.teacherAgreement)] : []),
-  ]);
-  const head = ['Class', 'Images', 'Held out', 'Spread over restarts', 'Dimension'];
+  const surveyed = classes.some((row) => row.curve !== null);
+  const columns: Column[] = [
+    ['Images', (row) => count(row.n)],
+    ['K', (row) => count(row.k)],
+    ['Held out', (row) => count(row.heldoutN)],
+    ['Spread over restarts', (row) => (row.restartSpread === null ? 'one search' : percent(row.restartSpread))],
+    ...(surveyed ? SURVEYED : []),
+    ...(labelled ? [TEACHER] : []),
+  ];
   return `<section>
 <h2>Classes</h2>
-<p class="muted">Spread: of the distortion, over restarts of the quantizer. Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
-${table(labelled ? [...head, 'Teacher agrees'] : head, rows)}
+<p class="muted">Spread: of the distortion, over restarts of the quantizer.${surveyed ? SURVEY_NOTE : ''}</p>
+${table(
+  ['Class', ...columns.map(([title]) => title)],
+  classes.map((row) => [escape(row.name), ...columns.map(([, of]) => of(row))]),
+)}
 </section>`;
 }
 
-function dimension(row: ClassRow): string {
-  const { intrinsicDimension: value, intrinsicDimensionLow: low, intrinsicDimensionHigh: high } = row;
-  return value === null || low === null || high === null
-    ? 'not found'
-    : `${value.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
-}
+type Column = [title: string, of: (row: ClassRow) => string];
+
+const SURVEY_NOTE = `
+Dimension d: intrinsic dimension of the latents, estimated from the two nearest neighbours of each. Slope: of log W2 against log K, for which theory has &minus;1/d.
+Both with 95% intervals.`;
+
+const SURVEYED: Column[] = [
+  ['Dimension d', (row) => interval(row.intrinsicDimension, row.intrinsicDimensionLow, row.intrinsicDimensionHigh, 1)],
+  ['Slope', (row) => interval(row.slope, row.slopeLow, row.slopeHigh, 3)],
+  ['&minus;1/d', ({ intrinsicDimension: d }) => (d === null ? '' : signed(-1 / d, 3))],
+];
+
+const TEACHER: Column = ['Teacher agrees', ({ teacherAgreement: share }) => (share === null ? '' : percent(share))];
 
 function stageRow(row: StageRow): string {
   const speed = row.seconds > 0 ? (row.items / row.seconds).toFixed(1) : '';

@@ -1,5 +1,6 @@
 import { trainingWeights } from '../../numerics/quantize/weights.ts';
 import { readTensors } from '../latents.ts';
+import { classShares } from '../points.ts';
 import { type ObjectStore, type Pixels, type ImageCodec } from '../ports.ts';
 
 /** The artifacts of one class that a synthetic dataset is put together from. */
@@ -67,13 +68,11 @@ export async function readSyntheticClass(
  */
 export function weightsOf(
   classes: readonly SyntheticClass[],
-  { exponent, classShares }: { exponent: number; classShares: 'DATA' | 'UNIFORM' },
+  { exponent, classShares: kind }: { exponent: number; classShares: 'DATA' | 'UNIFORM' },
 ): Float64Array[] {
   const images = classes.map((entry) => entry.counts.reduce((sum, count) => sum + count, 0));
-  const all = images.reduce((sum, count) => sum + count, 0);
-  const shares = images.map((count) => (classShares === 'DATA' ? count / all : 1 / classes.length));
   return trainingWeights(
     classes.map((entry) => entry.masses),
-    { exponent, classShares: shares },
+    { exponent, classShares: classShares(images, kind) },
   );
 }

@@ -3,7 +3,6 @@ import { type JsonObject } from '../../base/json.ts';
 import { type TaskSpec } from '../../engine/ports.ts';
 import { type Points } from '../../numerics/math/points.ts';
 import { randomStream } from '../../numerics/math/random.ts';
-import { chosenRows, rowsOf } from '../../numerics/math/rows.ts';
 import { refitWeights } from '../../numerics/quantize/refit.ts';
 import { effectiveSampleSize } from '../../numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../numerics/transport/wasserstein.ts';
@@ -11,10 +10,11 @@ import { readManifest } from '../artifacts.ts';
 import { balancedBaseline, d4mBaseline } from '../compare/baselines.ts';
 import { nearestTraining, reencoded } from '../compare/decoded.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
-import { asLatents, readClass, readTensors } from '../latents.ts';
+import { openLatents, type LatentStream, sampleOf } from '../latent-stream.ts';
+import { asLatents, readTensors } from '../latents.ts';
 import { describedPrior } from '../prior/described.ts';
 import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts';
-import { splitLatents, type Holdout } from '../training.ts';
+import { heldOutFlags, rowsWith, type Holdout } from '../training.ts';
 
 /**
  * Codebooks and images against what else could have been, one class a task: the balanced quantizer and D4M's, both with uniform weights, and
@@ -23,7 +23,7 @@ import { splitLatents, type Holdout } from '../training.ts';
  *
  * For n samples of d dimensions, K points and s shuffles: D4M takes s n K d multiplications, the balanced quantizer some twenty transports and
  * products of n K d, refitted weights a product of n^2 d and a few solutions of K^3. At n = 4500, d = 256, K = 50, one thread of a busy 2-core machine:
- * 3.5 s for D4M, 1.2 s for balanced, 1.9 s for the weights, where quantizing takes 4.4 s. Memory: the latents of the class, and of at most
+ * 3.5 s for D4M, 1.2 s for balanced, 1.9 s for the weights, where quantizing takes 4.4 s. Memory: a chunk of latents, and of at most
  * `MOST_COMPARED` of them two copies and two matrices of K numbers each.
  */
 export const compare: Stage = {
@@ -108,8 +108,7 @@ async function readSoFar(
   const { images } = await readTensors(store, projectId, imagesId, 'images.safetensors');
   const { points, shape } = asLatents(centroids, `the codebook of ${options.className}`);
   const masses = weights!.data as Float64Array;
-  const latents = await readClass(store, projectId, chunks);
-  const training = compared(splitLatents(latents, options).training, points.n, options);
+  const training = await compared(await openLatents(store, projectId, chunks), points.n, options);
   const { metrics } = await readManifest(store, projectId, codebookId);
   const whole = training.n === metrics['trainN'];
   const prior = await context.prior(locators['prior'] as string);
@@ -128,12 +127,11 @@ const productOf = ({ runtime, signal }: WorkContext) => ({ product: runtime.prod
 /** A transport needs all samples at once. W2 to a sample of so many is above that to all of them, for each codebook by about the same. */
 const MOST_COMPARED = 20_000;
 
-/** Not fewer than the k points that quantizers are to find among them. */
-function compared(training: Points, k: number, { seed, label }: Holdout): Points {
-  const most = Math.max(MOST_COMPARED, k);
-  if (training.n <= most) return training;
-  const random = randomStream({ seed, classIndex: label, purpose: 'compared' });
-  return rowsOf(training, chosenRows(training.n, most, random));
+/** Not fewer than the k points that quantizers are to find among them; no more than these are in memory. */
+async function compared(stream: LatentStream, k: number, options: CompareOptions): Promise<Points> {
+  const random = randomStream({ seed: options.seed, classIndex: options.label, purpose: 'compared' });
+  const training = rowsWith(heldOutFlags(stream.n, options), 0);
+  return await sampleOf(stream, training, Math.max(MOST_COMPARED, k), random);
 }
 
 interface Measured {

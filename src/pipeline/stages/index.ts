@@ -6,6 +6,7 @@ import { evaluate } from './evaluate.ts';
 import { label } from './label.ts';
 import { quantize } from './quantize.ts';
 import { report } from './report.ts';
+import { survey } from './survey.ts';
 
 /** The way of the data, in order. */
-export const STAGES: readonly Stage[] = [encode, quantize, decode, label, compare, evaluate, report];
+export const STAGES: readonly Stage[] = [encode, survey, quantize, decode, label, compare, evaluate, report];

@@ -1,6 +1,7 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
+import { curveOf } from '../curve.ts';
 import { classBalance } from '../dataset/balance.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
@@ -12,8 +13,10 @@ import { datasetManifest } from '../report/manifest.ts';
 import { comparedRows, type ClassRow, type Comparison, type ReportFigures, type StageRow } from '../report/figures.ts';
 import { mean, sum } from '../report/html.ts';
 import { reportPage } from '../report/page.ts';
+import { describePoints } from '../report/points.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
 import { webDataset } from '../report/webdataset.ts';
+import { quantizerOptions } from '../quantizers/quantized.ts';
 import { describedPrior } from '../prior/described.ts';
 import { type Recipe } from '../recipe.ts';
 import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
@@ -37,6 +40,7 @@ export const report: Stage = {
       ...(entry.softLabels ? [entry.softLabels] : []),
       ...(entry.refit ? [entry.refit] : []),
     ]);
+    const surveys = (context.published.get('survey') ?? []).map(({ manifest }) => manifest.id);
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
     const dataset: JsonObject = {
       task: 'dataset',
@@ -58,6 +62,8 @@ export const report: Stage = {
         items: index === 0 ? points : 0,
         options,
         identity,
+        // the page shows curves, which its options have already
+        inputs: index === 0 ? identity : [...identity, ...surveys],
       }),
     );
     return { kind: 'tasks', tasks };
@@ -87,18 +93,20 @@ interface ReportOptions {
 }
 
 async function provenance(
-  { store, projectId, inputs, recipe }: PlanContext,
+  { store, projectId, inputs, recipe, published }: PlanContext,
   { digest, images, bytes, classes, duplicates }: DatasetVersionContent,
 ): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
     datasetVersion: { digest, images, bytes, balance: classBalance(classes), duplicates },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
-    imagesPerClass: recipe.imagesPerClass,
+    pointsPerClass: pointsOf(published),
     recipe: {
+      imagesPerClass: recipe.imagesPerClass,
+      totalImages: recipe.totalImages,
       seed: recipe.seed,
       holdout: recipe.holdout,
-      quantizer: recipe.quantizer,
+      quantizer: quantizerOptions(recipe.quantizer),
       decoder: recipe.decoder,
       labels: recipe.labels,
     },
@@ -122,7 +130,7 @@ function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFi
   const { datasetVersion, prior } = made as unknown as Made;
   const codebooks = published.get('quantize') ?? [];
   return {
-    title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
+    title: `${codebooks.length} classes, ${describePoints(pointsOf(published), 'images')}`,
     datasetVersion,
     prior,
     classes: classRows(published),
@@ -134,35 +142,39 @@ function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFi
 }
 
 function classRows(published: PlanContext['published']): ClassRow[] {
-  return (published.get('quantize') ?? []).map((codebook, index) => {
-    const of = (stage: string) => published.get(stage)?.[index]?.manifest.metrics;
-    return classRow(codebook, of('compare') as Comparison | undefined, of('label')?.['teacherAgreement'] ?? null);
+  return (published.get('quantize') ?? []).map(({ manifest: { metrics, content } }): ClassRow => {
+    const name = content['className'] as string;
+    // a stage may have left classes out
+    const of = (stage: string) => published.get(stage)?.find(({ task }) => task.labels['class'] === name)?.manifest;
+    const survey = of('survey');
+    const surveyed = (metric: string) => survey?.metrics[metric] ?? null;
+    return {
+      name,
+      n: metrics['n']!,
+      k: metrics['k']!,
+      w2Weighted: metrics['w2Weighted']!,
+      w2Uniform: metrics['w2Uniform']!,
+      reduction: metrics['reduction']!,
+      ess: metrics['ess']!,
+      heldoutN: metrics['heldoutN']!,
+      heldoutW2: metrics['heldoutW2'] ?? null,
+      restartSpread: metrics['restartSpread'] ?? null,
+      intrinsicDimension: surveyed('intrinsicDimension'),
+      intrinsicDimensionLow: surveyed('intrinsicDimensionLow'),
+      intrinsicDimensionHigh: surveyed('intrinsicDimensionHigh'),
+      slope: surveyed('quantizationRate'),
+      slopeLow: surveyed('quantizationRateLow'),
+      slopeHigh: surveyed('quantizationRateHigh'),
+      curve: survey ? curveOf(survey) : null,
+      teacherAgreement: of('label')?.metrics['teacherAgreement'] ?? null,
+      ...(of('compare')?.metrics as Comparison | undefined),
+    };
   });
 }
 
-function classRow(
-  { manifest }: Published,
-  comparison: Comparison | undefined,
-  teacherAgreement: number | null,
-): ClassRow {
-  const metrics = manifest.metrics as unknown as ClassRow;
-  return {
-    name: manifest.content['className'] as string,
-    n: metrics.n,
-    k: metrics.k,
-    w2Weighted: metrics.w2Weighted,
-    w2Uniform: metrics.w2Uniform,
-    reduction: metrics.reduction,
-    ess: metrics.ess,
-    heldoutN: metrics.heldoutN,
-    heldoutW2: metrics.heldoutW2 ?? null,
-    restartSpread: metrics.restartSpread,
-    intrinsicDimension: metrics.intrinsicDimension ?? null,
-    intrinsicDimensionLow: metrics.intrinsicDimensionLow ?? null,
-    intrinsicDimensionHigh: metrics.intrinsicDimensionHigh ?? null,
-    teacherAgreement,
-    ...comparison,
-  };
+/** Points of each class, in order. */
+function pointsOf(published: PlanContext['published']): number[] {
+  return (published.get('quantize') ?? []).map((codebook) => codebook.manifest.content['k'] as number);
 }
 
 function meanDistances(rows: readonly ClassRow[]): MeanDistances {

@@ -179,7 +179,7 @@ it('the card names every shard and every folder that has another name', () => {
         duplicates: { withinClass: 0, acrossClasses: 2 },
       },
       prior: { id: 'p', name: 'tiny', version: '1', license: 'MIT' },
-      imagesPerClass: 1,
+      pointsPerClass: [1, 1],
       recipe: {} as never,
     },
     weights: { exponent: 1, classShares: 'DATA', refit: false },

@@ -4,6 +4,7 @@ import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { contactSheet } from '../../../src/pipeline/report/contact-sheet.ts';
 import { type ReportFigures } from '../../../src/pipeline/report/figures.ts';
 import { reportPage } from '../../../src/pipeline/report/page.ts';
+import { classRow, SURVEYED } from '../../support/class-row.ts';
 
 const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
@@ -20,24 +21,7 @@ const figures = (name: string): ReportFigures => ({
     duplicates: { withinClass: 3, acrossClasses: 0 },
   },
   prior: { id: 'p', name, version: '1', license: name },
-  classes: [
-    {
-      name,
-      n: 1000,
-      k: 2,
-      w2Weighted: 1.5,
-      w2Uniform: 2,
-      reduction: 0.25,
-      ess: 1.6,
-      heldoutN: 0,
-      heldoutW2: null,
-      restartSpread: 0.01,
-      intrinsicDimension: 12.34,
-      intrinsicDimensionLow: 11.5,
-      intrinsicDimensionHigh: 13.21,
-      teacherAgreement: null,
-    },
-  ],
+  classes: [classRow({ name })],
   stages: [{ name: 'encode', artifacts: 1, items: 1000, seconds: 4, costUsd: 0.002 }],
   images: 2,
   weights: { exponent: 1, refit: false },
@@ -58,9 +42,35 @@ describe('the page', () => {
     expect(page).toContain(
       '<dd>1,000 images (2.5 MB) of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
     );
-    expect(page).toContain('<td>12.3 (11.5 to 13.2)</td>');
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
+    expect(page).not.toContain('Slope');
+  });
+
+  it('has what a survey found and how far teachers agree, where there are such figures', () => {
+    const of = figures('cat');
+    const classes = [
+      classRow({ ...SURVEYED, restartSpread: null, teacherAgreement: 0.5 }),
+      classRow({ name: 'dog', n: 3, k: 1 }),
+    ];
+    const page = reportPage({ ...of, classes }, new Uint8Array([1, 2, 3]));
+    expect(page).toContain(
+      '<td>1,000</td><td>2</td><td>0</td><td>one search</td><td>8.0 (7.0 to 9.0)</td>' +
+        '<td>\u22120.150 (\u22120.200 to \u22120.100)</td><td>\u22120.125</td><td>50.00%</td>',
+    );
+    expect(page).toContain(
+      '<th scope="row">dog</th><td>3</td><td>1</td><td>0</td><td>1.00%</td><td>not found</td><td>not found</td><td></td><td></td>',
+    );
+    const order = [
+      'Synthetic images and',
+      'Wasserstein-2 distance',
+      'What more points',
+      'Where weights pay',
+      '<h2>Classes',
+    ];
+    const places = [...order, 'What it took'].map((title) => page.indexOf(title));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places[0]).toBeGreaterThan(0);
   });
 });
 

@@ -2,30 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { axis } from '../../../src/pipeline/report/axis.ts';
 import { type ClassRow } from '../../../src/pipeline/report/figures.ts';
 import { w2Plot } from '../../../src/pipeline/report/w2-plot.ts';
+import { classRow } from '../../support/class-row.ts';
 
-const row = (name: string, w2: number, compared = true): ClassRow => ({
-  name,
-  n: 100,
-  k: 10,
-  w2Weighted: w2,
-  w2Uniform: w2 * 1.1,
-  reduction: 1 - 1 / 1.1,
-  ess: 9,
-  heldoutN: 10,
-  heldoutW2: null,
-  restartSpread: 0,
-  intrinsicDimension: null,
-  intrinsicDimensionLow: null,
-  intrinsicDimensionHigh: null,
-  teacherAgreement: null,
-  ...(compared && {
-    w2Balanced: w2 * 0.99,
-    reductionBalanced: 1 - 1 / 0.99,
-    w2D4mMean: w2 * 1.2,
-    w2D4mDeviation: w2 / 20,
-    reductionD4m: 1 - 1 / 1.2,
-  }),
-});
+const row = (name: string, w2: number, compared = true): ClassRow =>
+  classRow({
+    name,
+    w2Weighted: w2,
+    w2Uniform: w2 * 1.1,
+    reduction: 1 - 1 / 1.1,
+    ...(compared && {
+      w2Balanced: w2 * 0.99,
+      reductionBalanced: 1 - 1 / 0.99,
+      w2D4mMean: w2 * 1.2,
+      w2D4mDeviation: w2 / 20,
+      reductionD4m: 1 - 1 / 1.2,
+    }),
+  });
 
 /** Widths of the bars of a plot, in pixels. */
 const bars = (svg: string) =>
