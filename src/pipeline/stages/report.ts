@@ -21,7 +21,7 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 3,
+  version: 4,
 
   async plan(context) {
     const classes = classArtifacts(context.published);

@@ -189,5 +189,6 @@ it('the card names every shard and every folder that has another name', () => {
   });
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
+  expect(card).toContain('2 classes: Cat, cat; numbered in this order');
   expect(card).toContain('has 10 images (999 bytes) of 2 classes, 5 in each; duplicates: 2 across classes.');
 });
