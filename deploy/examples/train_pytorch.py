@@ -9,12 +9,13 @@ from torch.nn.functional import cross_entropy, one_hot
 
 
 def load(path):  # real images may be grey or have a palette; synthetic ones are RGB
-    rows = load_dataset("parquet", data_files=path, split="train").cast_column("image", Image(mode="RGB")).with_format("torch")[:]
-    return torch.stack(list(rows["image"])).float() / 127.5 - 1, rows
+    table = load_dataset("parquet", data_files=path, split="train").cast_column("image", Image(mode="RGB")).with_format("torch")
+    rows = table[:]
+    return torch.stack(list(rows["image"])).float() / 127.5 - 1, rows, table.features["label"].names
 
 
 torch.manual_seed(0)
-images, rows = load(sys.argv[1])
+images, rows, names = load(sys.argv[1])
 labels, weights, soft = rows["label"], rows["weight"], rows["soft_label"]
 targets = one_hot(labels).float() if soft[0] is None else torch.stack(list(soft)).float()
 layers = [torch.nn.Conv2d(3, 64, 3, padding=1), torch.nn.GroupNorm(8, 64), torch.nn.ReLU(), torch.nn.AvgPool2d(2)]
@@ -28,7 +29,8 @@ for epoch in range(int(sys.argv[2]) if len(sys.argv) > 2 else 30):
     print(f"epoch {epoch + 1}: loss {loss.item():.4f}")
 torch.save(model.state_dict(), "model.pt")
 if len(sys.argv) > 3:
-    images, rows = load(sys.argv[3])
+    images, rows, theirs = load(sys.argv[3])
+    labels = torch.tensor([names.index(name) for name in theirs])[rows["label"]]  # a dataset may number its classes otherwise
     with torch.no_grad():
         found = torch.cat([model(batch).argmax(1) for batch in images.split(256)])
-    print(f"accuracy {(found == rows['label']).float().mean():.4f} of {len(images)} images")
+    print(f"accuracy {(found == labels).float().mean():.4f} of {len(images)} images")

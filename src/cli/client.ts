@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { type ErrorCode, fromErrorRecord, isErrorCode, PushforwardError } from '../base/errors.ts';
+import { postJson, unanswered } from './post-json.ts';
 
 /** A client of the GraphQL API like any other: it sends the operations under `schema/operations/`. */
 export interface ApiClient {
@@ -38,17 +39,10 @@ export function createApiClient(url: string): ApiClient {
     url,
 
     async send<T>(operation: string, variables: Record<string, unknown>) {
-      const response = await reach(url, () =>
-        fetch(endpoint, {
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/graphql-response+json, application/json',
-          },
-          body: JSON.stringify({ query: readOperation(operation), variables }),
-        }),
-      );
-      return unwrap<T>(await answerOf(url, response));
+      const body = { query: readOperation(operation), variables };
+      const answer = await reach(url, () => postJson(endpoint, body, ACCEPT));
+      if (TIMED_OUT.has(answer.status)) throw unanswered(endpoint, `HTTP ${answer.status}, a timeout on the way`);
+      return unwrap<T>(answerOf(url, answer));
     },
 
     async *subscribe<T>(operation: string, variables: Record<string, unknown>, signal?: AbortSignal) {
@@ -95,10 +89,15 @@ function connectionLost(url: string, cause: unknown): PushforwardError {
   );
 }
 
+const ACCEPT = 'application/graphql-response+json, application/json';
+/** What servers between the service and us say once they have waited long enough. */
+const TIMED_OUT = new Set([408, 504]);
+
 async function reach<T>(url: string, request: () => Promise<T>): Promise<T> {
   try {
     return await request();
   } catch (error) {
+    if (error instanceof PushforwardError) throw error;
     const cause = ((error as Error).cause ?? error) as Error & { code?: string };
     // Where a name has several addresses, all failures together have a code and no message.
     throw noService(url, cause.message || (cause.code ?? cause.name), error);
@@ -106,11 +105,11 @@ async function reach<T>(url: string, request: () => Promise<T>): Promise<T> {
 }
 
 /** GraphQL answers refused requests in JSON, too; anything else is not from the service. */
-async function answerOf<T>(url: string, response: Response): Promise<GraphqlAnswer<T>> {
+function answerOf<T>(url: string, { status, text }: { status: number; text: string }): GraphqlAnswer<T> {
   try {
-    return (await response.json()) as GraphqlAnswer<T>;
+    return JSON.parse(text) as GraphqlAnswer<T>;
   } catch (error) {
-    throw noService(url, `HTTP ${response.status} without JSON`, error);
+    throw noService(url, `HTTP ${status} without JSON`, error);
   }
 }
 

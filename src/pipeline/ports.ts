@@ -78,8 +78,6 @@ export interface PutOptions {
    * unless it has the digest of the body: for objects that are named by their digest.
    */
   ifAbsent?: boolean | 'orDamaged';
-  /** Lower-case hex; a body with another digest is refused with CORRUPT_ARTIFACT and nothing is written. */
-  sha256?: string;
   mediaType?: string;
 }
 

@@ -3,10 +3,10 @@ import { createServer, request as forward, type IncomingMessage, type ServerResp
 /**
  * What happens to a request on its way:
  * - `answerLost`: it is carried out, and the connection ends before the answer
- * - `cut`: the connection ends in the middle of the answer's body
+ * - `cut`: the connection ends in the middle of the answer's body; `cutAtOnce`: before it begins
  * - an S3 error: it is answered without reaching the server
  */
-export type Fault = 'answerLost' | 'cut' | { status: number; code: string };
+export type Fault = 'answerLost' | 'cut' | 'cutAtOnce' | { status: number; code: string };
 
 export interface FaultProxy {
   endpoint: string;
@@ -39,6 +39,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const onward = forward({ hostname, port, method, path, headers }, (answer) => {
       if (fault === 'answerLost') return void answer.resume().once('end', () => response.destroy());
       response.writeHead(answer.statusCode!, answer.headers);
+      if (fault === 'cutAtOnce') {
+        answer.destroy();
+        return (void response.flushHeaders(), void response.destroy());
+      }
       if (fault !== 'cut') return void answer.pipe(response);
       const half = Number(answer.headers['content-length']) / 2;
       let passed = 0;

@@ -7,8 +7,14 @@ export interface S3Double {
   stop(): Promise<void>;
 }
 
-/** @param heeds which conditional writes it heeds: those of objects sent whole, and those of multipart uploads */
-export async function startS3Double(heeds: { whole: boolean; parts: boolean }): Promise<S3Double> {
+/**
+ * @param heeds which conditional writes it heeds: those of objects sent whole, and those of multipart uploads
+ * @param unknown headers that it answers with 501
+ */
+export async function startS3Double(
+  heeds: { whole: boolean; parts: boolean },
+  unknown: readonly string[] = [],
+): Promise<S3Double> {
   const objects = new Map<string, Buffer>();
   const requests: S3Double['requests'] = [];
   let uploaded = Buffer.alloc(0);
@@ -29,6 +35,9 @@ export async function startS3Double(heeds: { whole: boolean; parts: boolean }): 
         response.setHeader('ETag', '"etag"');
         return xml('<CompleteMultipartUploadResult><ETag>"etag"</ETag></CompleteMultipartUploadResult>');
       };
+      if (unknown.some((name) => headers[name] !== undefined)) {
+        return xml('<Error><Code>NotImplemented</Code></Error>', 501);
+      }
       if (searchParams.has('uploads')) {
         return xml('<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>');
       }

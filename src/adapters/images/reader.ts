@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
+import { mapLimited } from '../../base/map-limited.ts';
 import {
   type DatasetEntry,
   type ImageReader,
@@ -15,6 +16,8 @@ import { filesAt } from './source-files.ts';
 /** Image bytes fetched at once; while they are handed out the next window is on its way. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const WINDOW_IMAGES = 1024;
+/** Sources that are read at once, each with requests of its own at once: a window may be of dozens of shards or packs. */
+const SOURCES_AT_ONCE = 4;
 /** Rows of a table cost a decoded row group, so as many as a chunk has are fetched together. */
 const TABLE_WINDOW_BYTES = 32 * 1024 * 1024;
 const TABLE_WINDOW_IMAGES = 4096;
@@ -40,9 +43,9 @@ export function createImageReader(store: ObjectStore, locate?: (projectId: strin
         const windows = cut(entries, sources);
         for (let i = 0; i < windows.length; i++) {
           throwIfAborted(signal);
-          const bytes: Uint8Array[] = await (coming ?? fetchWindow(windows[i]!, open));
+          const bytes: Uint8Array[] = await (coming ?? fetchWindow(windows[i]!, sources, open));
           const following = windows[i + 1];
-          coming = following ? fetchWindow(following, open) : null;
+          coming = following ? fetchWindow(following, sources, open) : null;
           coming?.catch(() => {});
           for (const [k, entry] of windows[i]!.entries()) {
             throwIfAborted(signal);
@@ -80,8 +83,12 @@ async function openSource(
   }
 }
 
-/** The bytes of the entries, in their order. */
-async function fetchWindow(entries: DatasetEntry[], open: (source: number) => Promise<Fetch>): Promise<Uint8Array[]> {
+/** The bytes of the entries, in their order. Of tables, each of which holds a decoded row group, one is read at a time. */
+async function fetchWindow(
+  entries: DatasetEntry[],
+  sources: readonly ImageSource[],
+  open: (source: number) => Promise<Fetch>,
+): Promise<Uint8Array[]> {
   const bySource = new Map<number, number[]>();
   entries.forEach(({ reference }, i) => {
     const positions = bySource.get(reference.source);
@@ -89,11 +96,12 @@ async function fetchWindow(entries: DatasetEntry[], open: (source: number) => Pr
     else bySource.set(reference.source, [i]);
   });
   const bytes = new Array<Uint8Array>(entries.length);
-  for (const [source, positions] of bySource) {
+  const atOnce = [...bySource.keys()].some((source) => sources[source]?.format === 'parquet') ? 1 : SOURCES_AT_ONCE;
+  await mapLimited([...bySource], atOnce, async ([source, positions]) => {
     const { fetch } = await open(source);
     const fetched = await fetch(positions.map((position) => entries[position]!.reference));
     positions.forEach((position, k) => (bytes[position] = fetched[k]!));
-  }
+  });
   return bytes;
 }
 

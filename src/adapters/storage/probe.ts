@@ -11,7 +11,7 @@ export async function probeStore(store: ObjectStore): Promise<void> {
   const key = `probe/${randomUUID()}`;
   const [first, second] = ['first', 'second'].map((text) => new TextEncoder().encode(text)) as [Uint8Array, Uint8Array];
   try {
-    const one = await store.put(key, first, { ifAbsent: true });
+    const one = await putIfAbsent(store, key, first);
     const back = await textOf(store, key);
     if (back !== 'first') {
       throw new PushforwardError(
@@ -22,15 +22,35 @@ export async function probeStore(store: ObjectStore): Promise<void> {
     const two = await store.put(key, second, { ifAbsent: true });
     const kept = await textOf(store, key);
     if (one.written && !two.written && kept === 'first') return;
-    throw invalid(
-      'expected a store that leaves an object as it is when asked to write only what is absent (If-None-Match: *), ' +
-        `got one that ${two.written ? 'wrote over it' : 'did otherwise'}: upgrade the store to a release with conditional ` +
-        'writes, name another in PUSHFORWARD_STORE, or unset it to use a directory',
-      { written: [one.written, two.written], kept },
-    );
+    throw withoutConditions(two.written ? 'wrote over it' : 'did otherwise', {
+      written: [one.written, two.written],
+      kept,
+    });
   } finally {
     await store.delete(key).catch(() => undefined);
   }
+}
+
+/** Some stores refuse what they do not know, as they may refuse checksums: the same without a condition tells which it is. */
+async function putIfAbsent(store: ObjectStore, key: string, body: Uint8Array): Promise<{ written: boolean }> {
+  try {
+    return await store.put(key, body, { ifAbsent: true });
+  } catch (error) {
+    if (!(error instanceof PushforwardError) || error.details['status'] !== NOT_IMPLEMENTED) throw error;
+    const plain = await store.put(key, body).catch(() => null);
+    throw plain ? withoutConditions(`answered ${NOT_IMPLEMENTED} (not implemented)`, error.details) : error;
+  }
+}
+
+const NOT_IMPLEMENTED = 501;
+
+function withoutConditions(got: string, details: Record<string, unknown>): PushforwardError {
+  return invalid(
+    'expected a store that leaves an object as it is when asked to write only what is absent (If-None-Match: *), ' +
+      `got one that ${got}: upgrade the store to a release with conditional ` +
+      'writes, name another in PUSHFORWARD_STORE, or unset it to use a directory',
+    details,
+  );
 }
 
 /** Null where the answer is not even an object. */

@@ -50,7 +50,7 @@ The dataset that it was distilled from has ${plain(describeImages(made.datasetVe
 | column | meaning |
 |---|---|
 | \`image\` | PNG |
-| \`label\` | ${names.length} classes: ${counted(names, made.pointsPerClass).join(', ')} |
+| \`label\` | ${names.length} classes: ${counted(names, made.pointsPerClass).join(', ')}; numbered in this order, which is that of their names by code units, whatever numbers the source had |
 | \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of ${weights.refit ? 'the mass refitted on the images' : "the cell's mass"}, class shares: ${weights.classShares.toLowerCase()} |
 ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order of the classes |\n` : ''}| \`point\` | index of the point in the class's codebook |
 | \`cell_count\` | real images in the point's Voronoi cell |

@@ -171,3 +171,25 @@ describe('a pack', () => {
     });
   });
 });
+
+it('reads several sources at once', async () => {
+  await withFolder(async (root) => {
+    const found = await scanned(await write('tar.gz', root, await pictures({ cat: 80 })), {
+      packBytes: 4096,
+      maxImageBytes: 4096,
+    });
+    expect(found.sources.length).toBeGreaterThanOrEqual(4);
+    const asked = new Set<string>();
+    let allAsked = () => {};
+    const four = new Promise<void>((go) => (allAsked = go));
+    const store = {
+      ...found.store,
+      async get(...of: Parameters<typeof found.store.get>) {
+        if (asked.add(of[0]).size === 4) allAsked();
+        await four;
+        return await found.store.get(...of);
+      },
+    };
+    expect(await readAll({ ...found, store })).toHaveLength(80);
+  });
+}, 5000);

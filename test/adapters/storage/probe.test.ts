@@ -30,8 +30,12 @@ describe('the probe of a store', () => {
 
 describe('at the start', () => {
   let double: S3Double;
-  const start = async (heeds: { whole: boolean; parts: boolean }, more: Partial<S3Settings> = {}) => {
-    double = await startS3Double(heeds);
+  const start = async (
+    heeds: { whole: boolean; parts: boolean },
+    more: Partial<S3Settings> = {},
+    unknown: string[] = [],
+  ) => {
+    double = await startS3Double(heeds, unknown);
     const { endpoint } = double;
     const settings = { bucket: 'bucket', prefix: 'p', endpoint, pathStyle: true, checksums: 'WHEN_SUPPORTED' } as const;
     await tryStore({ kind: 's3', ...settings, encryption: null, ...more });
@@ -59,6 +63,16 @@ describe('at the start', () => {
     { whole: true, parts: false },
   ])('one that does not heed them is refused: %j', async (heeds) => {
     await expect(start(heeds)).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    ['if-none-match', 'INVALID_INPUT', /If-None-Match.*got one that answered 501.*: upgrade the store/],
+    ['x-amz-checksum-crc32', 'STORE_UNAVAILABLE', /NotImplemented: if the store knows no checksums/],
+  ])('one that answers 501 to %s is refused for that', async (header, code, message) => {
+    await expect(start({ whole: true, parts: true }, {}, [header])).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message) as string,
+    });
   });
 
   it.each([

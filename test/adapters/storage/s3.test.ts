@@ -81,11 +81,10 @@ describe.skipIf(goMissing)('S3', () => {
     it.each([true, false])('arrives whole, in pieces: %s', async (inPieces) => {
       const { store } = await throughProxy();
       const whole = noise(12 * MIB + 345);
-      const options = { ifAbsent: true, sha256: sha256(whole) };
-      const put = await store.put('k', inPieces ? pieces(whole, MIB) : whole, options);
-      expect(put).toEqual({ written: true, bytes: whole.length, sha256: options.sha256 });
+      const put = await store.put('k', inPieces ? pieces(whole, MIB) : whole, { ifAbsent: true });
+      expect(put).toEqual({ written: true, bytes: whole.length, sha256: sha256(whole) });
       expect(proxy.seen.filter((kind) => kind === PART)).toHaveLength(3);
-      expect(sha256(await store.get('k'))).toBe(options.sha256);
+      expect(sha256(await store.get('k'))).toBe(sha256(whole));
       expect(await store.get('k', { offset: 5 * MIB - 1, bytes: 2 })).toEqual(whole.slice(5 * MIB - 1, 5 * MIB + 1));
     });
 
@@ -279,11 +278,29 @@ describe.skipIf(goMissing)('S3', () => {
       expect(proxy.seen.filter((kind) => kind === 'GET')).toHaveLength(4);
     });
 
-    it('gives up where it always breaks', async () => {
+    it('goes on however often it breaks, as long as something comes', async () => {
+      const { store } = await throughProxy();
+      const whole = noise(3 * MIB);
+      await store.put('k', whole);
+      proxy.fault = (kind, before) => (kind === 'GET' && before < 12 ? 'cut' : null);
+      expect(sha256(await store.get('k'))).toBe(sha256(whole));
+      expect(proxy.seen.filter((kind) => kind === 'GET')).toHaveLength(13);
+    });
+
+    it('gives up where nothing comes any more', async () => {
       const { store } = await throughProxy();
       await store.put('k', noise(3 * MIB));
-      proxy.fault = (kind) => (kind === 'GET' ? 'cut' : null);
+      proxy.fault = (kind, before) => (kind !== 'GET' ? null : before === 0 ? 'cut' : 'cutAtOnce');
       await expect(store.get('k')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+      expect(proxy.seen.filter((kind) => kind === 'GET')).toHaveLength(5);
+    });
+
+    it('of what was to be replaced only where it is damaged counts as absent where it went meanwhile', async () => {
+      const { store } = await throughProxy();
+      await store.put('k', small);
+      proxy.fault = (kind, before) => (kind === 'GET' && before === 0 ? { status: 404, code: 'NoSuchKey' } : null);
+      expect(await store.put('k', small, { ifAbsent: 'orDamaged' })).toMatchObject({ written: true });
+      expect(await store.put('k', small, { ifAbsent: 'orDamaged' })).toMatchObject({ written: false });
     });
 
     it('does not go on in an object that took the place of the first', async () => {

@@ -11,6 +11,7 @@ export interface Download {
   chunks: AsyncIterable<Uint8Array>;
 }
 
+/** In a row, with nothing that came between them. */
 const MAX_RESUMES = 4;
 const RESUME_MS = 100;
 
@@ -41,6 +42,7 @@ export async function download(
     let answer = first;
     let done = 0;
     for (let resumes = 0; ; resumes++) {
+      const before = done;
       try {
         for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
           done += chunk.length;
@@ -50,6 +52,7 @@ export async function download(
         throw Object.assign(new Error(`the answer ended after ${done} of ${bytes} bytes`), { code: 'ECONNRESET' });
       } catch (error) {
         if (/checksum mismatch/i.test(String(error))) throw damaged(connection, key, error);
+        if (done > before) resumes = 0;
         if (resumes === MAX_RESUMES) throw connection.failure(error, `read ${key}`);
       }
       await systemClock.sleep(Math.random() * RESUME_MS * 2 ** resumes);

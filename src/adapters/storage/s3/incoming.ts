@@ -16,7 +16,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { systemClock } from '../../../base/clock.ts';
 import { PushforwardError } from '../../../base/errors.ts';
 import { checkFolderPrefix } from '../../../base/object-keys.ts';
-import { type IncomingObjects, type IncomingPart } from '../../../pipeline/ports.ts';
+import { type Completion, type IncomingObjects, type IncomingPart } from '../../../pipeline/ports.ts';
 import { checkExpiry } from '../signed-url.ts';
 import { prefixOf, type S3Connection } from './connection.ts';
 import { download } from './download.ts';
@@ -95,6 +95,18 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
     return { state: 'gone' as const };
   }
 
+  /** Some servers that are asked twice at once make an object of the parts that the first has left: they are asked in turn. */
+  const turns = new Map<string, Promise<Completion>>();
+  async function inTurn(id: string, work: () => Promise<Completion>): Promise<Completion> {
+    const turn = (turns.get(id) ?? Promise.resolve()).then(work, work);
+    turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (turns.get(id) === turn) turns.delete(id);
+    }
+  }
+
   async function headOf(at: { Bucket: string; Key: string }): Promise<HeadObjectCommandOutput | null> {
     const mode = withDigests ? { ChecksumMode: 'ENABLED' as const } : {};
     return await client
@@ -131,7 +143,8 @@ export function s3Incoming(connection: S3Connection, settings: S3Settings, signe
   return {
     begin: (key) => guarded(`begin an upload of ${key}`, () => begin(key)),
     signPart: (key, id, part, seconds) => guarded(`sign a URL of ${key}`, () => signPart(key, id, part, seconds)),
-    complete: (key, id, parts) => guarded(`complete the upload of ${key}`, () => complete(key, id, parts)),
+    complete: (key, id, parts) =>
+      guarded(`complete the upload of ${key}`, () => inTurn(id, () => complete(key, id, parts))),
     abort: (folder) => guarded(`abort the uploads below ${folder}`, () => abort(folder)),
   };
 }
