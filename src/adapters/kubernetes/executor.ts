@@ -109,7 +109,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     ...about,
     name: 'pods',
     source: cluster.pods,
-    groupOf: (pod) => pod.metadata?.labels?.[JOB_NAME] ?? '',
+    groupOf: jobOfPod,
+    onGone: (pod) => watches.get(jobOfPod(pod))?.gone(pod),
   });
   const ready = Promise.all([jobs.listed, pods.listed]).then(() => {});
   ready.catch(() => {});
@@ -299,3 +300,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 }
 
 const CLOSE_MS = 5_000;
+
+function jobOfPod({ metadata }: V1Pod): string {
+  return metadata?.labels?.[JOB_NAME] ?? '';
+}

@@ -19,10 +19,18 @@ export interface Stuck {
   since: Date;
 }
 
-/** @param pods those of this index, in any order */
-export function verdictOf(index: number, job: V1Job | undefined, pods: readonly V1Pod[]): Verdict {
+/**
+ * @param pods those of this index, in any order
+ * @param gone those that were there, as they were last
+ */
+export function verdictOf(
+  index: number,
+  job: V1Job | undefined,
+  pods: readonly V1Pod[],
+  gone: readonly V1Pod[] = [],
+): Verdict {
   const active = pods.filter((pod) => !isTerminal(pod));
-  const ended = pods.filter(isTerminal).sort((a, b) => endOf(b) - endOf(a));
+  const ended = [...pods.filter(isTerminal), ...gone].sort((a, b) => endOf(b) - endOf(a));
   if (active.length === 0) {
     const succeeded = ended.find((pod) => pod.status?.phase === 'Succeeded') ?? null;
     if (succeeded || inIndexes(job?.status?.completedIndexes, index)) return { kind: 'succeeded', pod: succeeded };

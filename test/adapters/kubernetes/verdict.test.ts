@@ -30,6 +30,16 @@ describe('the verdict on an index', () => {
     expect(verdictOf(2, of, pods).kind).toBe(kind);
   });
 
+  it('remembers pods that went before their Job told of their end', () => {
+    const failed = pod('Failed', { reason: 'Evicted' });
+    expect(verdictOf(2, job(), [], [failed]).kind).toBe('waiting');
+    expect(verdictOf(2, job({ failedIndexes: '2' }), [], [failed])).toEqual({ kind: 'failed', pod: failed });
+    expect(verdictOf(2, job(), [], [pod('Succeeded')]).kind).toBe('succeeded');
+    expect(verdictOf(2, undefined, [], [running])).toEqual({ kind: 'gone', pod: running });
+    // Its node may have been given back, and the index another pod.
+    expect(verdictOf(2, job(), [running], [failed]).kind).toBe('running');
+  });
+
   it('says what an index waits for', () => {
     const reason = (of: V1Job, pods: V1Pod[]) => {
       const verdict = verdictOf(0, of, pods);
