@@ -6,6 +6,29 @@ describe('the configuration', () => {
     expect(readConfig({})).toMatchObject({ host: '127.0.0.1', port: 4000, databaseUrl: null, logLevel: null });
   });
 
+  it('shares with workers in pods where the store is, and nothing secret', () => {
+    const env = {
+      PUSHFORWARD_STORE: 's3://bucket',
+      AWS_REGION: 'eu-west-1',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      DATABASE_URL: 'postgres://user:password@host/db',
+    };
+    expect(readConfig(env).kubernetes.workerEnv).toEqual({ PUSHFORWARD_STORE: 's3://bucket', AWS_REGION: 'eu-west-1' });
+    expect(readConfig({ PUSHFORWARD_CALLBACK_URL: 'http://service:4000/' }).kubernetes.callbackUrl).toBe(
+      'http://service:4000',
+    );
+    expect(() => readConfig({ PUSHFORWARD_EXECUTOR: 'swarm' })).toThrow('PUSHFORWARD_EXECUTOR');
+  });
+
+  it('knows a worker in a pod by its order', () => {
+    expect(readConfig({}).podTask).toBeNull();
+    expect(readConfig({ PUSHFORWARD_TASK: 'projects/p/orders/job', JOB_COMPLETION_INDEX: '7' }).podTask).toEqual({
+      ordersFolder: 'projects/p/orders/job',
+      index: 7,
+      terminationMessagePath: '/dev/termination-log',
+    });
+  });
+
   it('lets retention pause from a minute on', () => {
     expect(readConfig({}).retentionEveryMs).toBe(3_600_000);
     expect(readConfig({ PUSHFORWARD_RETENTION_MINUTES: '5' }).retentionEveryMs).toBe(300_000);

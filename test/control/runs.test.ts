@@ -61,6 +61,12 @@ describe('a launch', () => {
     ['a class that is not there', { classes: ['A', 'Z'] }, 'INVALID_INPUT', ['recipe', 'classes', '1']],
     ['an unknown version', { datasetVersionId: 'dsv_no' }, 'NOT_FOUND', ['recipe', 'datasetVersionId']],
     ['an unknown prior', { priorId: 'pri_no' }, 'NOT_FOUND', ['recipe', 'priorId']],
+    [
+      'an executor class that is not configured',
+      { execution: { executorClass: 'tpu' } },
+      'INVALID_INPUT',
+      ['recipe', 'execution', 'executorClass'],
+    ],
     ['a value out of range', { holdout: 2 }, 'INVALID_INPUT', ['recipe', 'holdout']],
     ['a field that does not exist', { speed: 1 }, 'INVALID_INPUT', ['recipe']],
     [

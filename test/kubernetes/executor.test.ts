@@ -238,6 +238,30 @@ describe.skipIf(!binaries)('attempts as indexes of Jobs', () => {
     await world.empty();
   });
 
+  it('whose creation is given up do not run on behind its back', async () => {
+    const wrap = (cluster: Cluster): Cluster => ({
+      ...cluster,
+      async createJob(job) {
+        await cluster.createJob(job).catch(() => {});
+        throw new PushforwardError('CLUSTER_UNAVAILABLE', 'the answer got lost');
+      },
+    });
+    await expect(world.start(world.executorOf({ wrap }), ['hang'])).rejects.toMatchObject({
+      code: 'CLUSTER_UNAVAILABLE',
+    });
+    await world.empty();
+  });
+
+  it('that ended under a service that died before it deleted their Job are cleared away in the end', async () => {
+    const first = world.executorOf();
+    const started = await world.start(first, ['succeed']);
+    await started[0]!.handle.outcome;
+    await first.close();
+    expect(await world.jobs()).toHaveLength(1);
+    world.executorOf({ forgottenMs: 0 });
+    await world.empty();
+  });
+
   it('are refused with what the cluster says of them', async () => {
     const classes = { cpu: { priceUsdPerHour: 1, resources: { requests: { cpu: '4' }, limits: { cpu: '1' } } } };
     const starting = world.start(world.executorOf({ classes }), ['succeed']);
@@ -316,5 +340,6 @@ describe.skipIf(!binaries)('attempts as indexes of Jobs', () => {
     expect(world.node.running()).toEqual([]);
     expect(await world.jobs()).toEqual([]);
     expect(await second.release({ attemptId: 'attempt_never' })).toBe(true);
+    await world.empty();
   });
 });

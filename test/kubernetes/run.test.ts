@@ -88,7 +88,11 @@ describe.skipIf(!binaries || goMissing)('a service whose executor is a cluster',
   async function nothingLeft(): Promise<void> {
     const batch = plane.admin.makeApiClient(BatchV1Api);
     const jobs = async () => (await batch.listNamespacedJob({ namespace: NAMESPACE })).items;
-    await until(async () => (await jobs()).length === 0, 'every Job to be gone', 60_000);
+    await until(async () => (await jobs()).length === 0, 'every Job to be gone', 60_000).catch(
+      async (error: unknown) => {
+        throw new Error(JSON.stringify([await jobs(), node.running()]), { cause: error });
+      },
+    );
     await until(
       async () => (await core.listNamespacedPod({ namespace: NAMESPACE })).items.length === 0,
       'every pod to go',
@@ -122,7 +126,10 @@ describe.skipIf(!binaries || goMissing)('a service whose executor is a cluster',
     let service = await serve('stormy', { PUSHFORWARD_MAX_ATTEMPTS: '10' });
     const runId = await launchGlyphs(service);
     const running = () => until(() => node.running()[0], 'a pod to run', 60_000);
+    const seen: RunEventRow[] = [];
+    void follow(service.client, runId, (event) => seen.push(event)).catch(() => {});
     node.killForMemory(await running());
+    await until(() => of(seen, 'attempt.failed').length > 0, 'the failure to be recorded', 60_000);
     const evicted = await running();
     await core
       .createNamespacedPodEviction({ namespace: NAMESPACE, name: evicted, body: { metadata: { name: evicted } } })

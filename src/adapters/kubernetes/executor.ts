@@ -17,10 +17,11 @@ import { createGatherer } from './gather.ts';
 import { jobOf } from './job.ts';
 import { watchJob, type JobWatch } from './job-watch.ts';
 import { createMirror } from './mirror.ts';
-import { ATTEMPTS, JOB_NAME, jobName } from './names.ts';
+import { ATTEMPTS, JOB_NAME, jobName, ORDERS } from './names.ts';
 import { deleteOrders, ordersFolder, writeOrders, type OrderStore } from './orders.ts';
 import { signRunToken, verifyRunToken } from './run-token.ts';
 import { outcomeOf } from './settle.ts';
+import { endOfJob } from './verdict.ts';
 
 export interface KubernetesExecutorOptions {
   cluster: Cluster;
@@ -47,6 +48,8 @@ export interface KubernetesExecutorOptions {
     silenceMs?: number;
     /** How often deadlines are looked at; default 1000. */
     tickMs?: number;
+    /** How long a Job that ended is left to whoever may watch it; default 3 600 000. */
+    forgottenMs?: number;
   };
 }
 
@@ -74,10 +77,12 @@ const TOKEN_MS = 7 * 24 * 3_600_000;
  */
 export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
   const { cluster, classes, instance, image, workerEnv, store, publications, secret, clock, log } = options;
-  const { gatherMs = 250, silenceMs = 300_000, tickMs = 1_000 } = options.tuning ?? {};
+  const { gatherMs = 250, silenceMs = 300_000, tickMs = 1_000, forgottenMs = 3_600_000 } = options.tuning ?? {};
   const watches = new Map<string, JobWatch>();
   /** Jobs whose creation was given up without an answer: should they appear, they go. */
   const strays = new Set<string>();
+  /** Jobs whose deletion is being asked for: once, though many attempts are released together. */
+  const removing = new Set<string>();
   const closing = new AbortController();
   const due = new Set<string>();
 
@@ -87,17 +92,10 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       setTimeout(() => {
         const names = [...due];
         due.clear();
-        for (const each of names) look(each);
+        for (const each of names) watches.get(each)?.look();
       }, 20).unref();
     }
     due.add(name);
-  }
-
-  function look(name: string): void {
-    watches.get(name)?.look();
-    if (!strays.has(name) || !jobs.get(name)) return;
-    strays.delete(name);
-    void removeJob(name);
   }
 
   const about = { onChange: lookSoon, clock, log };
@@ -111,7 +109,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     ...about,
     name: 'pods',
     source: cluster.pods,
-    groupOf: (pod) => pod.metadata?.labels?.[JOB_NAME] ?? '',
+    groupOf: jobOfPod,
+    onGone: (pod) => watches.get(jobOfPod(pod))?.gone(pod),
   });
   const ready = Promise.all([jobs.listed, pods.listed]).then(() => {});
   ready.catch(() => {});
@@ -121,8 +120,17 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     while (!closing.signal.aborted) {
       await clock.sleep(tickMs, closing.signal);
       for (const watch of watches.values()) watch.look();
+      for (const job of jobs.all()) if (isUnwanted(job)) void removeJob(job.metadata!.name!);
     }
   })();
+
+  /** A stray, or one of a service that died between the last record and the deletion: what another watches is not so old. */
+  function isUnwanted(job: V1Job): boolean {
+    if (watches.has(job.metadata!.name!)) return false;
+    const ended = endOfJob(job);
+    const isForgotten = ended !== null && clock.now().getTime() - ended.getTime() > forgottenMs;
+    return isForgotten || strays.has(job.metadata!.name!);
+  }
 
   interface Start {
     order: AttemptOrder;
@@ -202,19 +210,32 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       },
       onDone() {
         watches.delete(name);
-        void deleteOrders(store, folder, attempts).catch((error: unknown) =>
-          log.warn('the orders of a Job could not be deleted', { job: name, error: toErrorRecord(error) }),
-        );
+        removeOrders(name, folder, attempts);
       },
     });
     watches.set(name, watch);
     return watch;
   }
 
+  /** A Job that no watch of ours is over. What fails is tried again when it is next looked at. */
   async function removeJob(name: string): Promise<void> {
-    await cluster.deleteJob(name).catch((error: unknown) => {
+    const job = jobs.get(name);
+    if (!job || job.metadata!.deletionTimestamp || removing.has(name)) return;
+    removing.add(name);
+    try {
+      await cluster.deleteJob(name);
+      removeOrders(name, job.metadata?.annotations?.[ORDERS] ?? '', job.spec?.completions ?? 0);
+    } catch (error) {
       log.warn('a Job could not be deleted; trying again', { job: name, error: toErrorRecord(error) });
-    });
+    } finally {
+      removing.delete(name);
+    }
+  }
+
+  function removeOrders(job: string, folder: string, count: number): void {
+    void deleteOrders(store, folder, count).catch((error: unknown) =>
+      log.warn('the orders of a Job could not be deleted', { job, error: toErrorRecord(error) }),
+    );
   }
 
   /** The Job of an attempt whose service died before it had stored where to find it. */
@@ -226,9 +247,6 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     return null;
   }
 
-  /** Asked once for all attempts of a Job. */
-  const removing = new Set<string>();
-
   async function release(reference: JsonObject): Promise<boolean> {
     await ready;
     if (!hears()) {
@@ -239,12 +257,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     }
     const name = typeof reference['job'] === 'string' ? reference['job'] : jobOfAttempt(String(reference['attemptId']));
     if (name === null) return true;
-    const job = jobs.get(name);
-    if (!job && [...pods.group(name)].length === 0) return true;
-    if (job && !job.metadata?.deletionTimestamp && !removing.has(name)) {
-      removing.add(name);
-      await removeJob(name).finally(() => removing.delete(name));
-    }
+    if (!jobs.get(name) && [...pods.group(name)].length === 0) return true;
+    await removeJob(name);
     return false;
   }
 
@@ -286,3 +300,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 }
 
 const CLOSE_MS = 5_000;
+
+function jobOfPod({ metadata }: V1Pod): string {
+  return metadata?.labels?.[JOB_NAME] ?? '';
+}

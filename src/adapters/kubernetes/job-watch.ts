@@ -20,6 +20,8 @@ export interface JobWatch {
   readonly name: string;
   /** Takes an index over. */
   attach(index: number, order: AttemptOrder, observer: AttemptObserver): AttemptHandle;
+  /** A pod of it went; this is how it was last. */
+  gone(pod: V1Pod): void;
   /** Looks at what the cluster shows, and does what follows from it. */
   look(): void;
   /** Of an attempt of this run that has yet to end, or null. */
@@ -38,6 +40,8 @@ interface Slot {
   condemned: Failure | null;
   /** When each of its pods began and ended, by uid, in milliseconds. */
   spans: Map<string, { start: number; end: number | null }>;
+  /** Its pods that are not there any more: the Job may tell of their end later than they go. */
+  gone: V1Pod[];
 }
 
 export interface JobWatchOptions {
@@ -74,7 +78,7 @@ export function watchJob(options: JobWatchOptions): JobWatch {
     for (const [index, slot] of slots) {
       const own = byIndex.get(index) ?? [];
       note(slot, own);
-      const verdict = verdictOf(index, job, own);
+      const verdict = verdictOf(index, job, own, slot.gone);
       if (slot.state === 'open') act(slot, verdict, unwanted);
       else if (slot.cancelled && 'active' in verdict) verdict.active.forEach(deletePod);
     }
@@ -150,11 +154,13 @@ export function watchJob(options: JobWatchOptions): JobWatch {
   return {
     name,
     look,
+    gone: (pod) => void slots.get(indexOf(pod))?.gone.push(pod),
     attach(index, order, observer) {
       const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>();
       const slot: Slot = {
         ...{ order, observer, resolve, state: 'open', cancelled: false, condemned: null },
         spans: new Map(),
+        gone: [],
       };
       slots.set(index, slot);
       const soon = () => queueMicrotask(look);

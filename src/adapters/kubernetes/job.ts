@@ -1,7 +1,18 @@
 import { type V1EnvVar, type V1Job } from '@kubernetes/client-node';
 import { type PricedWork } from '../../engine/ports.ts';
 import { type ExecutorClass, type ExecutorClasses } from './classes.ts';
-import { ATTEMPTS, CONTAINER, INSTANCE, labelValue, MANAGED_BY, PROJECT, QUEUE_NAME, RUN, STAGE } from './names.ts';
+import {
+  ATTEMPTS,
+  CONTAINER,
+  INSTANCE,
+  labelValue,
+  MANAGED_BY,
+  ORDERS,
+  PROJECT,
+  QUEUE_NAME,
+  RUN,
+  STAGE,
+} from './names.ts';
 import { EXIT_CODES } from './outcome.ts';
 
 export interface JobRequest {
@@ -48,7 +59,7 @@ export function jobOf(request: JobRequest): V1Job {
     metadata: {
       name,
       labels: { ...labels, ...(cls.queue && { [QUEUE_NAME]: cls.queue }) },
-      annotations: { [ATTEMPTS]: JSON.stringify(attemptIds) },
+      annotations: { [ATTEMPTS]: JSON.stringify(attemptIds), [ORDERS]: request.ordersFolder },
     },
     spec: {
       completionMode: 'Indexed',

@@ -29,16 +29,18 @@ const BACKOFF_MS = [250, 500, 1_000, 2_000, 5_000];
  * found, without a clock of our own.
  * @param groupOf by what `group` finds an object
  * @param onChange told the group of each object that came, changed or went
+ * @param onGone told of each object that went, as it was last: its end may be seen in that alone
  */
 export function createMirror<T extends Kept>(of: {
   name: string;
   source: Listed<T>;
   groupOf(object: T): string;
   onChange(group: string): void;
+  onGone?(object: T): void;
   clock: Clock;
   log: Log;
 }): Mirror<T> {
-  const { name, source, groupOf, onChange, clock, log } = of;
+  const { name, source, groupOf, onChange, onGone, clock, log } = of;
   const objects = new Map<string, { object: T; list: number }>();
   const groups = new Map<string, Map<string, T>>();
   const closing = new AbortController();
@@ -68,6 +70,7 @@ export function createMirror<T extends Kept>(of: {
     const group = groupOf(known.object);
     groups.get(group)?.delete(nameOf(object));
     if (groups.get(group)?.size === 0) groups.delete(group);
+    onGone?.(object);
     onChange(group);
   }
 

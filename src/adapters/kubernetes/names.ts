@@ -11,6 +11,8 @@ export const STAGE = 'pushforward/stage';
 export const PROJECT = 'pushforward/project';
 /** Annotation of a Job: the attempt ids by completion index, as JSON. */
 export const ATTEMPTS = 'pushforward/attempts';
+/** Annotation of a Job: where the orders of its pods lie in the store. */
+export const ORDERS = 'pushforward/orders';
 /** Labels that the Job controller sets on pods. */
 export const JOB_NAME = 'batch.kubernetes.io/job-name';
 export const JOB_INDEX = 'batch.kubernetes.io/job-completion-index';

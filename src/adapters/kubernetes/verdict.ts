@@ -19,16 +19,24 @@ export interface Stuck {
   since: Date;
 }
 
-/** @param pods those of this index, in any order */
-export function verdictOf(index: number, job: V1Job | undefined, pods: readonly V1Pod[]): Verdict {
+/**
+ * @param pods those of this index, in any order
+ * @param gone those that were there, as they were last
+ */
+export function verdictOf(
+  index: number,
+  job: V1Job | undefined,
+  pods: readonly V1Pod[],
+  gone: readonly V1Pod[] = [],
+): Verdict {
   const active = pods.filter((pod) => !isTerminal(pod));
-  const ended = pods.filter(isTerminal).sort((a, b) => endOf(b) - endOf(a));
+  const ended = [...pods.filter(isTerminal), ...gone].sort((a, b) => endOf(b) - endOf(a));
   if (active.length === 0) {
     const succeeded = ended.find((pod) => pod.status?.phase === 'Succeeded') ?? null;
     if (succeeded || inIndexes(job?.status?.completedIndexes, index)) return { kind: 'succeeded', pod: succeeded };
     const pod = ended[0] ?? null;
     if (!job) return { kind: 'gone', pod };
-    if (inIndexes(job.status?.failedIndexes, index) || isFinished(job)) return { kind: 'failed', pod };
+    if (inIndexes(job.status?.failedIndexes, index) || endOfJob(job)) return { kind: 'failed', pod };
   }
   return active.some(runs) ? { kind: 'running', active } : { kind: 'waiting', active, ...whyWaiting(job, active[0]) };
 }
@@ -73,10 +81,12 @@ function runs(pod: V1Pod): boolean {
   return (pod.status?.containerStatuses ?? []).some(({ state }) => state?.running || state?.terminated);
 }
 
-function isFinished(job: V1Job): boolean {
-  return (job.status?.conditions ?? []).some(
-    ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
+/** When a Job came to its end; null while it goes on. */
+export function endOfJob(job: V1Job): Date | null {
+  const end = job.status?.conditions?.find(
+    (of) => (of.type === 'Complete' || of.type === 'Failed') && of.status === 'True',
   );
+  return end ? new Date(end.lastTransitionTime ?? 0) : null;
 }
 
 const IMAGE_REASONS = new Set([

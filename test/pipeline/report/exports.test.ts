@@ -190,13 +190,10 @@ it('the card names every shard and every folder that has another name', () => {
   });
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
-<<<<<<< HEAD
   expect(card).toContain(
     'distance of 1.500 from the latents of the real images (mean over classes, by exact transport): ' +
       '25.0% below that of the same points with uniform weights, 0.1% above that of the balanced quantizer.',
   );
-=======
   expect(card).toContain('2 classes: Cat, cat; numbered in this order');
->>>>>>> g
   expect(card).toContain('has 10 images (999 bytes) of 2 classes, 5 in each; duplicates: 2 across classes.');
 });

@@ -45,7 +45,13 @@ export async function makeWorld(plane: ControlPlane, name: string) {
   }
 
   function executorOf(
-    of: { classes?: JsonObject; file?: JsonObject; callbackUrl?: string; wrap?: (cluster: Cluster) => Cluster } = {},
+    of: {
+      classes?: JsonObject;
+      file?: JsonObject;
+      callbackUrl?: string;
+      forgottenMs?: number;
+      wrap?: (cluster: Cluster) => Cluster;
+    } = {},
   ): KubernetesExecutor {
     const file = {
       default: 'cpu',
@@ -66,7 +72,7 @@ export async function makeWorld(plane: ControlPlane, name: string) {
       secret: 'secret',
       clock: systemClock,
       log: silentLog,
-      tuning: { gatherMs: 100, tickMs: 100 },
+      tuning: { gatherMs: 100, tickMs: 100, forgottenMs: of.forgottenMs ?? 3_600_000 },
     });
     executors.push(executor);
     return executor;
