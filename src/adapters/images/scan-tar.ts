@@ -25,9 +25,10 @@ export async function scanTar(
   const folders = createClassFolders(request, named);
   const sources: ImageSource[] = gzip ? [] : [{ kind: 'file', uri: path, format: 'tar', ...before }];
 
-  async function* images(): AsyncGenerator<ScannedImage> {
+  async function* images(): AsyncGenerator<ScannedImage[]> {
     await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for await (const members of tarBatches(path, { files, gzip, limits, signal })) {
+      const batch: ScannedImage[] = [];
       for (const member of members) {
         const name = safeMemberPath(member.name, path);
         if (member.type === 'directory') folders.folder(name);
@@ -40,13 +41,14 @@ export async function scanTar(
           const reference = gzip
             ? packer.add(name, bytes)
             : { source: 0, path: name, bytes: bytes.length, offset: member.offset };
-          yield {
+          batch.push({
             className,
             sha256: hash('sha256', bytes),
             reference: reference instanceof Promise ? await reference : reference,
-          };
+          });
         }
       }
+      if (batch.length > 0) yield batch;
     }
     await packer.end();
     await checkUnchanged(files, path, before);

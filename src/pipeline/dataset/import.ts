@@ -125,12 +125,16 @@ async function scan(
   const recordOf = recordsOfScan();
   let images = 0;
   let bytes = 0;
-  for await (const image of found.images) {
-    const waiting = into.add(recordOf(image));
-    if (waiting) await waiting;
-    images += 1;
-    bytes += image.reference.bytes;
-    if (images % PROGRESS_EVERY_IMAGES !== 0) continue;
+  let told = 0;
+  for await (const batch of found.images) {
+    for (const image of batch) {
+      const waiting = into.add(recordOf(image));
+      if (waiting) await waiting;
+      bytes += image.reference.bytes;
+    }
+    images += batch.length;
+    if (images - told < PROGRESS_EVERY_IMAGES) continue;
+    told = images;
     throwIfAborted(signal);
     onProgress?.({ images, bytes });
   }
