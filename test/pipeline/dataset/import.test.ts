@@ -249,7 +249,7 @@ function scannerOf(images: Record<string, number[]>): SourceScanner {
     async scan() {
       return {
         images: (async function* () {
-          yield* scanned;
+          yield scanned;
         })(),
         summary: () => ({
           format: 'folder',

@@ -50,7 +50,7 @@ async function members(tar: Uint8Array): Promise<Map<string, Uint8Array>> {
     await writeFile(path, tar);
     const found = new Map<string, Uint8Array>();
     for await (const member of tarMembers(path, { files: localFiles, gzip: false, limits: DEFAULT_LIMITS })) {
-      found.set(member.name, member.read());
+      found.set(member.name, member.body!);
     }
     return found;
   });
