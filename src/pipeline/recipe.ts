@@ -8,7 +8,7 @@ import { digestOf, type JsonObject } from '../base/json.ts';
  */
 const quantizer = z
   .strictObject({
-    /** Greedy k-means++ with restarts, Lloyd's and Hartigan's steps to convergence, then swaps. */
+    /** Greedy k-means++ with restarts, Hartigan's steps and swaps in a sketch of the samples, then Lloyd's algorithm to convergence. */
     algorithm: z.enum(['LLOYD']).default('LLOYD'),
     restarts: z.int().min(1).max(1000).default(10),
     maxIterations: z.int().min(1).max(100_000).default(300),

@@ -19,7 +19,7 @@ import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts
  */
 export const quantize: Stage = {
   name: 'quantize',
-  version: 2,
+  version: 3,
 
   async plan({ recipe, published }) {
     const byClass = groupByClass(published.get('encode') ?? []);
