@@ -9,8 +9,8 @@ import { digestOf, type JsonObject } from '../base/json.ts';
 const quantizer = z
   .strictObject({
     /**
-     * LLOYD: greedy k-means++ with restarts, Lloyd's and Hartigan's steps to convergence, then swaps; holds all latents of a class.
-     * CLVQ: competitive learning over a stream of them, for classes that do not fit in memory.
+     * LLOYD: greedy k-means++ with restarts, Hartigan's steps and swaps in a sketch of the samples, then Lloyd's algorithm to
+     * convergence; holds all latents of a class. CLVQ: competitive learning over a stream of them, for classes that do not fit in memory.
      */
     algorithm: z.enum(['LLOYD', 'CLVQ']).default('LLOYD'),
     /** Of LLOYD. */

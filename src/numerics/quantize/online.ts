@@ -4,10 +4,10 @@ import { assertPoints, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { randomStream } from '../math/random.ts';
 import { rowsOf } from '../math/rows.ts';
-import { directSpace } from './direct.ts';
 import { nearestCentroids } from './distortion.ts';
 import { rounded } from './rounded.ts';
 import { seedGreedily } from './seeding.ts';
+import { spaceOf } from './space.ts';
 
 export interface OnlineOptions {
   readonly k: number;
@@ -164,7 +164,7 @@ async function seededOn(
   if (!Number.isInteger(k) || k < 1 || k > batch.n)
     throw invalid(`expected 1 to ${batch.n} centroids, got ${k}: make the first batch larger`, { k });
   const random = randomStream({ ...key, purpose: 'online seeding' });
-  const [seeding] = await seedGreedily(directSpace(rounded(batch), product), k, [random], signal);
+  const [seeding] = await seedGreedily(spaceOf(rounded(batch), product), k, [random], signal);
   const centroids = new Float64Array(k * batch.d);
   const given = new Float64Array(k);
   seeding!.assignment.forEach((c, i) => learn(batch, i, centroids, c, given));

@@ -1,5 +1,6 @@
 import { PushforwardError } from '../../base/errors.ts';
-import { type Points } from '../math/points.ts';
+import { squaredDistance } from '../math/distance.ts';
+import { assertPoints, type Points } from '../math/points.ts';
 
 /**
  * Samples on a grid of whole numbers, on which a search decides exactly. A row is a power of two, 1 but for outliers, times whole numbers
@@ -21,6 +22,14 @@ export interface Rounded {
 
 export const ROW_NORM = 2 ** 12;
 
+/** The norm of a row before rounding, which may add half of sqrt(d), such that it is `ROW_NORM` at most after it. */
+export function roomIn(d: number): number {
+  return ROW_NORM - Math.ceil(Math.sqrt(d) / 2);
+}
+
+/** Added to a number below 2^51 and taken away again, it leaves the nearest whole number. */
+export const TO_WHOLE = 1.5 * 2 ** 52;
+
 /**
  * Moves samples to the origin, scales and rounds them. Rounding moves a sample by d / 12 in squared norm on average: at d = 4096
  * by 2e-5 of the largest.
@@ -28,15 +37,17 @@ export const ROW_NORM = 2 ** 12;
  * Outliers are four times as far out as 99% of the samples. Neither the origin nor the scale heeds them; their own grid is
  * coarser, and one farther than 2^20 is drawn nearer, so that sums of cells do not round either.
  *
- * @param points (n, d), checked by the caller
+ * The origin is the mean of a few hundred samples, which is near enough, so that the samples are read twice.
+ *
+ * @param points (n, d), of checked shape
+ * @throws INVALID_INPUT if a value is not finite, with its index
  */
 export function rounded(points: Points): Rounded {
   const { values, n, d } = points;
   const { origin, distances, limit } = centred(points);
   let largest = 0;
   for (const distance of distances) if (distance <= limit && distance > largest) largest = distance;
-  // Rounding may add half of sqrt(d) to a norm.
-  const room = ROW_NORM - Math.ceil(Math.sqrt(d) / 2);
+  const room = roomIn(d);
   const scale = largest > 0 ? room / largest : 1;
 
   const out = new Float32Array(n * d);
@@ -47,7 +58,7 @@ export function rounded(points: Points): Rounded {
     const inUnits = factor / unit;
     let norm = 0;
     for (let j = 0; j < d; j++, p++) {
-      const x = ((values[p]! - origin[j]!) * inUnits + ROUND - ROUND) * unit;
+      const x = ((values[p]! - origin[j]!) * inUnits + TO_WHOLE - TO_WHOLE) * unit;
       out[p] = x;
       norm += x * x;
     }
@@ -56,9 +67,15 @@ export function rounded(points: Points): Rounded {
   return { values: out, n, d, norms, origin, scale };
 }
 
+/** Whether a sample is on a coarser grid than the others. */
+export function hasOutliers({ norms }: Rounded): boolean {
+  return norms.some((norm) => norm > ROW_NORM * ROW_NORM);
+}
+
 function centred(points: Points): { origin: Float64Array; distances: Float64Array; limit: number } {
   let origin = meanOf(points);
   let distances = distancesFrom(origin, points);
+  if (!distances.every(Number.isFinite)) assertPoints(points, 'points');
   let limit = ordinaryLimit(distances);
   for (let turn = 0; turn < RECENTRINGS && distances.some((distance) => distance > limit); turn++) {
     const outlying = distances.map((distance) => Number(distance > limit));
@@ -85,13 +102,13 @@ export function assertExact(received: number, norms: Float64Array, i: number): v
   );
 }
 
-/** Added and taken away again it leaves the nearest whole number. */
-const ROUND = 1.5 * 2 ** 52;
-
 const FARTHEST = 2 ** 20;
 
 /** An outlier hides a nearer one behind the mean that it has moved. */
 const RECENTRINGS = 4;
+
+/** Samples that the origin is the mean of. */
+const CENTRED = 256;
 
 function ordinaryLimit(distances: Float64Array): number {
   const sorted = distances.slice().sort();
@@ -102,24 +119,17 @@ function ordinaryLimit(distances: Float64Array): number {
 function meanOf({ values, n, d }: Points, leftOut?: Float64Array): Float64Array {
   const out = new Float64Array(d);
   let count = 0;
-  for (let i = 0; i < n; i++) {
+  for (let i = 0, stride = Math.max(1, Math.floor(n / CENTRED)); i < n; i += stride) {
     if (leftOut?.[i]) continue;
     count++;
     for (let j = 0, p = i * d; j < d; j++, p++) out[j]! += values[p]!;
   }
-  for (let j = 0; j < d; j++) out[j]! /= count;
+  if (count > 0) for (let j = 0; j < d; j++) out[j]! /= count;
   return out;
 }
 
 function distancesFrom(origin: Float64Array, { values, n, d }: Points): Float64Array {
   const out = new Float64Array(n);
-  for (let i = 0, p = 0; i < n; i++) {
-    let squared = 0;
-    for (let j = 0; j < d; j++, p++) {
-      const x = values[p]! - origin[j]!;
-      squared += x * x;
-    }
-    out[i] = Math.sqrt(squared);
-  }
+  for (let i = 0; i < n; i++) out[i] = Math.sqrt(squaredDistance(values, i, origin, 0, d));
   return out;
 }

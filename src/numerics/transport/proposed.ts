@@ -1,11 +1,4 @@
-import {
-  approximateSquaredDistances,
-  errorBound,
-  frameOf,
-  normalize,
-  squaredDistance,
-  type Normalized,
-} from '../math/distance.ts';
+import { approximateSquaredDistances, errorBound, frameFor, inFrame, squaredDistance } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { sum } from '../math/sum.ts';
@@ -50,10 +43,10 @@ export async function proposedCosts(
 ): Promise<ProposedCosts> {
   const { n, d } = points;
   const k = centroids.n;
-  const [left, right] = fitAsTheyAre(norms, centroids)
-    ? [unmoved(points, norms), unmoved(centroids, centroidNorms)]
-    : inFrame(points, centroids);
-  const scale = left.frame.scale ** 2;
+  const frame = frameFor(points, norms);
+  const left = inFrame(points, frame, norms);
+  const right = inFrame(centroids, frame, centroidNorms);
+  const scale = frame.scale ** 2;
   const cost = await approximateSquaredDistances(left, right, product, signal);
   const largest = right.norms.reduce((a, b) => Math.max(a, b), 0);
   const slack = left.norms.map((norm) => errorBound(norm, largest, d));
@@ -83,30 +76,4 @@ export async function proposedCosts(
       return cost[p]!;
     }
   }
-}
-
-/**
- * Points near the origin, of a size that float32 products neither overflow nor lose, need not be moved: that takes three passes over
- * them, 13 of the 20 ms for n = 1300, d = 4096, K = 10.
- */
-function fitAsTheyAre(norms: Float64Array, { values, n: k, d }: Points): boolean {
-  const size = sum(norms) / norms.length;
-  const largest = norms.reduce((a, b) => Math.max(a, b), 0);
-  if (!(size > 2 ** -40 && largest < 2 ** 60)) return false;
-  let offset = 0;
-  for (let j = 0; j < d; j++) {
-    let mean = 0;
-    for (let c = 0; c < k; c++) mean += values[c * d + j]! / k;
-    offset += mean * mean;
-  }
-  return offset <= size / 2;
-}
-
-function unmoved({ values, n, d }: Points, norms: Float64Array): Normalized {
-  return { values, n, d, norms, frame: { origin: new Float64Array(d), scale: 1 } };
-}
-
-function inFrame(points: Points, centroids: Points): [Normalized, Normalized] {
-  const frame = frameOf(points);
-  return [points, centroids].map(({ values, n, d }) => normalize(values, n, d, frame)) as [Normalized, Normalized];
 }

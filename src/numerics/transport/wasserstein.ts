@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { invalid } from '../../base/errors.ts';
-import { squaredDistance, squaredNorms } from '../math/distance.ts';
-import { assertPoints, assertSameDimensions, assertShape, type Points } from '../math/points.ts';
+import { finiteNorms, squaredDistance } from '../math/distance.ts';
+import { assertSameDimensions, assertShape, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { sum } from '../math/sum.ts';
 import { assertFinite } from '../math/tensor.ts';
@@ -62,12 +62,6 @@ export async function wasserstein2(
     const squared = value / proposed.scale;
     return { w2: Math.sqrt(squared), squared, gap: (value - dual) / proposed.scale };
   }
-}
-
-function finiteNorms(points: Points, what: string): Float64Array {
-  const norms = squaredNorms(points);
-  if (!norms.every(Number.isFinite)) assertPoints(points, what);
-  return norms;
 }
 
 /** (n, k) */
