@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   'src/cli': ['^src/base/'],
 };
 
-for (const adapter of ['runtime', 'storage', 'images', 'database', 'processes', 'telemetry']) {
+for (const adapter of ['runtime', 'storage', 'images', 'database', 'processes', 'kubernetes', 'telemetry']) {
   MAY_IMPORT[`src/adapters/${adapter}`] = ['^src/base/', '^src/numerics/', PORTS];
 }
 
@@ -50,6 +50,7 @@ const OWNERS = {
   ],
   'src/adapters/storage': ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
   'src/adapters/runtime': ['onnxruntime-node'],
+  'src/adapters/kubernetes': ['@kubernetes/client-node', 'zod'],
   'src/adapters/telemetry': ['@opentelemetry/(?!api(?:/|$)).*', 'pino'],
 };
 

@@ -65,8 +65,27 @@ describe('the configuration', () => {
     expect(readConfig({ ...env, PUSHFORWARD_S3_PATH_STYLE: 'false' }).store).toMatchObject({ pathStyle: false });
   });
 
-  it('keeps the password of the database from child processes', () => {
-    const { childEnvironment } = readConfig({ DATABASE_URL: 'postgres://u:secret@h/d', PATH: '/bin' });
+  it('is reached at a name of its own, and probed on a port of its own, where it is told to', () => {
+    expect(readConfig({})).toMatchObject({ publicUrl: null, probePort: null, migrate: 'auto', signingSecret: null });
+    expect(readConfig({ PUSHFORWARD_PUBLIC_URL: 'https://p.example.org/' }).publicUrl).toBe('https://p.example.org');
+    const env = {
+      PUSHFORWARD_PROBE_PORT: '9090',
+      PUSHFORWARD_MIGRATE: 'off',
+      PUSHFORWARD_SIGNING_SECRET: 'x'.repeat(32),
+    };
+    expect(readConfig(env)).toMatchObject({
+      probePort: 9090,
+      migrate: 'off',
+      signingSecret: env.PUSHFORWARD_SIGNING_SECRET,
+    });
+  });
+
+  it('keeps the password of the database and the secret from child processes', () => {
+    const { childEnvironment } = readConfig({
+      DATABASE_URL: 'postgres://u:secret@h/d',
+      PUSHFORWARD_SIGNING_SECRET: 'secret'.repeat(6),
+      PATH: '/bin',
+    });
     expect(childEnvironment).toMatchObject({ PATH: '/bin' });
     expect(JSON.stringify(childEnvironment)).not.toContain('secret');
   });
@@ -85,6 +104,13 @@ describe('the configuration', () => {
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_SSE: 'AES256=key' }, /PUSHFORWARD_S3_SSE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_PATH_STYLE: 'yes' }, /PUSHFORWARD_S3_PATH_STYLE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_CHECKSUMS: 'no' }, /PUSHFORWARD_S3_CHECKSUMS/],
+    [{ PUSHFORWARD_PUBLIC_URL: 'https://example.org/pushforward' }, /PUSHFORWARD_PUBLIC_URL to end with its host/],
+    [{ PUSHFORWARD_PROBE_PORT: 'http' }, /PUSHFORWARD_PROBE_PORT/],
+    [{ PUSHFORWARD_MIGRATE: 'on' }, /PUSHFORWARD_MIGRATE to be one of auto, off/],
+    [
+      { PUSHFORWARD_SIGNING_SECRET: 'short' },
+      /PUSHFORWARD_SIGNING_SECRET to have 32 characters or more, got 5(?!.*short)/,
+    ],
     [{ PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR: '-1' }, /PRICE/],
   ])('refuses %j', (env, message) => {
     expect(() => readConfig(env)).toThrow(message);

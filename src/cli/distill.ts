@@ -191,7 +191,12 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
     case 'stage.started':
       return progress.update(stage, { done: 0, total: itemsTotal!, unit: 'images' });
     case 'stage.progress':
-      return progress.update(stage, { done: itemsDone!, total: itemsTotal!, unit: 'images' });
+      return progress.update(stage, {
+        done: itemsDone!,
+        total: itemsTotal!,
+        unit: 'images',
+        note: noteOf(payload['waiting'] as Record<string, number> | undefined),
+      });
     case 'stage.succeeded':
       return progress.update(stage, {
         done: 1,
@@ -208,6 +213,12 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
       return progress.say(`  ${String(payload['title'])}: ${failure.error.message} (it is tried again)`);
     }
   }
+}
+
+/** What most of the waiting attempts wait for. */
+function noteOf(waiting: Record<string, number> = {}): string | undefined {
+  const [most] = Object.entries(waiting).sort(([, a], [, b]) => b - a);
+  return most && `${most[1]} wait: ${most[0]}`;
 }
 
 function how(took: number, tasks: number, cached: number): string {

@@ -16,6 +16,8 @@ export interface Host {
   priorsDir: string;
   /** Runs the service until it is told to stop. */
   serve(options: { host?: string; port?: number }): Promise<void>;
+  /** Brings DATABASE_URL up to date. @returns the names of the migrations that were applied */
+  migrate(): Promise<string[]>;
   /** A running service of this state directory, or one of our own for as long as `work` takes. */
   withService(work: (url: string) => Promise<void>): Promise<void>;
   /** Checks a bundle and says what it found. @throws PRIOR_INVALID */
@@ -36,6 +38,14 @@ export function createProgram(host: Host): Command {
     .option('--host <address>', 'address to listen on (HOST)')
     .option('--port <number>', 'port to listen on, 0 for any (PORT, default 4000)', wholeNumber)
     .action((options: { host?: string; port?: number }) => host.serve(options));
+
+  program
+    .command('migrate')
+    .description('Bring the database at DATABASE_URL up to this release, for services with PUSHFORWARD_MIGRATE=off.')
+    .action(async () => {
+      const applied = await host.migrate();
+      console.log(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);
+    });
 
   withRecipe(
     program

@@ -1,4 +1,5 @@
 import { type Clock } from '../base/clock.ts';
+import { type ErrorRecord, toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
@@ -58,6 +59,8 @@ export interface ControlOptions {
   uploads: UploadLimits;
   /** Folders and `s3://` prefixes of the service's own state and objects, which imports never read. */
   ownObjects: readonly string[];
+  /** Names that a recipe's `execution.executorClass` may have; none where the executor has no classes. */
+  executorClasses: readonly string[];
 }
 
 /** What the catalog answers to whoever may only read. */
@@ -72,6 +75,12 @@ export type ProjectReader = Omit<
   | 'savePrior'
   | keyof UploadWrites
 >;
+
+/** What the service cannot do without: null where it answers, else why it does not. */
+export interface Health {
+  database: ErrorRecord | null;
+  store: ErrorRecord | null;
+}
 
 /** The use cases. Each takes who asks; none reaches outside that principal's project. */
 export interface Control {
@@ -114,8 +123,7 @@ export interface Control {
     options: { filename: string; expiresSeconds: number },
   ): Promise<string>;
   readonly retention: Retention;
-  /** Resolves where the database answers. */
-  ready(): Promise<void>;
+  health(): Promise<Health>;
   now(): Date;
   /** Makes sure of the default project, takes up pending imports, begins with the passes of retention and the sweeps of uploads. */
   start(): Promise<void>;
@@ -149,7 +157,10 @@ export function createControl(options: ControlOptions): Control {
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
     retention,
-    ready: () => options.catalog.ping(),
+    async health() {
+      const [database, store] = await Promise.all([failureOf(options.catalog.ping()), failureOf(storeAnswers())]);
+      return { database, store };
+    },
     now: () => options.clock.now(),
     async start() {
       await options.catalog.ensureProject(DEFAULT_PROJECT);
@@ -163,4 +174,13 @@ export function createControl(options: ControlOptions): Control {
       await Promise.all([imports.close(), sweep.close(), passes.stopped()]);
     },
   };
+
+  /** Any store says of this key that there is nothing. */
+  function storeAnswers(): Promise<unknown> {
+    return options.store.head('probe/health');
+  }
+}
+
+function failureOf(answer: Promise<unknown>): Promise<ErrorRecord | null> {
+  return answer.then(() => null, toErrorRecord);
 }

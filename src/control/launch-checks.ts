@@ -24,6 +24,17 @@ export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior:
   );
 }
 
+/** @throws INVALID_INPUT for a class that the service's settings do not have */
+export function checkExecutorClass({ execution }: Recipe, known: readonly string[]): void {
+  const asked = execution.executorClass;
+  if (asked === undefined || known.includes(asked)) return;
+  const has = known.length > 0 ? `one of ${known.join(', ')}` : 'none, since workers are children of the service here';
+  throw invalid(
+    `expected recipe.execution.executorClass to be ${has}, got ${JSON.stringify(asked)}: correct or remove it`,
+    { path: ['recipe', 'execution', 'executorClass'] },
+  );
+}
+
 /** @throws NOT_READY */
 export function readyVersion(version: DatasetVersionView): ReadyVersion {
   const path = ['recipe', 'datasetVersionId'];

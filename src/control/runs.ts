@@ -4,7 +4,7 @@ import { USUAL_LAUNCH } from '../engine/ports.ts';
 import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
-import { checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
+import { checkExecutorClass, checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
 import { checkLaunchOptions, type LaunchOptions } from './launch-options.ts';
 import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
 import { type RunView } from './views.ts';
@@ -19,12 +19,16 @@ interface Needs {
   engine: EngineControl;
 }
 
+interface LaunchNeeds extends Needs {
+  executorClasses: readonly string[];
+}
+
 /**
  * Validates a recipe against its dataset version and prior, then hands it to the engine.
  * One key gives exactly one run; the same key with another recipe is IDEMPOTENCY_CONFLICT.
  */
 export async function launchRun(
-  of: Needs,
+  of: LaunchNeeds,
   principal: Principal,
   input: LaunchRunInput,
 ): Promise<{ run: RunView; reused: boolean }> {
@@ -50,6 +54,7 @@ export async function launchRun(
   const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
   const version = readyVersion(found.version);
   checkLaunch(recipe, version.classes, prior.description);
+  checkExecutorClass(recipe, of.executorClasses);
 
   const launched = of.engine.launch({
     projectId: principal.projectId,

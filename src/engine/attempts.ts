@@ -102,10 +102,13 @@ async function outcomeOf(
   try {
     live.handle = await core.executor.start(
       {
-        ...{ attemptId: live.id, projectId, task: spec, execution: executionOf(recipe) },
+        ...{ attemptId: live.id, projectId, runId, task: spec, execution: executionOf(recipe) },
         ...{ halvings: live.halvings, traceparent },
       },
-      (itemsDone) => progress.report(live, itemsDone),
+      {
+        progress: (itemsDone) => progress.report(live, itemsDone),
+        waiting: (reason) => progress.waiting(live, reason),
+      },
     );
   } catch (error) {
     return { kind: 'failed', failure: failureOf(error), usage: NO_USAGE };
@@ -131,7 +134,12 @@ async function outcomeOf(
 
 /** An outcome that cannot be recorded as it is makes the attempt a failed one. */
 async function recordEnd(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
-  const record = (of: AttemptOutcome) => throughOutages(core, live, () => settle(core, live, of));
+  const record = (of: AttemptOutcome) =>
+    throughOutages(core, live, async () => {
+      const end = await settle(core, live, of);
+      live.handle?.recorded?.();
+      return end;
+    });
   try {
     return await record(outcome).catch((error: unknown) =>
       record({ kind: 'failed', failure: unrecorded(live, error), usage: usageOf(outcome) }),

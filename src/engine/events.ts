@@ -55,6 +55,8 @@ export interface StageProgress {
   itemsTotal: number;
   tasksDone: number;
   tasksTotal: number;
+  /** Attempts that have yet to run, by what they wait for; absent where none does. */
+  waiting?: Record<string, number>;
 }
 
 export interface StageSucceeded {

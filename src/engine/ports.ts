@@ -69,6 +69,7 @@ export type AttemptOutcome =
 export interface AttemptOrder {
   attemptId: string;
   projectId: string;
+  runId: string;
   task: TaskSpec;
   /** The recipe's `execution` section: provider, threads, batch. Never part of an artifact's identity. */
   execution: JsonObject;
@@ -88,15 +89,30 @@ export interface AttemptHandle {
   alive(): boolean;
   /** Asks it to stop, then makes it stop; `outcome` settles when it is seen gone. */
   cancel(): void;
+  /** The outcome is recorded: what the executor kept to tell it again may go. */
+  recorded?(): void;
+}
+
+/** What an executor tells of an attempt on the way. */
+export interface AttemptObserver {
+  progress(itemsDone: number): void;
+  /** Why nothing happens yet, in words (its queue has not admitted it, its image is being pulled); null once it runs. */
+  waiting(reason: string | null): void;
+}
+
+/** What a price may depend on. */
+export interface PricedWork {
+  stage: string;
+  execution: JsonObject;
 }
 
 export interface Executor {
   readonly name: string;
-  /** US dollars per allocated second of one slot. */
-  readonly priceUsdPerSecond: number;
+  /** US dollars per allocated second of an attempt at such work. */
+  priceUsdPerSecond(work: PricedWork): number;
   /** How many attempts may run at once. */
   readonly slots: number;
-  start(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptHandle>;
+  start(order: AttemptOrder, observer: AttemptObserver): Promise<AttemptHandle>;
   /**
    * After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone.
    * `reference` is the handle's with `attemptId` added; only `attemptId` if the service died before the handle's was stored.

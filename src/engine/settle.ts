@@ -1,6 +1,6 @@
 import { PushforwardError } from '../base/errors.ts';
 import { type Change } from './changes.ts';
-import { priceOf, type Core, type LiveAttempt } from './core.ts';
+import { costOf, type Core, type LiveAttempt } from './core.ts';
 import { type AttemptName, type TaskName } from './events.ts';
 import {
   type ArtifactManifest,
@@ -24,11 +24,11 @@ import { type AttemptEnd } from './telemetry.ts';
 export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
   const seen = await verified(core, live, outcome);
   const usage = seen.kind === 'succeeded' ? seen.result.usage : seen.usage;
-  const costUsd = usage.allocatedSeconds * core.executor.priceUsdPerSecond;
   const recorded = await core.change(live.runId, async (change) => {
     const attempt = await change.attempt(live.id);
     const task = await change.task(live.taskId);
     if (!attempt || !task || attempt.state !== 'RUNNING') return null;
+    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
     const end = { change, attempt, task, usage, costUsd };
     let willRetry = false;
@@ -37,14 +37,14 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
     else if (live.silent) await lost(core, end);
     else await cancelled(end);
     await confirmRelease(change);
-    return { willRetry };
+    return { willRetry, costUsd };
   });
   if (!recorded) return null;
   if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
   return {
     outcome: seen.kind,
     allocatedSeconds: usage.allocatedSeconds,
-    costUsd,
+    costUsd: recorded.costUsd,
     ...(seen.kind === 'succeeded' && { metrics: seen.result.metrics }),
     ...(seen.kind === 'failed' && { failure: seen.failure }),
   };
@@ -60,7 +60,7 @@ export async function settleLost(core: Core, given: AttemptRecord): Promise<void
     const task = await change.task(given.taskId);
     if (!attempt || !task || attempt.state !== 'RUNNING') return;
     const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
-    const costUsd = usage.allocatedSeconds * priceOf(core, attempt.executor);
+    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
     await lost(core, { change, attempt, task, usage, costUsd });
     await confirmRelease(change);
@@ -90,6 +90,12 @@ interface End {
   task: TaskRecord;
   usage: Usage;
   costUsd: number;
+}
+
+function costOfAttempt(core: Core, change: Change, of: Pick<End, 'attempt' | 'task' | 'usage'>): number {
+  const { attempt, task, usage } = of;
+  const { allocatedSeconds } = usage;
+  return costOf(core, { executor: attempt.executor, stage: task.stage, recipe: change.run.recipe, allocatedSeconds });
 }
 
 type Seen =

@@ -86,6 +86,10 @@ const execution = z
     threads: z.int().min(1).max(256).default(1),
     /** Images per model call. */
     batch: z.int().min(1).max(4096).default(128),
+    /** Executor class of every stage; absent: what the service's settings say of each. */
+    executorClass: z.string().min(1).max(63).optional(),
+    /** Workers of a stage at once, where its executor class allows more. */
+    parallelism: z.int().min(1).max(10_000).optional(),
   })
   .prefault({});
 

@@ -50,6 +50,7 @@ export async function startWorld() {
     log: silentLog,
     importRoots: null,
     ownObjects: [],
+    executorClasses: ['cpu', 'gpu'],
     realPath: (path: string) => realpath(path).catch(() => null),
     uploads: { maxBytes: 1024 ** 4, keepMs: 3_600_000 },
   };

@@ -164,6 +164,37 @@ describe('a run', () => {
     expect(stage).toMatchObject({ state: 'SKIPPED', skip_reason: 'not asked for' });
   });
 
+  it('tells what its attempts wait for, until they run', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const waiting = () =>
+      until(async () => {
+        const last = (await eventsOf(db, runId)).filter((of) => of.type === 'stage.progress').at(-1);
+        return last && [last.payload['waiting'] ?? 'none'];
+      });
+    executor.held.forEach((held) => held.waiting('its queue is full'));
+    await until(async () => JSON.stringify(await waiting()) === '[{"its queue is full":2}]');
+    executor.held[0]!.waiting(null);
+    await until(async () => JSON.stringify(await waiting()) === '[{"its queue is full":1}]');
+    await executor.held[1]!.succeed();
+    await until(async () => JSON.stringify(await waiting()) === '["none"]');
+  });
+
+  it('tells its executor once an outcome is recorded, and not before', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const [first, second] = executor.held;
+    first!.fail('INTERNAL');
+    await until(() => first!.recorded);
+    const [attempt] = await db.selectFrom('attempts').selectAll().where('id', '=', first!.order.attemptId).execute();
+    expect(attempt!.state).toBe('FAILED');
+    expect(second!.recorded).toBe(false);
+  });
+
   it('shows its progress', async () => {
     const { engine, db, executor } = await started();
     executor.hold = () => true;

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/json.ts';
 import { type Files, pictures, writeFolder } from '../support/image-sources.ts';
 import { GLYPHS, importReady } from '../support/api-steps.ts';
+import { skippedWithout } from '../support/needed.ts';
 import { pythonEnvironment } from '../support/python.ts';
 import { ROOT, type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 
@@ -17,7 +18,7 @@ const { python, missing } = await pythonEnvironment({
   requirements,
   system: { modules: ['torch', 'torchvision'], debian: ['python3-torch', 'python3-torchvision'] },
 });
-if (missing) process.stderr.write(`The tests with the real Python packages are skipped: they need ${missing}.\n`);
+const skipped = skippedWithout(missing);
 
 interface Row {
   pixels: string;
@@ -38,7 +39,7 @@ interface Loaded {
   webdataset: (Row & { cls: number })[];
 }
 
-describe.skipIf(missing !== null)('with the real Python packages', () => {
+describe.skipIf(skipped)('with the real Python packages', () => {
   let folder: string;
   let out: string;
 

@@ -71,11 +71,13 @@ export function fakePublications() {
 export interface Held {
   order: AttemptOrder;
   progress(itemsDone: number): void;
+  waiting(reason: string | null): void;
   succeed(): Promise<void>;
   fail(code: ErrorCode, cls?: FailureClass): void;
   settle(outcome: AttemptOutcome): void;
   cancelled: boolean;
   silent: boolean;
+  recorded: boolean;
 }
 
 /**
@@ -93,7 +95,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     mostAtOnce: number;
   } = {
     name: 'fake',
-    priceUsdPerSecond: 0.01,
+    priceUsdPerSecond: () => 0.01,
     slots,
     /** Whether the test settles this attempt. */
     hold: () => false,
@@ -102,15 +104,17 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     /** Whether attempts of earlier services are seen gone when asked. */
     releases: true,
     mostAtOnce: 0,
-    async start(order, onProgress) {
+    async start(order, { progress, waiting }) {
       starts.push(order);
       let settle!: (outcome: AttemptOutcome) => void;
       const outcome = new Promise<AttemptOutcome>((resolve) => (settle = resolve));
       const one: Held = {
         order,
-        progress: onProgress,
+        progress,
+        waiting,
         cancelled: false,
         silent: false,
+        recorded: false,
         settle(of) {
           running.delete(order.attemptId);
           settle(of);
@@ -136,6 +140,9 @@ export function fakeExecutor(publications: Publications, slots = 2) {
         cancel() {
           one.cancelled = true;
           if (port.obedient && running.has(order.attemptId)) one.settle({ kind: 'cancelled', usage: USAGE });
+        },
+        recorded() {
+          one.recorded = true;
         },
       };
       return handle;

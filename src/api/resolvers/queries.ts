@@ -30,11 +30,9 @@ export class Queries {
 
   @Query(() => Health, { description: 'Whether the service can do its work.' })
   async health(@Ctx() { control }: ApiContext): Promise<Health> {
-    const database = await control.ready().then(
-      () => true,
-      () => false,
-    );
-    return { ok: database, database };
+    const health = await control.health();
+    const [database, store] = [health.database === null, health.store === null];
+    return { ok: database && store, database, store };
   }
 
   @Query(() => Project, { description: 'The project of whoever asks.' })

@@ -79,7 +79,7 @@ export class Artifact extends Node {
 
   @Field(() => String, {
     description:
-      'latents, distortionCurve, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
+      'latents, distortionCurve, codebook, images, softLabels, comparison, syntheticDataset, report, stage, datasetVersion or prior.',
   })
   kind!: string;
 

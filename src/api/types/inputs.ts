@@ -126,6 +126,18 @@ export class ExecutionInput {
 
   @Field(() => Int, { defaultValue: 128, description: 'Images per model call. 1 to 4096.' })
   batch!: number;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "Executor class of every stage; absent: what the service's settings say of each stage.",
+  })
+  executorClass?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Workers of a stage at once, where its executor class allows more. 1 to 10000.',
+  })
+  parallelism?: number | null;
 }
 
 @InputType({ description: 'Everything a run is asked to do.' })

@@ -60,7 +60,7 @@ export class RetentionPolicy {
 @InputType({ description: 'A kind of artifacts that goes earlier.' })
 export class RetentionRuleInput {
   @Field(() => String, {
-    description: 'latents, distortionCurve, codebook, images, softLabels, syntheticDataset or report.',
+    description: 'latents, distortionCurve, codebook, images, softLabels, comparison, syntheticDataset or report.',
   })
   kind!: string;
 

@@ -41,6 +41,7 @@ export const EXPIRING_KINDS = [
   'codebook',
   'images',
   'softLabels',
+  'comparison',
   'syntheticDataset',
   'report',
 ] as const;
