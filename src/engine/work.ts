@@ -54,8 +54,8 @@ export interface ArtifactManifest {
   stage: string;
   stageVersion: number;
   /**
-   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `syntheticDataset`, `report`, `stage`, `datasetVersion`,
-   * `prior`.
+   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `comparison`, `syntheticDataset`, `report`, `stage`,
+   * `datasetVersion`, `prior`.
    */
   kind: string;
   options: JsonObject;

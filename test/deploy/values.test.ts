@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { STAGES } from '../../src/pipeline/stages/index.ts';
 import { CHART } from '../support/deploy/chart.ts';
 import { chartValues, readmeWithValues } from '../support/deploy/values.ts';
 
@@ -10,6 +11,7 @@ interface Schema {
   type?: string | string[];
   properties?: Record<string, Schema>;
   additionalProperties?: boolean | Schema;
+  propertyNames?: { enum: string[] };
   $defs?: Record<string, Schema>;
 }
 
@@ -61,5 +63,9 @@ describe('the values of the chart', () => {
       if (fallback !== undefined || /^executor\.kubernetes\.classes|ecurityContext/.test(path)) continue;
       expect([path, at(path)!.additionalProperties]).toEqual([path, false]);
     }
+  });
+
+  it('name a class for the stages that there are', () => {
+    expect(at('executor.kubernetes.stages')!.propertyNames!.enum).toEqual(STAGES.map(({ name }) => name));
   });
 });

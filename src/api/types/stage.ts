@@ -121,7 +121,7 @@ export class Stage {
   declare runId: string;
   declare artifactId: string | null;
 
-  @Field(() => String, { description: 'encode, survey, quantize, decode, label, evaluate or report.' })
+  @Field(() => String, { description: 'encode, survey, quantize, decode, label, compare, evaluate or report.' })
   name!: string;
 
   @Field(() => StageState, { description: 'Where it stands.' })
