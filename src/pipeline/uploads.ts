@@ -16,8 +16,11 @@ export function parseUploadUri(text: string): UploadLocation | null {
 export const uploadUri = ({ id, path }: UploadLocation): string =>
   path === '' ? `upload:${id}` : `upload:${id}/${path}`;
 
+/** What the keys of all uploads of a project begin with. */
+export const uploadsPrefix = (projectId: string): string => `projects/${projectId}/uploads/`;
+
 /** What the keys of its files begin with. */
-export const uploadFolder = (projectId: string, id: string): string => `projects/${projectId}/uploads/${id}/`;
+export const uploadFolder = (projectId: string, id: string): string => `${uploadsPrefix(projectId)}${id}/`;
 
 /** Where an upload lies: in the store of the project that asks, so that nobody reaches that of another. */
 export function uploadPlace(store: ObjectReader, uri: string, projectId: string): ObjectPlace | null {

@@ -405,3 +405,23 @@ describe('an import of an upload', () => {
     }
   });
 });
+
+it('the search for orphans knows the files of uploads, and which of them are missing', async () => {
+  const id = await readyUpload();
+  const { id: open } = await smallUpload();
+  const ended = await readyUpload();
+  await api.db.updateTable('uploads').set({ state: 'EXPIRED' }).where('id', '=', ended).execute();
+  const stray = `projects/default/uploads/${newId('upl')}/stray.bin`;
+  await api.store.put(stray, small);
+  const orphans = async () => {
+    const { young, rowWithoutStore } = await api.control.retention.orphans(LOCAL, 1);
+    return { young: young.count, missing: rowWithoutStore.examples.map(({ key }) => key) };
+  };
+  const before = await orphans();
+  expect(before.missing.filter((key) => [id, open, ended].some((one) => key.includes(one)))).toEqual([]);
+  await api.store.delete(stray);
+  expect((await orphans()).young).toBe(before.young - 1);
+  for (const one of [id, ended]) await api.store.delete(`projects/default/uploads/${one}/a/small.bin`);
+  const found = (await orphans()).missing.filter((key) => [id, open, ended].some((one) => key.includes(one)));
+  expect(found).toEqual([`projects/default/uploads/${id}/a/small.bin`]);
+});

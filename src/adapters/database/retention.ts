@@ -123,7 +123,10 @@ function pins(db: Kysely<Database>, projectId: string): Pick<ProjectRetention, '
 function inventory(
   db: Kysely<Database>,
   projectId: string,
-): Pick<ProjectRetention, 'lastSweep' | 'swept' | 'importing' | 'attemptsSince' | 'manifests' | 'blobs'> {
+): Pick<
+  ProjectRetention,
+  'lastSweep' | 'swept' | 'importing' | 'attemptsSince' | 'manifests' | 'blobs' | 'uploadFiles'
+> {
   return {
     async lastSweep() {
       const row = await db
@@ -168,6 +171,18 @@ function inventory(
         select sha256, max(bytes) as bytes from blob_references
         where project_id = ${projectId} and sha256 > ${after}
         group by sha256 order by sha256 limit ${limit}`.execute(db);
+      return rows;
+    },
+
+    async uploadFiles(after, limit) {
+      const { rows } = await sql<{ name: string; bytes: number; complete: boolean }>`
+        select name, bytes, complete from (
+          select (u.id || '/' || f.path) collate "C" as name, f.bytes,
+            f.complete and u.state in ('OPEN', 'READY') as complete
+          from uploads u join upload_files f on f.upload_id = u.id
+          where u.project_id = ${projectId} and u.freed_at is null
+        ) files
+        where name > ${after} order by name limit ${limit}`.execute(db);
       return rows;
     },
   };

@@ -70,7 +70,7 @@ async function idxOf(
     throw invalid(`expected images in ${path}, got ${count} of ${width}x${height}: name another file`, { path });
   }
   const { bytes } = await fileState(files, path);
-  checkPromise(images, count * height * width, bytes, limits);
+  checkPromise(images, { headerBytes: 16, recordBytes: height * width, count }, bytes, limits);
   const labels = await readLabels(files, labelsBeside(path, beside), count, path, limits);
   return {
     format: 'idx',
@@ -109,9 +109,10 @@ async function readLabels(
       { path },
     );
   }
-  checkPromise(file, count, (await fileState(files, path)).bytes, limits);
+  const layout = { headerBytes: 8, recordBytes: count, count: 1 };
+  checkPromise(file, layout, (await fileState(files, path)).bytes, limits);
   let labels: Uint8Array = new Uint8Array();
-  for await (const { bytes } of recordsOf(files, file, { headerBytes: 8, recordBytes: count, count: 1 })) {
+  for await (const { bytes } of recordsOf(files, file, layout)) {
     labels = Uint8Array.from(bytes);
   }
   return labels;

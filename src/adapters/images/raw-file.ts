@@ -2,6 +2,7 @@ import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { throwIfAborted } from '../../base/abort.ts';
+import { type PushforwardError } from '../../base/errors.ts';
 import { type ScanLimits } from './limits.ts';
 import { asUnreadable, limitExceeded, type SourceFiles, unreadable } from './source-file.ts';
 
@@ -35,33 +36,63 @@ export async function* recordsOf(
 ): AsyncGenerator<{ bytes: Uint8Array; offset: number }> {
   const { headerBytes, recordBytes, count } = layout;
   const expected = headerBytes + recordBytes * count;
-  const refuse = (got: string) =>
-    unreadable(file.path, `${expected} bytes (${headerBytes} and ${count} records of ${recordBytes})`, got);
-  let rest: Uint8Array = new Uint8Array();
-  let offset = 0;
+  // Of a record that no chunk holds whole: what came of it so far.
+  let part: Uint8Array | null = null;
+  let filled = 0;
+  let seen = 0;
   for await (const chunk of contentOf(files, file, signal)) {
-    let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-    if (offset + bytes.length > expected) throw refuse('more');
-    for (;;) {
-      const next = offset < headerBytes ? headerBytes - offset : recordBytes;
-      if (bytes.length < next) break;
-      if (offset >= headerBytes) yield { bytes: bytes.subarray(0, next), offset };
-      bytes = bytes.subarray(next);
-      offset += next;
+    const start = seen;
+    seen += chunk.length;
+    if (seen > expected) throw otherLength(file.path, layout, 'more');
+    let at = Math.max(0, Math.min(chunk.length, headerBytes - start));
+    while (at < chunk.length) {
+      if (filled === 0 && chunk.length - at >= recordBytes) {
+        yield { bytes: chunk.subarray(at, at + recordBytes), offset: start + at };
+        at += recordBytes;
+        continue;
+      }
+      part ??= new Uint8Array(recordBytes);
+      const taken = chunk.subarray(at, at + recordBytes - filled);
+      part.set(taken, filled);
+      filled += taken.length;
+      at += taken.length;
+      if (filled < recordBytes) continue;
+      filled = 0;
+      yield { bytes: part, offset: start + at - recordBytes };
     }
-    rest = bytes;
   }
-  if (offset !== expected) throw refuse(`${offset + rest.length}`);
+  if (seen !== expected) throw otherLength(file.path, layout, String(seen));
 }
 
-/** LIMIT_EXCEEDED where a header promises far more than so many compressed bytes ever hold. */
-export function checkPromise(file: RawFile, promised: number, compressed: number, limits: ScanLimits): void {
-  if (!file.gzip || promised <= limits.packBytes || promised <= limits.maxCompressionRatio * compressed) return;
-  throw limitExceeded(
-    file.path,
-    `at most ${limits.maxCompressionRatio} times the compressed bytes`,
-    `${promised} out of ${compressed}`,
-  );
+/**
+ * What a header promises against the bytes that the file has, before any of it is believed: those of a plain file are what it
+ * says or the file is SOURCE_UNREADABLE; a compressed one is LIMIT_EXCEEDED where so few bytes never hold so much.
+ */
+export function checkPromise(
+  file: RawFile,
+  promised: { headerBytes: number; recordBytes: number; count: number },
+  bytes: number,
+  limits: ScanLimits,
+): void {
+  const whole = promised.headerBytes + promised.recordBytes * promised.count;
+  if (!file.gzip) {
+    if (whole !== bytes) throw otherLength(file.path, promised, String(bytes));
+  } else if (whole > limits.packBytes && whole > limits.maxCompressionRatio * bytes) {
+    throw limitExceeded(
+      file.path,
+      `at most ${limits.maxCompressionRatio} times the compressed bytes`,
+      `${whole} out of ${bytes}`,
+    );
+  }
+}
+
+function otherLength(
+  path: string,
+  { headerBytes, recordBytes, count }: { headerBytes: number; recordBytes: number; count: number },
+  got: string,
+): PushforwardError {
+  const expected = headerBytes + recordBytes * count;
+  return unreadable(path, `${expected} bytes (${headerBytes} and ${count} records of ${recordBytes})`, got);
 }
 
 async function* contentOf(

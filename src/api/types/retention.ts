@@ -221,13 +221,14 @@ export class MissingObjects extends ObjectTally {
   examples!: MissingObject[];
 }
 
-@ObjectType({ description: 'How the store and the rows of the project differ. Uploads are not looked at.' })
+@ObjectType({ description: 'How the store and the rows of the project differ.' })
 export class OrphanReport {
-  @Field(() => Int, { description: 'Manifests and blobs that were looked at.' })
+  @Field(() => Int, { description: 'Manifests, blobs and files of uploads that were looked at.' })
   objects!: number;
 
   @Field(() => StrayObjects, {
-    description: 'What no row knows of: left by attempts that lost a race or died. A sweep deletes it.',
+    description:
+      'What no row knows of: left by attempts that lost a race or died. A sweep deletes it, but for what lies where uploads do.',
   })
   storeWithoutRow!: StrayObjects;
 
@@ -238,7 +239,7 @@ export class OrphanReport {
 
   @Field(() => MissingObjects, {
     description:
-      'What rows know of and the store has not, or of another size. A run that needs it makes it again; a dataset or prior has to be imported or registered again.',
+      'What rows know of and the store has not, or of another size. A run that needs it makes it again; a dataset or prior has to be imported or registered again, a file uploaded.',
   })
   rowWithoutStore!: MissingObjects;
 }

@@ -1,19 +1,23 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
-import { byCodeUnit } from '../../base/order.ts';
+import { byUtf8 } from '../../base/object-keys.ts';
 import { artifactKey, artifactsPrefix, blobKey, blobsPrefix, readManifest } from '../../pipeline/artifacts.ts';
 import { type ObjectHead, type ObjectStore } from '../../pipeline/ports.ts';
+import { uploadsPrefix } from '../../pipeline/uploads.ts';
 import { type ProjectRetention } from './rows.ts';
 
 /** What lies in the store and no row knows of, and what rows know of and does not lie there. */
 export interface OrphanReport {
-  /** Manifests and blobs that were looked at. */
+  /** Manifests, blobs and files of uploads that were looked at. */
   objects: number;
   /** Old enough to go: what attempts left that lost a race, died, or published what nobody recorded. */
   storeWithoutRow: OrphanTally<{ key: string; bytes: number; modifiedAt: Date }>;
   /** The same, but so young that someone may be about to refer to it. */
   young: { count: number; bytes: number };
-  /** Manifests and blobs of artifacts that are not deleted: missing, or of another size. Runs that need them make them again. */
+  /**
+   * Manifests and blobs of artifacts that are not deleted, and files of uploads: missing, or of another size. Runs that need
+   * artifacts make them again.
+   */
   rowWithoutStore: OrphanTally<{ key: string; expectedBytes: number | null; bytes: number | null }>;
 }
 
@@ -33,7 +37,7 @@ export interface Orphan {
 
 interface Search {
   store: ObjectStore;
-  rows: Pick<ProjectRetention, 'manifests' | 'blobs'>;
+  rows: Pick<ProjectRetention, 'manifests' | 'blobs' | 'uploadFiles'>;
   projectId: string;
   /** Objects written since then are young. */
   oldBefore: Date;
@@ -64,8 +68,9 @@ export async function oldBefore(
 }
 
 /**
- * Walks the store's ascending list and the rows in the same order, side by side, manifests first, then blobs: memory
- * does not grow with either. Uploads and whatever else lies in the project are not looked at.
+ * Walks the store's ascending list and the rows in the same order, side by side, manifests first, then blobs, then uploads:
+ * memory does not grow with either. What it finds of uploads it only tells: their own sweep deletes them. Whatever else lies
+ * in the project is not looked at.
  */
 export async function findOrphans(of: Search): Promise<OrphanReport> {
   const report: OrphanReport = {
@@ -80,7 +85,9 @@ export async function findOrphans(of: Search): Promise<OrphanReport> {
   await walk(of, report, {
     prefix: artifactsPrefix(projectId),
     keyOf: (id) => artifactKey(projectId, id),
-    known: pages(async (after) => (await rows.manifests(after, ROWS)).map((name) => ({ name, bytes: null }))),
+    known: pages(async (after) =>
+      (await rows.manifests(after, ROWS)).map((name) => ({ name, bytes: null, due: true })),
+    ),
     isHeld: () => false,
     remove: (orphans) => of.remove?.('manifests', orphans),
     stays: (id) => hold(of, id, held),
@@ -89,10 +96,20 @@ export async function findOrphans(of: Search): Promise<OrphanReport> {
     prefix: blobsPrefix(projectId),
     keyOf: (digest) => blobKey(projectId, digest),
     known: pages(async (after) =>
-      (await rows.blobs(after, ROWS)).map(({ sha256, bytes }) => ({ name: sha256, bytes })),
+      (await rows.blobs(after, ROWS)).map(({ sha256, bytes }) => ({ name: sha256, bytes, due: true })),
     ),
     isHeld: (digest) => held.has(digest),
     remove: (orphans) => of.remove?.('blobs', orphans),
+    stays: async () => {},
+  });
+  await walk(of, report, {
+    prefix: uploadsPrefix(projectId),
+    keyOf: (name) => uploadsPrefix(projectId) + name,
+    known: pages(async (after) =>
+      (await rows.uploadFiles(after, ROWS)).map(({ name, bytes, complete }) => ({ name, bytes, due: complete })),
+    ),
+    isHeld: () => false,
+    remove: () => undefined,
     stays: async () => {},
   });
   return report;
@@ -102,6 +119,8 @@ interface Row {
   name: string;
   /** Null: of any size. */
   bytes: number | null;
+  /** Whether the object has to be there. */
+  due: boolean;
 }
 
 interface Kind {
@@ -133,7 +152,7 @@ async function walk({ store, oldBefore, signal }: Search, report: OrphanReport, 
   for await (const { object, row } of sides) {
     throwIfAborted(signal);
     if (object) report.objects++;
-    if (row && (!object || (row.bytes ?? object.bytes) !== object.bytes)) {
+    if (row?.due && (!object || (row.bytes ?? object.bytes) !== object.bytes)) {
       await suspects.add({ key: kind.keyOf(row.name), expectedBytes: row.bytes });
     }
     if (!object || row) continue;
@@ -163,7 +182,7 @@ async function* sideBySide(
   try {
     let [object, row] = [await left.next(), await right.next()];
     while (!object.done || !row.done) {
-      const order = object.done ? 1 : row.done ? -1 : byCodeUnit(object.value.key, keyOf(row.value));
+      const order = object.done ? 1 : row.done ? -1 : byUtf8(object.value.key, keyOf(row.value));
       yield { ...(order <= 0 && { object: object.value }), ...(order >= 0 && { row: row.value }) };
       if (order <= 0) object = await left.next();
       if (order >= 0) row = await right.next();

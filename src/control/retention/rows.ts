@@ -75,6 +75,11 @@ export interface ProjectRetention {
   manifests(after: string, limit: number): Promise<string[]>;
   /** Blobs that artifacts name, ascending by digest, after this one. */
   blobs(after: string, limit: number): Promise<{ sha256: string; bytes: number }[]>;
+  /**
+   * Files of uploads that were not seen freed, ascending by `ID/path` in UTF-8, after this one. `complete`: it lies in the store
+   * and stays for now; others may lie there, or not yet, or not any more.
+   */
+  uploadFiles(after: string, limit: number): Promise<{ name: string; bytes: number; complete: boolean }[]>;
 }
 
 /** Why an artifact cannot go: its pin, a run in flight, or that nobody could make it again. */

@@ -42,8 +42,8 @@ export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 
 }
 
 const PROGRESS_EVERY_IMAGES = 256;
-/** 2: the manifest tells splits. */
-const STAGE_VERSION = 2;
+/** 2: the manifest tells splits. 3: its identity has what it tells. */
+const STAGE_VERSION = 3;
 
 /**
  * Reads the images at `path` once, sorts them by (class name, sha256) and publishes the version's manifest. Memory does
@@ -167,7 +167,10 @@ function passedOver({ ignored }: ScanSummary): string {
   return ignored.count === 0 ? '' : `; passed over ${ignored.count}, for example ${ignored.examples.join(', ')}`;
 }
 
-/** The identity has the places too: images that moved are the same data, but another artifact finds them. */
+/**
+ * The identity has the places too: images that moved are the same data, but another artifact finds them. And what else was
+ * found there, which may change beside the same images.
+ */
 async function publish(
   { store, projectId }: { store: ObjectStore; projectId: string },
   content: DatasetVersionContent,
@@ -177,7 +180,9 @@ async function publish(
     putBlob(store, projectId, new TextEncoder().encode(canonicalJson(value)), 'application/json');
   const chunks = await putJson(made.chunks);
   const sources = await putJson(made.sources);
-  const options = { digest: content.digest, entries: made.entries.sha256, sources: sources.sha256 };
+  const { digest, format, split, splits, ignored } = content;
+  const found = { format, split, splits, ignored: { ...ignored } };
+  const options = { digest, entries: made.entries.sha256, sources: sources.sha256, found };
   const blobs: Record<string, BlobReference> = { [ENTRIES]: made.entries, [CHUNKS]: chunks, [SOURCES]: sources };
   made.packs.forEach((pack, index) => (blobs[`pack-${String(index).padStart(5, '0')}`] = pack));
   return await createPublications(store).publish(projectId, {

@@ -118,8 +118,11 @@ function plain(name: string): string {
   return name.replace(/[&<>|`*_[\]\\]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** Those of the hub, a factor of ten each. */
+const SIZES = ['1K', '10K', '100K', '1M', '10M', '100M', '1B', '10B', '100B', '1T'];
+
 function sizeCategory(rows: number): string {
-  if (rows < 1000) return 'n<1K';
-  if (rows < 10_000) return '1K<n<10K';
-  return rows < 100_000 ? '10K<n<100K' : '100K<n<1M';
+  const above = SIZES.findIndex((_, i) => rows < 1000 * 10 ** i);
+  if (above === 0) return `n<${SIZES[0]}`;
+  return above > 0 ? `${SIZES[above - 1]}<n<${SIZES[above]}` : `n>${SIZES.at(-1)}`;
 }

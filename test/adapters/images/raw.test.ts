@@ -129,8 +129,14 @@ describe.each([false, true])('IDX, gzipped: %s', (gzip) => {
 it('IDX that promises far more than it can hold is refused from its header', async () => {
   await withFolder(async (root) => {
     const path = await writeIdx(root, 'train', { width: 2, height: 2, labels: [1], gzip: true });
-    await writeFile(path, gzipSync(Buffer.concat([idxHeader(3, [4_000_000_000, 28, 28]), Buffer.alloc(99)])));
+    const promising = Buffer.concat([idxHeader(3, [4_000_000_000, 28, 28]), Buffer.alloc(99)]);
+    await writeFile(path, gzipSync(promising));
     await expect(scanned(path)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await writeFile(path, promising);
+    await expect(scanned(path)).rejects.toMatchObject({
+      code: 'SOURCE_UNREADABLE',
+      message: /4000000000 records of 784\) in .*, got 115:/ as never,
+    });
   });
 });
 

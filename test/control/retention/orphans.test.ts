@@ -1,6 +1,7 @@
 /** The store and the rows, side by side: against plain sets, over a store in memory. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { byUtf8 } from '../../../src/base/object-keys.ts';
 import { byCodeUnit } from '../../../src/base/order.ts';
 import { findOrphans, type Orphan } from '../../../src/control/retention/orphans.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
@@ -11,7 +12,13 @@ const [YOUNG, BEFORE] = [new Date('2026-01-03T00:00:00Z'), new Date('2026-01-02T
 const text = new TextEncoder();
 const signal = new AbortController().signal;
 
-type Where = { kind: 'artifacts' | 'blobs'; name: string; bytes: number; stored: 'old' | 'young' | 'no'; row: boolean };
+type Where = {
+  kind: 'artifacts' | 'blobs' | 'uploads';
+  name: string;
+  bytes: number;
+  stored: 'old' | 'young' | 'no';
+  row: boolean;
+};
 
 async function filled(all: readonly Where[]) {
   const store = createMemoryStore();
@@ -38,6 +45,12 @@ async function filled(all: readonly Where[]) {
         (one) => one.sha256,
         after,
       ),
+    uploadFiles: async (after: string) =>
+      page(
+        known('uploads').map(({ name, bytes }) => ({ name, bytes, complete: true })),
+        (one) => one.name,
+        after,
+      ),
   };
   return { store, rows };
 }
@@ -46,7 +59,7 @@ const digest = fc
   .array(fc.constantFrom(...'0123456789abcdef'), { minLength: 4, maxLength: 4 })
   .map((of) => of.join(''));
 const where = fc.record({
-  kind: fc.constantFrom('artifacts' as const, 'blobs' as const),
+  kind: fc.constantFrom('artifacts' as const, 'blobs' as const, 'uploads' as const),
   name: digest,
   bytes: fc.integer({ min: 0, max: 50 }),
   stored: fc.constantFrom('old' as const, 'young' as const, 'no' as const),
@@ -77,7 +90,7 @@ describe('the search for orphans', () => {
         expect(report.storeWithoutRow.examples).toHaveLength(Math.min(20, stray.length));
         expect(report.young.count).toBe(all.filter((one) => one.stored === 'young' && !one.row).length);
         expect(report.rowWithoutStore.count).toBe(all.filter((one) => one.stored === 'no' && one.row).length);
-        const named = stray.map(({ kind, name }) => `${kind}/${name}`);
+        const named = stray.filter(({ kind }) => kind !== 'uploads').map(({ kind, name }) => `${kind}/${name}`);
         expect(removed).toEqual(named.sort(byCodeUnit));
       }),
     );
@@ -106,6 +119,29 @@ describe('the search for orphans', () => {
       expect(asked.filter(([kind]) => kind === 'blobs')).toEqual([['blobs', [{ name: 'aaaa', bytes: 1 }]]]);
       expect(report.young.count).toBe(stored === 'young' ? 2 : 1);
     }
+  });
+
+  it('tells uploads apart that are to be there, may be there, and should not', async () => {
+    const { store, rows } = await filled([
+      { kind: 'uploads', name: 'upl_1/a.bin', bytes: 1, stored: 'old', row: true },
+      { kind: 'uploads', name: 'upl_1/b.bin', bytes: 1, stored: 'no', row: true },
+      { kind: 'uploads', name: 'upl_2/c.bin', bytes: 1, stored: 'old', row: false },
+    ]);
+    const open = { name: 'upl_3/\ufffd', bytes: 1, complete: false };
+    await store.put(`projects/${P}/uploads/upl_4/\u{1f600}`, new Uint8Array(1));
+    const emoji = { name: 'upl_4/\u{1f600}', bytes: 1, complete: true };
+    const uploadFiles = async (after: string) => {
+      const page = await rows.uploadFiles(after);
+      return page.length > 0 ? page : [open, emoji].filter(({ name }) => byUtf8(name, after) > 0);
+    };
+    const removed: string[] = [];
+    const report = await findOrphans({
+      ...{ store, rows: { ...rows, uploadFiles }, projectId: P, oldBefore: BEFORE, signal },
+      remove: async (kind) => (removed.push(kind), []),
+    });
+    expect(report.rowWithoutStore.examples.map(({ key }) => key)).toEqual([`projects/${P}/uploads/upl_1/b.bin`]);
+    expect(report.storeWithoutRow.examples.map(({ key }) => key)).toEqual([`projects/${P}/uploads/upl_2/c.bin`]);
+    expect(removed).toEqual([]);
   });
 
   it('does not call missing what was written after the list was read', async () => {
@@ -150,6 +186,7 @@ describe('the search for orphans', () => {
     };
     const rows = {
       manifests: async () => [],
+      uploadFiles: async () => [],
       async blobs(after: string, limit: number) {
         const from = after === '' ? 0 : parseInt(after.slice(-12), 16) + 1;
         most = Math.max(most, from - listed);

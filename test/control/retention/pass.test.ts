@@ -108,7 +108,7 @@ function life(openStore: () => Promise<ObjectStore>) {
 
     expect(await world.sweep()).toMatchObject({
       storeWithoutRow: { count: 0 },
-      young: { count: 4 },
+      young: { count: 5 },
       rowWithoutStore: { count: 0 },
       deleted: { count: 0 },
       importing: false,
@@ -124,7 +124,7 @@ function life(openStore: () => Promise<ObjectStore>) {
     await store.delete(world.objects.manifestKey(PROJECT, latents!.id));
     world.clock.hoursAhead = 25;
     const swept = await world.sweep();
-    expect(swept.storeWithoutRow.count).toBe(4);
+    expect(swept.storeWithoutRow.count).toBe(5);
     expect(swept.deleted.count).toBe(3);
     expect(swept.rowWithoutStore).toMatchObject({
       count: 2,

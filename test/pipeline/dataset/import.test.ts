@@ -126,6 +126,29 @@ describe('importDataset', () => {
     });
   });
 
+  it('tells what is beside the same images now, not what was at the first import', async () => {
+    await withFolder(async (root) => {
+      const store = createMemoryStore();
+      const path = await writeFolder(join(root, 'set'), {
+        'train/cat/1.png': await picture(1),
+        'train/cat/2.png': await picture(2),
+      });
+      const facts = async () => {
+        const { manifest, digest } = await run(store, root, path, { split: 'train' });
+        const { splits, ignored, digest: told } = datasetContent(manifest);
+        expect(told).toBe(digest);
+        return { id: manifest.id, digest, splits, ignored: ignored.count };
+      };
+      const first = await facts();
+      expect(first).toMatchObject({ splits: ['train'], ignored: 0 });
+      await writeFolder(path, { 'train/cat/stray.heic': Buffer.from('x'), 'val/cat/3.png': await picture(3) });
+      const second = await facts();
+      expect(second).toMatchObject({ digest: first.digest, splits: ['train', 'validation'], ignored: 1 });
+      expect(second.id).not.toBe(first.id);
+      expect(await facts()).toEqual(second);
+    });
+  });
+
   it('publishes what it returns, once, with every blob', async () => {
     await withFolder(async (root) => {
       const store = createMemoryStore();

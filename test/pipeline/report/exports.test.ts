@@ -163,10 +163,10 @@ it('has the same bytes for the same rows', async () => {
   expect(await packed(webDataset(CLASSES, once))).toEqual(await packed(webDataset(CLASSES, again)));
 });
 
-it('the card names every shard and every folder that has another name', () => {
-  const card = datasetCard({
+const cardOf = (rows: number) =>
+  datasetCard({
     names: ['Cat', 'cat'],
-    rows: 2,
+    rows,
     made: {
       datasetVersion: {
         digest: 'd',
@@ -188,6 +188,20 @@ it('the card names every shard and every folder that has another name', () => {
     shards: 3,
     renamed: [{ className: 'cat', folder: 'cat~2' }],
   });
+
+it.each([
+  [999, 'n<1K'],
+  [1000, '1K<n<10K'],
+  [99_999, '10K<n<100K'],
+  [999_999, '100K<n<1M'],
+  [1_000_000, '1M<n<10M'],
+  [12_000_000, '10M<n<100M'],
+])('the card of %i images names their category of the hub: %s', (rows, category) => {
+  expect(cardOf(rows)).toContain(`\nsize_categories: [${category}]\n`);
+});
+
+it('the card names every shard and every folder that has another name', () => {
+  const card = cardOf(2);
   expect(card).toContain('WebDataset("webdataset-{000000..000002}.tar", shardshuffle=False)');
   expect(card).toContain('cat in cat~2');
   expect(card).toContain(
