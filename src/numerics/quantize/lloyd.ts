@@ -1,4 +1,3 @@
-import { finiteNorms } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { distancesTo } from './distortion.ts';
@@ -30,18 +29,20 @@ export interface LloydContext {
  *
  * A cell that has become empty keeps its centroid; that of one which was empty from the start repeats the first sample.
  *
- * @param points (n, d), finite
+ * @param points (n, d), checked by the caller
+ * @param norms (n,): their squared norms
  * @param start (n,): a cell for each sample, such as a search has found; not changed
  */
 export async function lloyd(
   points: Points,
+  norms: Float64Array,
   k: number,
   start: Int32Array,
   maxIterations: number,
   { product, signal }: LloydContext,
 ): Promise<LloydResult> {
   const { values, d } = points;
-  const nearest = nearestSearch(points, finiteNorms(points, 'points'), product);
+  const nearest = nearestSearch(points, norms, product);
   const centroids: Points = { values: new Float32Array(k * d), n: k, d };
   for (let c = 0; c < k; c++) centroids.values.set(values.subarray(0, d), c * d);
   const assignment = start.slice();

@@ -166,7 +166,7 @@ async function finished(
     { k, maxIterations, signal: context.signal },
   );
   await runner.run({ leastGain: (LEAST_GAIN * whole.d) / Math.max(1, restarts) });
-  return await lloyd(points, k, runner.partition().assignment, maxIterations, context);
+  return await lloyd(points, whole.sampleNorms, k, runner.partition().assignment, maxIterations, context);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { PushforwardError } from '../../base/errors.ts';
-import { squaredDistance } from '../math/distance.ts';
 import { assertPoints, type Points } from '../math/points.ts';
 
 /**
@@ -18,6 +17,8 @@ export interface Rounded {
   readonly origin: Float64Array;
   /** units of the grid in one unit of the samples; an outlier may be drawn nearer */
   readonly scale: number;
+  /** (n,): squared norms of the samples as they were */
+  readonly sampleNorms: Float64Array;
 }
 
 export const ROW_NORM = 2 ** 12;
@@ -44,7 +45,7 @@ export const TO_WHOLE = 1.5 * 2 ** 52;
  */
 export function rounded(points: Points): Rounded {
   const { values, n, d } = points;
-  const { origin, distances, limit } = centred(points);
+  const { origin, distances, sampleNorms, limit } = centred(points);
   let largest = 0;
   for (const distance of distances) if (distance <= limit && distance > largest) largest = distance;
   const room = roomIn(d);
@@ -64,7 +65,7 @@ export function rounded(points: Points): Rounded {
     }
     norms[i] = norm;
   }
-  return { values: out, n, d, norms, origin, scale };
+  return { values: out, n, d, norms, origin, scale, sampleNorms };
 }
 
 /** Whether a sample is on a coarser grid than the others. */
@@ -72,18 +73,23 @@ export function hasOutliers({ norms }: Rounded): boolean {
   return norms.some((norm) => norm > ROW_NORM * ROW_NORM);
 }
 
-function centred(points: Points): { origin: Float64Array; distances: Float64Array; limit: number } {
+interface Centred extends Measured {
+  readonly origin: Float64Array;
+  readonly limit: number;
+}
+
+function centred(points: Points): Centred {
   let origin = meanOf(points);
-  let distances = distancesFrom(origin, points);
-  if (!distances.every(Number.isFinite)) assertPoints(points, 'points');
-  let limit = ordinaryLimit(distances);
-  for (let turn = 0; turn < RECENTRINGS && distances.some((distance) => distance > limit); turn++) {
-    const outlying = distances.map((distance) => Number(distance > limit));
+  let measured = distancesFrom(origin, points);
+  if (!measured.distances.every(Number.isFinite)) assertPoints(points, 'points');
+  let limit = ordinaryLimit(measured.distances);
+  for (let turn = 0; turn < RECENTRINGS && measured.distances.some((distance) => distance > limit); turn++) {
+    const outlying = measured.distances.map((distance) => Number(distance > limit));
     origin = meanOf(points, outlying);
-    distances = distancesFrom(origin, points);
-    limit = ordinaryLimit(distances);
+    measured = distancesFrom(origin, points);
+    limit = ordinaryLimit(measured.distances);
   }
-  return { origin, distances, limit };
+  return { ...measured, origin, limit };
 }
 
 /**
@@ -128,8 +134,27 @@ function meanOf({ values, n, d }: Points, leftOut?: Float64Array): Float64Array 
   return out;
 }
 
-function distancesFrom(origin: Float64Array, { values, n, d }: Points): Float64Array {
-  const out = new Float64Array(n);
-  for (let i = 0; i < n; i++) out[i] = Math.sqrt(squaredDistance(values, i, origin, 0, d));
-  return out;
+interface Measured {
+  /** (n,): to the origin */
+  readonly distances: Float64Array;
+  /** (n,) */
+  readonly sampleNorms: Float64Array;
+}
+
+function distancesFrom(origin: Float64Array, { values, n, d }: Points): Measured {
+  const distances = new Float64Array(n);
+  const sampleNorms = new Float64Array(n);
+  for (let i = 0, p = 0; i < n; i++) {
+    let squared = 0;
+    let norm = 0;
+    for (let j = 0; j < d; j++, p++) {
+      const x = values[p]!;
+      const difference = x - origin[j]!;
+      squared += difference * difference;
+      norm += x * x;
+    }
+    distances[i] = Math.sqrt(squared);
+    sampleNorms[i] = norm;
+  }
+  return { distances, sampleNorms };
 }
