@@ -11,6 +11,7 @@ import { randomStream } from '../../src/numerics/math/random.ts';
 import { mean } from '../../src/numerics/math/sum.ts';
 import { effectiveSampleSize } from '../../src/numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../src/numerics/transport/wasserstein.ts';
+import { BALANCED, D4M, UNIFORM, WEIGHTED } from '../../src/pipeline/report/colors.ts';
 import { type WeightsMark, weightsMap } from '../../src/pipeline/report/plots/weights-map.ts';
 import { type Bench, type BenchCase } from './bench.ts';
 import { weightedAndBalanced } from './fits.ts';
@@ -116,6 +117,8 @@ const NAMES: Record<Set_, string> = {
   cifar10: 'CIFAR-10',
 };
 
+const COLORS: Record<Set_, string> = { tight: WEIGHTED, wide: UNIFORM, glyphs: D4M, cifar10: BALANCED };
+
 function drawn(rows: readonly Row[]): string {
   const marks = rows.map(({ set, className, unevenness, overBalanced }): WeightsMark => ({
     name: className,
@@ -124,7 +127,7 @@ function drawn(rows: readonly Row[]): string {
     series: NAMES[set],
   }));
   const options = {
-    series: SETS.map((set) => NAMES[set]),
+    series: SETS.map((set) => ({ name: NAMES[set], color: COLORS[set] })),
     gainOver: 'the balanced quantizer',
     width: 760,
     height: 420,

@@ -1,7 +1,9 @@
 import { type CurvePoint } from '../curve.ts';
+import { BALANCED, UNIFORM } from './colors.ts';
 import { type ClassRow } from './figures.ts';
 import { escape, percent, table } from './html.ts';
 import { curvePlots, MOST_CLASSES } from './plots/curves.ts';
+import { PAGE_WIDTH } from './plots/svg.ts';
 import { weightsMap, type WeightsMark } from './plots/weights-map.ts';
 
 /** The sections of the page with plots: what more points would bring, and where weights pay. Empty where nothing was measured. */
@@ -45,24 +47,24 @@ function curveTable(measured: readonly Measured[]): string {
   );
 }
 
-const UNIFORM = 'over the same points with uniform weights';
-const BALANCED = 'over the balanced quantizer';
+const OVER_UNIFORM = { name: 'over the same points with uniform weights', color: UNIFORM };
+const OVER_BALANCED = { name: 'over the balanced quantizer', color: BALANCED };
 
 function mapSection(classes: readonly ClassRow[]): string {
-  const marks = (series: string, gain: (row: ClassRow) => number | null): WeightsMark[] =>
+  const marks = ({ name: series }: { name: string }, gain: (row: ClassRow) => number | null): WeightsMark[] =>
     classes.flatMap((row) => {
       const value = gain(row);
       return value === null ? [] : [{ name: row.name, unevenness: 1 - row.ess / row.k, gain: value, series }];
     });
-  const balanced = marks(BALANCED, (row) => row.reductionBalanced ?? null);
-  const uniform = marks(UNIFORM, (row) => row.reduction);
-  const series = balanced.length > 0 ? [BALANCED, UNIFORM] : [UNIFORM];
+  const balanced = marks(OVER_BALANCED, (row) => row.reductionBalanced ?? null);
+  const uniform = marks(OVER_UNIFORM, (row) => row.reduction);
+  const series = balanced.length > 0 ? [OVER_BALANCED, OVER_UNIFORM] : [OVER_UNIFORM];
   if (classes.every(({ k }) => k === 1)) return '';
   return `<section>
 <h2>Where weights pay</h2>
 <p class="muted">What weights gain in W2 against how unevenly the samples lie in the cells. Uneven cells leave more to gain, most where the class has modes that lie apart.
 ${balanced.length > 0 ? 'The balanced quantizer is the best that uniform weights can do; the same points with uniform weights are a weaker opponent.' : 'Against the best points for uniform weights the gain is smaller than this.'}</p>
-${weightsMap([...balanced, ...uniform], { series, gainOver: 'uniform weights', width: 1070, height: 400 })}
+${weightsMap([...balanced, ...uniform], { series, gainOver: 'uniform weights', width: PAGE_WIDTH, height: 400 })}
 </section>
 `;
 }

@@ -1,4 +1,5 @@
 import { describeImages } from '../dataset/describe.ts';
+import { D4M, INK, LINE, MUTED } from './colors.ts';
 import { decodedSection } from './decoded.ts';
 import { diagnostics } from './diagnostics.ts';
 import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
@@ -9,7 +10,6 @@ import { w2Section } from './w2.ts';
 export function reportPage(figures: ReportFigures, contactSheetPng: Uint8Array): string {
   const { classes, stages } = figures;
   const compared = comparedRows(classes);
-  const cost = sum(stages, (row) => row.costUsd);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -30,7 +30,7 @@ ${tile('Synthetic images', count(figures.images))}
 ${tile('Kept', percent(figures.images / figures.datasetVersion.images))}
 ${tile('W2, mean over classes', mean(classes, (row) => row.w2Weighted).toFixed(4))}
 ${tile('Reduction by weights', percent(mean(classes, (row) => row.reduction)))}
-${tile('Compute cost', dollars(cost))}
+${tile('Compute cost', dollars(sum(stages, (row) => row.costUsd)))}
 </section>
 <section>
 <h2>Synthetic images and their weights</h2>
@@ -47,13 +47,7 @@ ${diagnostics(classes)}${classesSection(classes)}
 <section>
 <h2>What it took</h2>
 <p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
-<table>
-<thead><tr><th scope="col">Stage</th><th scope="col">Artifacts</th><th scope="col">Images</th><th scope="col">Allocated seconds</th><th scope="col">Images per second</th><th scope="col">Cost</th></tr></thead>
-<tbody>
-${stages.map(stageRow).join('\n')}
-</tbody>
-<tfoot><tr><th scope="row">All</th><td></td><td></td><td>${sum(stages, (row) => row.seconds).toFixed(1)}</td><td></td><td>${dollars(cost)}</td></tr></tfoot>
-</table>
+${stagesTable(stages)}
 </section>
 <section>
 <h2>Where it comes from</h2>
@@ -109,16 +103,23 @@ const SURVEYED: Column[] = [
 
 const TEACHER: Column = ['Teacher agrees', ({ teacherAgreement: share }) => (share === null ? '' : percent(share))];
 
-function stageRow(row: StageRow): string {
-  const speed = row.seconds > 0 ? (row.items / row.seconds).toFixed(1) : '';
-  return (
-    `<tr><th scope="row">${escape(row.name)}</th><td>${count(row.artifacts)}</td><td>${count(row.items)}</td>` +
-    `<td>${row.seconds.toFixed(1)}</td><td>${speed}</td><td>${dollars(row.costUsd)}</td></tr>`
+function stagesTable(stages: readonly StageRow[]): string {
+  return table(
+    ['Stage', 'Artifacts', 'Images', 'Allocated seconds', 'Images per second', 'Cost'],
+    stages.map(({ name, artifacts, items, seconds, costUsd }) => [
+      escape(name),
+      count(artifacts),
+      count(items),
+      seconds.toFixed(1),
+      seconds > 0 ? (items / seconds).toFixed(1) : '',
+      dollars(costUsd),
+    ]),
+    ['All', '', '', sum(stages, (row) => row.seconds).toFixed(1), '', dollars(sum(stages, (row) => row.costUsd))],
   );
 }
 
 const STYLE = `
-:root { color-scheme: light; --ink: #1b1f24; --muted: #5b6472; --line: #e5e7eb; --blue: #2563eb; }
+:root { color-scheme: light; --ink: ${INK}; --muted: ${MUTED}; --line: ${LINE}; }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #f8f9fb; }
 header, main { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 32px; }
@@ -132,8 +133,8 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child { text-align: left; white-space: normal; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
 tfoot th, tfoot td { border-bottom: 0; font-weight: 650; }
-.plot { max-width: 100%; height: auto; margin: 4px 0 20px; font-family: inherit; }
-.warning { background: #fff4e5; border-left: 4px solid #d55e00; padding: 8px 12px; margin: 0 0 12px; }
+section > svg { display: block; margin: 4px 0 16px; }
+.warning { background: #fff4e5; border-left: 4px solid ${D4M}; padding: 8px 12px; margin: 0 0 12px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; } dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: #f8f9fb; padding: 12px; border-radius: 6px; overflow-x: auto; } code { font-size: 13px; }
 `;

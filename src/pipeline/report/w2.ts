@@ -1,6 +1,6 @@
 import { type ClassRow, comparedRows, type ComparedRow } from './figures.ts';
 import { escape, mean, percent, table } from './html.ts';
-import { w2Plot } from './w2-plot.ts';
+import { w2Plot } from './plots/w2.ts';
 
 /** W2 of every class, as a plot and as a table: of the weighted points, and of what they are compared with. */
 export function w2Section(rows: readonly ClassRow[]): string {

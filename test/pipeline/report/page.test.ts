@@ -102,7 +102,7 @@ describe('the page of a run that was compared', () => {
     const page = compared();
     expect(page).toContain('<td>1.6000</td><td>6.25%</td><td>2.500 \u00b1 0.100</td><td>40.00%</td>');
     expect(page).toContain('<tfoot><tr><th scope="row">Mean</th>');
-    expect(page).toMatch(/<desc id="w2-description">.*weighted 1\.500; balanced 1\.600; .*40\.0% below D4M/);
+    expect(page).toMatch(/<svg role="img" aria-label="[^"]*weighted 1\.500; balanced 1\.600; .*40\.0% below D4M/);
   });
 
   it('warns of images that lie on training images', () => {
@@ -123,7 +123,7 @@ describe('the page of a run that was compared', () => {
     const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
     expect(page).not.toContain('W2 balanced');
     expect(page).not.toContain('What the decoder did');
-    expect(page).toContain('<svg class="plot"');
+    expect(page).toContain('aria-label="Bars of W2');
   });
 });
 

@@ -1,7 +1,8 @@
 import { type CurvePoint } from '../../curve.ts';
+import { CONTEXT, HELD_OUT, INK, LINE, WEIGHTED } from '../colors.ts';
 import { signed } from '../html.ts';
 import { logScale, paddedLog, type Scale } from './scale.ts';
-import { AMBER, BLUE, CONTEXT, dot, fitted, GRID, INK, line, polyline, svg, text } from './svg.ts';
+import { dot, fitted, legend, type LegendEntry, line, PAGE_WIDTH, polyline, ring, svg, text } from './svg.ts';
 
 /** A class in the plot of distortion curves. */
 export interface ClassCurve {
@@ -15,7 +16,6 @@ export interface ClassCurve {
 
 /** More panels than this say nothing any more. */
 export const MOST_CLASSES = 100;
-const WIDTH = 1070;
 
 /**
  * W2 against K, both logarithmic, a panel per class on the same axes: so ten are read one by one and a hundred at a glance. The
@@ -34,7 +34,7 @@ export function curvePlots(classes: readonly ClassCurve[]): string {
   const y = logScale(paddedLog(values), [panelHeight, 0], small ? 3 : 4);
   const median = shown.length > 2 ? medianCurve(shown) : [];
 
-  const parts = [legend(shown, small)];
+  const parts = [legend(LEFT, 16, entries(shown, small))];
   shown.forEach((one, index) => {
     const column = index % columns;
     const left = LEFT + column * (panelWidth + layout.gapX);
@@ -51,7 +51,7 @@ export function curvePlots(classes: readonly ClassCurve[]): string {
       anchor: 'middle',
     }),
   );
-  return svg({ width: WIDTH, height, description: described(classes, shown), parts });
+  return svg({ width: PAGE_WIDTH, height, description: described(classes, shown), parts });
 }
 
 /** The root of the held-out distortion, which is W2 to the points with the weights that would serve the held-out latents best. */
@@ -66,7 +66,7 @@ function layoutOf(panels: number) {
   const small = panels > 20;
   const columns = small ? 10 : Math.max(3, Math.min(5, panels));
   const gapX = small ? 12 : 22;
-  const room = WIDTH - LEFT - 8;
+  const room = PAGE_WIDTH - LEFT - 8;
   const panelWidth = Math.floor((room - (columns - 1) * gapX) / columns);
   return { small, columns, gapX, gapY: small ? 34 : 46, panelWidth, panelHeight: small ? 62 : 140 };
 }
@@ -88,63 +88,55 @@ function panel(
   });
   const slopeText = slope === null ? '' : `${small ? '' : 'slope '}${signed(slope, 2)}`;
   const grid = [
-    ...x.ticks.map((tick) => line(x(tick), 0, x(tick), panelHeight, GRID)),
-    ...y.ticks.map((tick) => line(0, y(tick), panelWidth, y(tick), GRID)),
+    ...x.ticks.map((tick) => line(x(tick), 0, x(tick), panelHeight, LINE)),
+    ...y.ticks.map((tick) => line(0, y(tick), panelWidth, y(tick), LINE)),
     line(0, panelHeight, panelWidth, panelHeight, CONTEXT),
   ];
   const labels = [
     text(0, -8, fitted(name, panelWidth - (small ? 0 : 78), size + 1), { fill: INK, bold: true, size: size + 1 }),
     small ? text(2, panelHeight - 4, slopeText, { size }) : text(panelWidth, -8, slopeText, { anchor: 'end', size }),
     ...(axes.x
-      ? x.ticks.map((tick) => text(x(tick), panelHeight + size + 4, String(tick), { anchor: 'middle', size }))
+      ? x.ticks.map((tick) => text(x(tick), panelHeight + size + 4, x.label(tick), { anchor: 'middle', size }))
       : []),
-    ...(axes.y ? y.ticks.map((tick) => text(-6, y(tick) + size / 3, String(tick), { anchor: 'end', size })) : []),
+    ...(axes.y ? y.ticks.map((tick) => text(-6, y(tick) + size / 3, y.label(tick), { anchor: 'end', size })) : []),
   ];
-  const run =
-    chosen.w2 > 0
-      ? line(x(chosen.k), y(chosen.w2), x(chosen.k), panelHeight, BLUE, 'stroke-dasharray="1.5 2.5"') +
-        dot(x(chosen.k), y(chosen.w2), small ? 2.8 : 4, '#fff', `stroke="${BLUE}" stroke-width="${small ? 1.4 : 2}"`) +
-        (small
-          ? ''
-          : text(x(chosen.k) - 5, panelHeight - 5, `K = ${chosen.k}`, { anchor: 'end', fill: BLUE, size: 10 }))
-      : '';
+  const run = chosen.w2 > 0 ? mark(chosen.k, place([chosen.k, chosen.w2]), panelHeight, small) : '';
   const width = small ? 1.3 : 1.8;
   return [
     ...grid,
     polyline(median.map(place), CONTEXT, `stroke-width="${width}"`),
-    polyline(heldOut, AMBER, `stroke-width="${width}" stroke-dasharray="4 3"`),
-    polyline(training, BLUE, `stroke-width="${width}"`),
-    ...(small ? [] : training.map(([cx, cy]) => dot(cx, cy, 2, BLUE))),
+    polyline(heldOut, HELD_OUT, `stroke-width="${width}" stroke-dasharray="4 3"`),
+    polyline(training, WEIGHTED, `stroke-width="${width}"`),
+    ...(small ? [] : training.map(([cx, cy]) => dot(cx, cy, 2, WEIGHTED))),
     run,
     ...labels,
   ].join('');
 }
 
-function legend(shown: readonly ClassCurve[], small: boolean): string {
+/** The run's own choice; how many points that is stands where the curve is not. */
+function mark(k: number, [cx, cy]: readonly [number, number], bottom: number, small: boolean): string {
+  const y = cy > bottom - 28 ? cy - 12 : bottom - 5;
+  return (
+    line(cx, cy, cx, bottom, WEIGHTED, 'stroke-dasharray="1.5 2.5"') +
+    ring(cx, cy, small ? 2.8 : 4, WEIGHTED, small ? 1.4 : 2) +
+    (small ? '' : text(cx - 5, y, `K = ${k}`, { anchor: 'end', fill: WEIGHTED, size: 10 }))
+  );
+}
+
+function entries(shown: readonly ClassCurve[], small: boolean): LegendEntry[] {
   const heldOut = shown.some(({ curve }) => curve.some((point) => point.heldoutDistortion !== null));
-  const stroke =
-    (color: string, more = '') =>
-    (x: number) =>
-      line(x, 16, x + 24, 16, color, `stroke-width="1.8"${more}`);
-  const entries: { words: string; sign: (x: number) => string; when?: boolean }[] = [
-    { words: 'training', sign: stroke(BLUE) },
-    { words: 'held out', sign: stroke(AMBER, ' stroke-dasharray="4 3"'), when: heldOut },
-    { words: 'median of classes, training', sign: stroke(CONTEXT), when: shown.length > 2 },
-    {
-      words: "the run's codebook",
-      sign: (x) => dot(x + 12, 16, 4, '#fff', `stroke="${BLUE}" stroke-width="2"`),
-    },
-    { words: 'number in a panel: its slope', sign: () => '', when: small },
+  const stroke = (words: string, color: string, more = ''): LegendEntry => ({
+    words,
+    sign: (x, y) => line(x, y, x + 24, y, color, `stroke-width="1.8"${more}`),
+    width: 24,
+  });
+  return [
+    stroke('training', WEIGHTED),
+    ...(heldOut ? [stroke('held out', HELD_OUT, ' stroke-dasharray="4 3"')] : []),
+    ...(shown.length > 2 ? [stroke('median of classes, training', CONTEXT)] : []),
+    { words: "the run's codebook", sign: (x, y) => ring(x + 5, y, 4, WEIGHTED, 2), width: 10 },
+    ...(small ? [{ words: 'number in a panel: its slope', sign: () => '', width: 0 }] : []),
   ];
-  let x = LEFT;
-  return entries
-    .filter(({ when = true }) => when)
-    .map(({ words, sign }) => {
-      const drawn = sign(x) + text(x + 31, 20, words);
-      x += 31 + 6.2 * words.length + 24;
-      return drawn;
-    })
-    .join('');
 }
 
 /** At numbers of points that most classes were measured at. */

@@ -1,21 +1,27 @@
+import { signed } from '../html.ts';
+
 /** Numbers to pixels, and where an axis has its ticks. */
 export interface Scale {
   (value: number): number;
   /** Rising, within the domain. */
   ticks: number[];
+  /** A tick in words. */
+  label(tick: number): string;
 }
 
 /** @param domain of values, low < high @param range of pixels, where low and high go @param count of ticks, about */
 export function linearScale(domain: readonly [number, number], range: readonly [number, number], count = 5): Scale {
   const [low, high] = domain;
-  const step = niceStep((high - low) / count);
-  const from = Math.ceil(low / step - 1e-9);
-  const to = Math.floor(high / step + 1e-9);
-  const ticks = Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
-  return Object.assign(
-    between(domain, range, (x) => x),
-    { ticks },
-  );
+  return stepped(domain, range, niceStep((high - low) / count));
+}
+
+/** A linear scale that holds all of these values and ends at ticks. @param values at least one, finite @param count of ticks, about */
+export function enclosingScale(values: readonly number[], range: readonly [number, number], count = 6): Scale {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const step = niceStep((most - least || Math.abs(most) || 1) / count);
+  const first = Math.floor(least / step + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(most / step - 1e-9));
+  return stepped([first * step, last * step], range, step);
 }
 
 /** Ticks at round numbers, as many as the count allows; on a short axis that has none, at even steps. @param domain above 0 */
@@ -28,8 +34,9 @@ export function logScale(domain: readonly [number, number], range: readonly [num
       .flatMap((decade) => steps.map((step) => Number((decade * step).toPrecision(3))))
       .filter((x) => x >= low && x <= high);
   const fitting = STEPS.map(within).filter((ticks) => ticks.length >= 2 && ticks.length <= count + 1);
-  const ticks = fitting.sort((a, b) => b.length - a.length)[0] ?? linearScale(domain, range, count).ticks;
-  return Object.assign(between(domain, range, Math.log), { ticks });
+  const ticks = fitting.sort((a, b) => b.length - a.length)[0];
+  const { ticks: even, label } = linearScale(domain, range, count);
+  return Object.assign(between(domain, range, Math.log), { ticks: ticks ?? even, label: ticks ? String : label });
 }
 
 /** Round numbers of a decade, from few to many. */
@@ -40,6 +47,18 @@ export function paddedLog(values: readonly number[], share = 0.06): [number, num
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const factor = Math.max((high / low) ** share, 1.01);
   return [low / factor, high * factor];
+}
+
+/** Linear, with ticks at the multiples of a step; labels have the decimals that it needs. */
+function stepped(domain: readonly [number, number], range: readonly [number, number], step: number): Scale {
+  const from = Math.ceil(domain[0] / step - 1e-9);
+  const to = Math.floor(domain[1] / step + 1e-9);
+  const ticks = Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  return Object.assign(
+    between(domain, range, (x) => x),
+    { ticks, label: (tick: number) => signed(tick, decimals) },
+  );
 }
 
 function between(

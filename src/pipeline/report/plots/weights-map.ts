@@ -1,5 +1,6 @@
+import { CONTEXT, LINE, MUTED } from '../colors.ts';
 import { linearScale } from './scale.ts';
-import { BLUE, CONTEXT, dot, fitted, GRID, INK, line, MUTED, svg, text } from './svg.ts';
+import { dot, fitted, legend, line, ring, svg, text } from './svg.ts';
 
 /** Where weights pay: one mark of the map. */
 export interface WeightsMark {
@@ -13,8 +14,8 @@ export interface WeightsMark {
 }
 
 export interface MapOptions {
-  /** Series in the order of the legend, the most important first: it is filled, the next ones are outlines. */
-  series: readonly string[];
+  /** In the order of the legend, the most important first: it is filled, the next ones are outlines. */
+  series: readonly { name: string; color: string }[];
   /** What the gain is over, for the axis. */
   gainOver: string;
   width?: number;
@@ -37,43 +38,44 @@ export function weightsMap(
   const x = linearScale([0, Math.min(1, 1.12 * widest)], [left, width - right]);
   const y = linearScale([low - 0.04 * (high - low), high + 0.08 * (high - low)], [height - bottom, top]);
   const axisY = y(0);
-  const digits = high - low < 5 ? 1 : 0;
   const parts = [
-    ...x.ticks.map((tick) => line(x(tick), top, x(tick), height - bottom, GRID)),
-    ...y.ticks.map((tick) => line(left, y(tick), width - right, y(tick), GRID)),
+    ...x.ticks.map((tick) => line(x(tick), top, x(tick), height - bottom, LINE)),
+    ...y.ticks.map((tick) => line(left, y(tick), width - right, y(tick), LINE)),
     line(left, axisY, width - right, axisY, CONTEXT),
-    ...x.ticks.map((tick) => text(x(tick), height - bottom + 16, String(tick), { anchor: 'middle' })),
-    ...y.ticks.map((tick) =>
-      text(left - 8, y(tick) + 4, `${tick.toFixed(digits).replace('-', '\u2212')}%`, { anchor: 'end' }),
-    ),
+    ...x.ticks.map((tick) => text(x(tick), height - bottom + 16, x.label(tick), { anchor: 'middle' })),
+    ...y.ticks.map((tick) => text(left - 8, y(tick) + 4, `${y.label(tick)}%`, { anchor: 'end' })),
     text((left + width - right) / 2, height - 10, 'unevenness of the cells, 1 \u2212 ESS / K', { anchor: 'middle' }),
     text(16, (top + height - bottom) / 2, `W2 gained over ${gainOver}`, { anchor: 'middle', rotate: -90 }),
-    legend(series, left),
+    legend(
+      left,
+      16,
+      series.map(({ name, color }, index) => ({
+        words: name,
+        sign: (cx, cy) => sign(index, color, cx + 5, cy),
+        width: 8,
+      })),
+    ),
   ];
   const placed = marks.map((mark) => ({ mark, cx: x(mark.unevenness), cy: y(100 * mark.gain) }));
-  for (const { mark, cx, cy } of [...placed].reverse()) parts.push(sign(series.indexOf(mark.series), cx, cy));
+  for (const { mark, cx, cy } of [...placed].reverse()) {
+    const index = series.findIndex(({ name }) => name === mark.series);
+    parts.push(sign(index, series[index]!.color, cx, cy));
+  }
   parts.push(...names(placed, width - right, top));
-  return svg({ width, height, description: described(marks, series, gainOver), parts });
+  return svg({
+    width,
+    height,
+    description: described(
+      marks,
+      series.map(({ name }) => name),
+      gainOver,
+    ),
+    parts,
+  });
 }
 
-const COLORS = [BLUE, '#7c8797', '#c2570c', '#0f766e', '#9333ea'];
-
-function sign(series: number, cx: number, cy: number): string {
-  const color = COLORS[series % COLORS.length]!;
-  return series === 0
-    ? dot(cx, cy, 4, color, 'fill-opacity="0.9"')
-    : dot(cx, cy, 3.6, '#fff', `stroke="${color}" stroke-width="1.7"`);
-}
-
-function legend(series: readonly string[], left: number): string {
-  let x = left;
-  return series
-    .map((words, index) => {
-      const drawn = sign(index, x + 5, 16) + text(x + 15, 20, words, { fill: INK });
-      x += 15 + 6.2 * words.length + 24;
-      return drawn;
-    })
-    .join('');
+function sign(index: number, color: string, cx: number, cy: number): string {
+  return index === 0 ? dot(cx, cy, 4, color, 'fill-opacity="0.9"') : ring(cx, cy, 3.6, color, 1.7);
 }
 
 interface Placed {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diagnostics } from '../../../../src/pipeline/report/diagnostics.ts';
 import { curvePlots, MOST_CLASSES, type ClassCurve } from '../../../../src/pipeline/report/plots/curves.ts';
-import { linearScale, logScale } from '../../../../src/pipeline/report/plots/scale.ts';
+import { enclosingScale, linearScale, logScale } from '../../../../src/pipeline/report/plots/scale.ts';
 import { weightsMap } from '../../../../src/pipeline/report/plots/weights-map.ts';
 import { classRow, CURVE as curve, SURVEYED } from '../../../support/class-row.ts';
 
@@ -32,6 +32,35 @@ describe('a scale', () => {
         });
       }),
     );
+  });
+});
+
+describe('a scale around values', () => {
+  it.each([
+    [
+      [0, 14.7],
+      ['0', '5', '10', '15'],
+    ],
+    [
+      [0, 0.034],
+      ['0.00', '0.01', '0.02', '0.03', '0.04'],
+    ],
+    [
+      [-1.2, 3],
+      ['\u22122', '\u22121', '0', '1', '2', '3'],
+    ],
+    [
+      [0, 0],
+      ['0.0', '0.2'],
+    ],
+  ])('of %j ends at round ticks', (values, labels) => {
+    const scale = enclosingScale(values, [100, 200], 5);
+    expect(scale.ticks.map(scale.label)).toEqual(labels);
+    expect([scale(scale.ticks[0]!), scale(scale.ticks.at(-1)!)]).toEqual([100, 200]);
+    for (const value of values) {
+      expect(scale(value)).toBeGreaterThanOrEqual(100);
+      expect(scale(value)).toBeLessThanOrEqual(200);
+    }
   });
 });
 
@@ -74,7 +103,13 @@ describe('the map of where weights pay', () => {
       { name: HOSTILE, unevenness: 0.5, gain: 0.2, series: 's' },
       { name: 'other', unevenness: 0.5, gain: -0.01, series: 't' },
     ];
-    const svg = weightsMap(marks, { series: ['s', 't'], gainOver: 'uniform weights' });
+    const svg = weightsMap(marks, {
+      series: [
+        { name: 's', color: 'red' },
+        { name: 't', color: 'blue' },
+      ],
+      gainOver: 'uniform weights',
+    });
     const filled = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="4"/g)].map((match) =>
       match.slice(1).map(Number),
     );

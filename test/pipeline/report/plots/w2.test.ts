@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { axis } from '../../../src/pipeline/report/axis.ts';
-import { type ClassRow } from '../../../src/pipeline/report/figures.ts';
-import { w2Plot } from '../../../src/pipeline/report/w2-plot.ts';
-import { classRow } from '../../support/class-row.ts';
+import { type ClassRow } from '../../../../src/pipeline/report/figures.ts';
+import { w2Plot } from '../../../../src/pipeline/report/plots/w2.ts';
+import { classRow } from '../../../support/class-row.ts';
 
 const row = (name: string, w2: number, compared = true): ClassRow =>
   classRow({
@@ -44,6 +43,12 @@ describe('the plot of W2', () => {
         expect(Number(y)).toBeGreaterThanOrEqual(0);
         expect(Number(y)).toBeLessThanOrEqual(height!);
       }
+      for (const [, x, y] of svg.matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)) {
+        expect(Number(x)).toBeLessThanOrEqual(width!);
+        expect(Number(x)).toBeGreaterThanOrEqual(0);
+        expect(Number(y)).toBeLessThanOrEqual(height!);
+        expect(Number(y)).toBeGreaterThanOrEqual(0);
+      }
       expect(bars(svg)).toHaveLength(4 * classes);
     }
   });
@@ -53,34 +58,5 @@ describe('the plot of W2', () => {
     expect(svg).not.toContain('<b>');
     expect(svg).toContain('<title>&#60;b&#62;&#38;&#34;a very long name of a class</title>');
     expect(svg).not.toContain('NaN');
-  });
-});
-
-describe('an axis', () => {
-  it.each([
-    [
-      [0, 14.7],
-      ['0', '5', '10', '15'],
-    ],
-    [
-      [0, 0.034],
-      ['0.00', '0.01', '0.02', '0.03', '0.04'],
-    ],
-    [
-      [-1.2, 3],
-      ['-2', '-1', '0', '1', '2', '3'],
-    ],
-    [
-      [0, 0],
-      ['0.0', '0.2'],
-    ],
-  ])('of %j has round ticks around all of it', (values, labels) => {
-    const { at, ticks } = axis(values, { from: 100, to: 200 }, 5);
-    expect(ticks.map(({ label }) => label)).toEqual(labels);
-    expect([at(ticks[0]!.value), at(ticks.at(-1)!.value)]).toEqual([100, 200]);
-    for (const value of values) {
-      expect(at(value)).toBeGreaterThanOrEqual(100);
-      expect(at(value)).toBeLessThanOrEqual(200);
-    }
   });
 });
