@@ -89,9 +89,7 @@ function distanceNote({ w2Weighted, reduction, reductionBalanced, reductionD4m }
 
 /** Where the numbers of points come from, if they differ. */
 function divided({ recipe }: Made): string {
-  return recipe.totalImages === undefined
-    ? ''
-    : ' (the total is divided so that the distortion of the whole is least)';
+  return recipe.totalImages === undefined ? '' : ' (the total is divided so that the distortion of the whole is least)';
 }
 
 /** With their points, where these differ. */
