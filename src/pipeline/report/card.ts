@@ -79,7 +79,7 @@ function distanceNote({ w2Weighted, reduction, reductionBalanced, reductionD4m }
   const parts = [
     ...than(reduction, 'that of the same points with uniform weights'),
     ...than(reductionBalanced, 'that of the balanced quantizer'),
-    ...than(reductionD4m, "that of D4M's"),
+    ...than(reductionD4m, 'that of the quantizer of D4M'),
   ];
   return (
     `The weighted points are at a Wasserstein-2 distance of ${w2Weighted.toFixed(3)} from the latents of the real images (mean over classes, ` +
@@ -89,9 +89,7 @@ function distanceNote({ w2Weighted, reduction, reductionBalanced, reductionD4m }
 
 /** Where the numbers of points come from, if they differ. */
 function divided({ recipe }: Made): string {
-  return recipe.totalImages === undefined
-    ? ''
-    : ' (the total is divided so that the distortion of all classes is least)';
+  return recipe.totalImages === undefined ? '' : ' (the total is divided so that the distortion of the whole is least)';
 }
 
 /** With their points, where these differ. */

@@ -101,7 +101,7 @@ function drawRow(
 ): string {
   const middle = y + rowHeight / 2;
   const first = middle - (series.length * barHeight) / 2;
-  const name = fitted(row.name, LABEL_WIDTH - 16, 12);
+  const name = fitted(row.name, LABEL_WIDTH - 8, 12);
   const parts = [
     text(LABEL_WIDTH, middle + 4, name, { anchor: 'end', fill: INK, size: 12, title: row.name }),
     line(GAINS[0], middle, GAINS[1], middle, LINE),
