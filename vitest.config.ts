@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/faults/**', 'test/python/**'],
+          exclude: ['test/deploy/**', 'test/e2e/**', 'test/faults/**', 'test/python/**', 'test/kubernetes/**'],
           testTimeout: 60_000,
         },
       },

@@ -13,8 +13,19 @@ export interface Config {
   stateDir: string;
   host: string;
   port: number;
+  /**
+   * Where clients reach the API through a proxy that authenticates, such as `https://pushforward.example.org`: its name is
+   * taken in the Host and Origin headers, and links are made with it. Absent: only names of this machine are.
+   */
+  publicUrl: string | null;
+  /** Serves /healthz, /readyz and /metrics, and nothing else, on every address of the machine. Absent: only beside the API. */
+  probePort: number | null;
   /** Absent: the embedded PostgreSQL under `stateDir`. */
   databaseUrl: string | null;
+  /** `off`: a database that is not migrated to this release is refused at the start. */
+  migrate: 'auto' | 'off';
+  /** Signs download URLs; the same for every replica. Absent: one that is made in `stateDir`. */
+  signingSecret: string | null;
   /** Where the objects lie: a directory under `stateDir`, or a bucket. */
   store: StoreSettings;
   /** How S3 is reached, for the store and for `s3://` sources alike. */
@@ -37,12 +48,30 @@ export interface Config {
     /** Price of one slot, US dollars per hour. */
     priceUsdPerHour: number;
   };
+  executor: 'local' | 'kubernetes';
+  kubernetes: {
+    /** Absent: the service account of the pod that the service runs in. */
+    kubeconfig: string | null;
+    namespace: string;
+    /** Tells this service's Jobs from those of another in the same namespace. */
+    instance: string;
+    /** Image of the workers. */
+    image: string;
+    /** Path of the file of executor classes. */
+    classesPath: string;
+    /** Where pods reach this service; absent: they do not, and progress is told by whole tasks. */
+    callbackUrl: string | null;
+    /** Settings that workers share with the service. What is secret comes from the cluster's secrets. */
+    workerEnv: Record<string, string>;
+  };
+  /** Set in a worker's pod: which order it carries out. */
+  podTask: { ordersFolder: string; index: number; terminationMessagePath: string } | null;
   lease: { durationMs: number; renewEveryMs: number };
   releaseDeadlineMs: number;
   maxAttempts: number;
   /** Between the passes that delete what no policy keeps. */
   retentionEveryMs: number;
-  /** What child processes inherit: everything but the password of the database, which workers never see. */
+  /** What child processes inherit: everything but the password of the database and the secret, which workers never see. */
   childEnvironment: Record<string, string | undefined>;
 }
 
@@ -55,7 +84,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     stateDir: resolve(env['PUSHFORWARD_STATE_DIR'] ?? '.pushforward'),
     host: env['HOST'] ?? '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65535),
+    publicUrl: publicUrl(env),
+    probePort: env['PUSHFORWARD_PROBE_PORT'] ? integer(env, 'PUSHFORWARD_PROBE_PORT', 0, 0, 65535) : null,
     databaseUrl: url(env, 'DATABASE_URL', ['postgres:', 'postgresql:']),
+    migrate: oneOf(env, 'PUSHFORWARD_MIGRATE', ['auto', 'off']) ?? 'auto',
+    signingSecret: signingSecret(env),
     store: store(env),
     s3: s3Service(env),
     importRoots: importRoots(env['PUSHFORWARD_IMPORT_ROOTS']),
@@ -69,6 +102,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
     },
+    executor: oneOf(env, 'PUSHFORWARD_EXECUTOR', ['local', 'kubernetes']) ?? 'local',
+    kubernetes: {
+      kubeconfig: env['KUBECONFIG'] || null,
+      namespace: env['PUSHFORWARD_KUBERNETES_NAMESPACE'] || 'default',
+      instance: env['PUSHFORWARD_KUBERNETES_INSTANCE'] || 'pushforward',
+      image: env['PUSHFORWARD_KUBERNETES_IMAGE'] ?? '',
+      classesPath: env['PUSHFORWARD_EXECUTOR_CLASSES'] ?? '',
+      callbackUrl: url(env, 'PUSHFORWARD_CALLBACK_URL', ['http:', 'https:'])?.replace(/\/+$/, '') ?? null,
+      workerEnv: Object.fromEntries(WORKER_SETTINGS.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))),
+    },
+    podTask: podTask(env),
     lease: {
       durationMs: integer(env, 'PUSHFORWARD_LEASE_MS', 30_000, 1000, 3_600_000),
       renewEveryMs: integer(env, 'PUSHFORWARD_LEASE_RENEW_MS', 5_000, 100, 3_600_000),
@@ -76,7 +120,29 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     releaseDeadlineMs: integer(env, 'PUSHFORWARD_RELEASE_DEADLINE_MS', 30_000, 100, 3_600_000),
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
     retentionEveryMs: 60_000 * integer(env, 'PUSHFORWARD_RETENTION_MINUTES', 60, 1, 10_000),
-    childEnvironment: { ...env, DATABASE_URL: undefined },
+    childEnvironment: { ...env, DATABASE_URL: undefined, PUSHFORWARD_SIGNING_SECRET: undefined },
+  };
+}
+
+/** Where the store is and how it is spoken to. */
+const WORKER_SETTINGS = [
+  'PUSHFORWARD_STORE',
+  'PUSHFORWARD_S3_ENDPOINT',
+  'PUSHFORWARD_S3_PATH_STYLE',
+  'PUSHFORWARD_S3_CHECKSUMS',
+  'PUSHFORWARD_S3_SSE',
+  'AWS_REGION',
+  'LOG_LEVEL',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+];
+
+function podTask(env: NodeJS.ProcessEnv): Config['podTask'] {
+  const ordersFolder = env['PUSHFORWARD_TASK'] ?? '';
+  if (ordersFolder === '') return null;
+  return {
+    ordersFolder,
+    index: integer(env, 'JOB_COMPLETION_INDEX', 0, 0, Number.MAX_SAFE_INTEGER),
+    terminationMessagePath: env['PUSHFORWARD_TERMINATION_MESSAGE'] ?? '/dev/termination-log',
   };
 }
 
@@ -106,6 +172,26 @@ function url(env: NodeJS.ProcessEnv, name: string, protocols: readonly string[])
   if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
   throw invalid(
     `expected ${name} to be a URL that begins with ${protocols.join('// or ')}//, got another: correct the environment`,
+  );
+}
+
+function publicUrl(env: NodeJS.ProcessEnv): string | null {
+  const text = url(env, 'PUSHFORWARD_PUBLIC_URL', ['http:', 'https:']);
+  if (text === null) return null;
+  const { origin, href } = new URL(text);
+  if (href === `${origin}/`) return origin;
+  throw invalid(
+    `expected PUSHFORWARD_PUBLIC_URL to end with its host and port, got ${text}: give the service a host name of its own`,
+  );
+}
+
+/** The value itself is not repeated in the error. */
+function signingSecret(env: NodeJS.ProcessEnv): string | null {
+  const text = env['PUSHFORWARD_SIGNING_SECRET'] ?? '';
+  if (text === '') return null;
+  if (text.length >= 32) return text;
+  throw invalid(
+    `expected PUSHFORWARD_SIGNING_SECRET to have 32 characters or more, got ${text.length}: make one with \`openssl rand -hex 32\``,
   );
 }
 

@@ -29,6 +29,10 @@ try {
       const { serve } = await import('./service.ts');
       await serve({ ...config, ...options }, interrupt.signal);
     },
+    async migrate() {
+      const { migrateDatabase } = await import('./service.ts');
+      return migrateDatabase(config);
+    },
     async withService(work) {
       const { withService } = await import('./service.ts');
       await withService(config, work);

@@ -2,28 +2,29 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { access, constants, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createCatalog } from './adapters/database/catalog.ts';
-import { migrate, openDatabase, ping } from './adapters/database/connection.ts';
+import { migrate, openDatabase, ping, requireMigrated } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
-import { createLocalExecutor } from './adapters/processes/local-executor.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
 import { startTelemetry } from './adapters/telemetry/index.ts';
 import { requireLoopbackHost } from './api/http/guard.ts';
+import { startProbes } from './api/http/probes.ts';
+import { type ProgressReports } from './api/http/progress.ts';
 import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
-import { PushforwardError } from './base/errors.ts';
+import { invalid, PushforwardError } from './base/errors.ts';
 import { newId } from './base/ids.ts';
 import { identify, isAlive, type ProcessIdentity } from './base/process-identity.ts';
 import { s3Url } from './base/s3-url.ts';
 import { type Config } from './config.ts';
-import { createControl } from './control/control.ts';
+import { createControl, type Health } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
 import { createEngine } from './engine/index.ts';
+import { openExecutors } from './executors.ts';
 import { createPublications, storedObjects } from './pipeline/artifacts.ts';
 import { importDataset } from './pipeline/dataset/import.ts';
 import { createPlanner } from './pipeline/planner.ts';
@@ -66,6 +67,18 @@ export async function startService(config: Config): Promise<Service> {
     const { log } = telemetry;
     stops.push(() => telemetry.shutdown());
 
+    let health = notReady('starting');
+    let progress: ProgressReports | null = null;
+    if (config.probePort !== null) {
+      const probes = await startProbes({
+        port: config.probePort,
+        health: () => health(),
+        metricsText: () => telemetry.metricsText(),
+        progress: () => progress,
+        log,
+      });
+      stops.push(() => probes.close());
+    }
     await tryStore(config.store);
     const databaseUrl = config.databaseUrl ?? (await embeddedDatabase());
     const db = openDatabase({
@@ -74,30 +87,25 @@ export async function startService(config: Config): Promise<Service> {
     });
     stops.push(() => db.destroy());
     await ping(db);
-    await migrate(db);
+    await (config.migrate === 'auto' ? migrate(db) : requireMigrated(db));
 
-    const signingSecret = await serviceSecret(config.stateDir);
+    const signingSecret = config.signingSecret ?? (await serviceSecret(config.stateDir));
     let url = '';
     const store = openStore(config.store, {
       root: join(config.stateDir, 'store'),
       signingSecret,
-      publicUrl: () => url,
+      publicUrl: () => config.publicUrl ?? url,
     });
     const objects = storedObjects(store);
-    const executor = createLocalExecutor({
-      slots: config.local.slots,
-      priceUsdPerHour: config.local.priceUsdPerHour,
-      workerPath: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      env: { ...config.childEnvironment, PUSHFORWARD_STATE_DIR: config.stateDir },
-      log,
-      killAfterMs: 5_000,
-    });
-    stops.push(() => executor.close());
+    const publications = createPublications(store);
+    const executors = await openExecutors(config, { store, publications, secret: signingSecret, log });
+    progress = executors.progress ?? null;
+    stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
     const engine = createEngine({
       runs: createRunStore({ db, url: databaseUrl, objects }),
-      publications: createPublications(store),
+      publications,
       planner: createPlanner(store),
-      executors: [executor],
+      executors: executors.all,
       clock: systemClock,
       log,
       ownerId: newId('service'),
@@ -126,6 +134,7 @@ export async function startService(config: Config): Promise<Service> {
       realPath: (path) => realpath(path).catch(() => null),
       uploads: config.uploads,
       ownObjects: ownObjects(config),
+      executorClasses: executors.classes,
     });
     await control.start();
     stops.push(() => control.close());
@@ -134,6 +143,7 @@ export async function startService(config: Config): Promise<Service> {
     const api = await startApi({
       host: config.host,
       port: config.port,
+      publicUrl: config.publicUrl,
       control,
       log,
       metricsText: () => telemetry.metricsText(),
@@ -143,10 +153,13 @@ export async function startService(config: Config): Promise<Service> {
         stream: (key, range) => store.stream(key, range),
         ...('receive' in store && { receive: store.receive }),
       },
+      progress: executors.progress,
     });
     stops.push(() => api.close());
     url = api.url;
     await announce(config.stateDir, url);
+    health = () => control.health();
+    stops.push(async () => void (health = notReady('stopping')));
     log.info(`listening at ${url}/graphql`, { stateDir: config.stateDir });
     return { url, close: stop };
 
@@ -173,6 +186,22 @@ export async function serve(config: Config, signal: AbortSignal): Promise<void> 
   await service.close();
 }
 
+/** @returns the names of the migrations that were applied. @throws INVALID_INPUT for the embedded database */
+export async function migrateDatabase(config: Config): Promise<string[]> {
+  if (config.databaseUrl === null) {
+    throw invalid(
+      'expected DATABASE_URL, got none: set it, or start the service, which migrates the embedded database',
+    );
+  }
+  const db = openDatabase({ url: config.databaseUrl, connections: 1 });
+  try {
+    await ping(db);
+    return await migrate(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
 /** Uses the service that runs on this state directory, or starts one on a free port for as long as `work` takes. */
 export async function withService(config: Config, work: (url: string) => Promise<void>): Promise<void> {
   const running = await runningService(config.stateDir);
@@ -195,6 +224,12 @@ export async function describeValidPrior(directory: string): Promise<string> {
   } finally {
     await runtime.close();
   }
+}
+
+function notReady(state: 'starting' | 'stopping'): () => Promise<Health> {
+  return async () => {
+    throw new PushforwardError('NOT_READY', `expected a service that is up, got one that is ${state}: ask again`);
+  };
 }
 
 /** Keys, database and, where it is no bucket, the store lie in the folder of the state. */

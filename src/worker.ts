@@ -1,6 +1,6 @@
 /**
- * Carries out tasks, one at a time, that the local executor hands over. Knows the store, the models and the images;
- * never the database, the use cases or the API.
+ * Carries out tasks: those that the local executor hands over, one at a time, or the one of the pod that this runs in.
+ * Knows the store, the models and the images; never the database, the use cases or the API.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -11,11 +11,13 @@ import {
   createTableWriter,
   createTextOutlines,
 } from './adapters/images/index.ts';
+import { servePodTask } from './adapters/kubernetes/pod-worker.ts';
 import { serveOrders } from './adapters/processes/worker-channel.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { createSourceLocator, openStore } from './adapters/storage/index.ts';
 import { type JsonObject } from './base/json.ts';
 import { readConfig } from './config.ts';
+import { type AttemptOrder, type TaskResult } from './engine/ports.ts';
 import { createPublications, readManifest } from './pipeline/artifacts.ts';
 import { countBytes } from './pipeline/counted-store.ts';
 import { type ModelRuntime, type ProviderName } from './pipeline/ports.ts';
@@ -43,7 +45,13 @@ const text = createTextOutlines();
 const runtimes = new Map<string, Promise<ModelRuntime>>();
 const priors = new Map<string, Promise<Prior>>();
 
-serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
+if (config.podTask) process.exit(await servePodTask(config.podTask, objects, carryOutOrder));
+serveOrders(carryOutOrder);
+
+async function carryOutOrder(
+  { projectId, task, execution, halvings }: AttemptOrder,
+  { signal, onProgress }: { signal: AbortSignal; onProgress(itemsDone: number): void },
+): Promise<TaskResult> {
   const { store, bytes } = countBytes(objects);
   const key = `${String(execution['provider'])}/${String(execution['threads'])}`;
   const runtime = await kept(runtimes, key, () => openRuntime(execution));
@@ -54,7 +62,7 @@ serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
       store,
       runtime,
       images: { reader: createImageReader(store, locate), codec, tables, archives, text },
-      batch: execution['batch'] as number,
+      batch: Math.max(1, Math.floor((execution['batch'] as number) / 2 ** halvings)),
       signal,
       onProgress,
       prior: (artifactId) =>
@@ -66,7 +74,7 @@ serveOrders(async ({ projectId, task, execution }, { signal, onProgress }) => {
   );
   // The executor sees the seconds and the memory.
   return { manifest, metrics: manifest.metrics, usage: { allocatedSeconds: 0, peakMemoryBytes: 0, ...bytes() } };
-});
+}
 
 function openRuntime(execution: JsonObject): Promise<ModelRuntime> {
   const provider = String(execution['provider']).toLowerCase() as ProviderName;

@@ -6,6 +6,29 @@ describe('the configuration', () => {
     expect(readConfig({})).toMatchObject({ host: '127.0.0.1', port: 4000, databaseUrl: null, logLevel: null });
   });
 
+  it('shares with workers in pods where the store is, and nothing secret', () => {
+    const env = {
+      PUSHFORWARD_STORE: 's3://bucket',
+      AWS_REGION: 'eu-west-1',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      DATABASE_URL: 'postgres://user:password@host/db',
+    };
+    expect(readConfig(env).kubernetes.workerEnv).toEqual({ PUSHFORWARD_STORE: 's3://bucket', AWS_REGION: 'eu-west-1' });
+    expect(readConfig({ PUSHFORWARD_CALLBACK_URL: 'http://service:4000/' }).kubernetes.callbackUrl).toBe(
+      'http://service:4000',
+    );
+    expect(() => readConfig({ PUSHFORWARD_EXECUTOR: 'swarm' })).toThrow('PUSHFORWARD_EXECUTOR');
+  });
+
+  it('knows a worker in a pod by its order', () => {
+    expect(readConfig({}).podTask).toBeNull();
+    expect(readConfig({ PUSHFORWARD_TASK: 'projects/p/orders/job', JOB_COMPLETION_INDEX: '7' }).podTask).toEqual({
+      ordersFolder: 'projects/p/orders/job',
+      index: 7,
+      terminationMessagePath: '/dev/termination-log',
+    });
+  });
+
   it('lets retention pause from a minute on', () => {
     expect(readConfig({}).retentionEveryMs).toBe(3_600_000);
     expect(readConfig({ PUSHFORWARD_RETENTION_MINUTES: '5' }).retentionEveryMs).toBe(300_000);
@@ -65,8 +88,27 @@ describe('the configuration', () => {
     expect(readConfig({ ...env, PUSHFORWARD_S3_PATH_STYLE: 'false' }).store).toMatchObject({ pathStyle: false });
   });
 
-  it('keeps the password of the database from child processes', () => {
-    const { childEnvironment } = readConfig({ DATABASE_URL: 'postgres://u:secret@h/d', PATH: '/bin' });
+  it('is reached at a name of its own, and probed on a port of its own, where it is told to', () => {
+    expect(readConfig({})).toMatchObject({ publicUrl: null, probePort: null, migrate: 'auto', signingSecret: null });
+    expect(readConfig({ PUSHFORWARD_PUBLIC_URL: 'https://p.example.org/' }).publicUrl).toBe('https://p.example.org');
+    const env = {
+      PUSHFORWARD_PROBE_PORT: '9090',
+      PUSHFORWARD_MIGRATE: 'off',
+      PUSHFORWARD_SIGNING_SECRET: 'x'.repeat(32),
+    };
+    expect(readConfig(env)).toMatchObject({
+      probePort: 9090,
+      migrate: 'off',
+      signingSecret: env.PUSHFORWARD_SIGNING_SECRET,
+    });
+  });
+
+  it('keeps the password of the database and the secret from child processes', () => {
+    const { childEnvironment } = readConfig({
+      DATABASE_URL: 'postgres://u:secret@h/d',
+      PUSHFORWARD_SIGNING_SECRET: 'secret'.repeat(6),
+      PATH: '/bin',
+    });
     expect(childEnvironment).toMatchObject({ PATH: '/bin' });
     expect(JSON.stringify(childEnvironment)).not.toContain('secret');
   });
@@ -85,6 +127,13 @@ describe('the configuration', () => {
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_SSE: 'AES256=key' }, /PUSHFORWARD_S3_SSE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_PATH_STYLE: 'yes' }, /PUSHFORWARD_S3_PATH_STYLE/],
     [{ PUSHFORWARD_STORE: 's3://bucket', PUSHFORWARD_S3_CHECKSUMS: 'no' }, /PUSHFORWARD_S3_CHECKSUMS/],
+    [{ PUSHFORWARD_PUBLIC_URL: 'https://example.org/pushforward' }, /PUSHFORWARD_PUBLIC_URL to end with its host/],
+    [{ PUSHFORWARD_PROBE_PORT: 'http' }, /PUSHFORWARD_PROBE_PORT/],
+    [{ PUSHFORWARD_MIGRATE: 'on' }, /PUSHFORWARD_MIGRATE to be one of auto, off/],
+    [
+      { PUSHFORWARD_SIGNING_SECRET: 'short' },
+      /PUSHFORWARD_SIGNING_SECRET to have 32 characters or more, got 5(?!.*short)/,
+    ],
     [{ PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR: '-1' }, /PRICE/],
   ])('refuses %j', (env, message) => {
     expect(() => readConfig(env)).toThrow(message);

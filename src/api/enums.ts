@@ -67,7 +67,8 @@ export const AttemptState = registered('AttemptState', 'Where one try at a task 
 
 export const TaskCache = registered('TaskCache', 'Whether a task had to be carried out.', {
   HIT: 'Its artifact had been published before this run asked; it cost this run nothing.',
-  MISS: 'This run made it.',
+  MISS: 'Nobody had made it before: this run carried it out.',
+  STALE: 'It had been made before, and was gone or damaged: `cacheReason` says how. This run carried it out again.',
 });
 
 export const ArtifactState = registered('ArtifactState', 'Whether the bytes of an artifact are there, and stay.', {
@@ -93,12 +94,29 @@ export const ErrorCode = registered(
 
 export const QuantizerAlgorithm = registered('QuantizerAlgorithm', 'How the points of a class are found.', {
   LLOYD: 'Greedy k-means++ with restarts, then full-batch Lloyd to convergence.',
+  CLVQ: 'Competitive learning over a stream of latents, for classes that do not fit in memory. Figures that need all latents at once are of a sample.',
+});
+
+export const SurveyMode = registered('SurveyMode', 'Whether distortion curves are measured.', {
+  AUTO: "Where totalImages needs them, or they take at most twice the quantizer's work.",
+  ON: 'Of every class.',
+  OFF: 'Not at all; totalImages cannot do without them.',
 });
 
 export const DecoderMode = registered('DecoderMode', 'How points become images.', {
   AUTO: 'DIFFUSION where the prior has a denoiser, else VAE.',
   DIFFUSION: 'Noise the point, denoise it with the class-conditional model, decode.',
   VAE: 'Decode the point plainly.',
+});
+
+export const DecoderStart = registered('DecoderStart', 'What is decoded of a cell.', {
+  CENTROID: 'The mean of its latents.',
+  MEDOID: 'The latent of it that is nearest to the mean: one of a real image, and less smooth.',
+});
+
+export const CompareMode = registered('CompareMode', 'Whether codebooks and images are measured against others.', {
+  ON: 'Against the balanced quantizer and D4M; images are encoded again, and weights refitted on them.',
+  OFF: 'Not at all.',
 });
 
 export const LabelMode = registered('LabelMode', 'Where soft labels come from.', {

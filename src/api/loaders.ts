@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import { type ProjectReader } from '../control/control.ts';
-import { FIGURES_STAGE } from '../control/figures.ts';
+import { FIGURE_STAGES } from '../control/figures.ts';
 import {
   type EventPageRequest,
   type PinView,
@@ -70,7 +70,7 @@ export function createLoaders(rows: ProjectReader) {
       (stage) => stage,
     ),
     figureTasksOfRun: grouped<TaskView, TaskView>(
-      (ids) => rows.tasksByRun(ids, FIGURES_STAGE),
+      (ids) => rows.tasksByRun(ids, FIGURE_STAGES),
       (task) => task.runId,
       (task) => task,
     ),

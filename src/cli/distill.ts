@@ -6,6 +6,7 @@ import { sha256 } from '../base/json.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { type ImportFacts, importSummary } from './import-summary.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { retryRun } from './runs.ts';
 import { type RunReport, runSummary } from './summary.ts';
 import { count, seconds } from './table.ts';
 import { unpackTar } from './untar.ts';
@@ -48,24 +49,49 @@ export async function distill(client: ApiClient, request: DistillRequest, interr
     const priorId = await registerPrior(client, request.priorPath);
     const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
     const runId = await launch(client, recipe);
-    progress.say(`\nRun ${runId}`);
-    await follow(client, runId, progress, interrupt).catch((error: unknown) => {
-      if (!(error instanceof PushforwardError) || error.code !== 'NOT_READY') throw error;
-      throw new PushforwardError(
-        error.code,
-        `${error.message}; see \`pushforward runs show ${runId}\``,
-        {},
-        { cause: error },
-      );
-    });
-    progress.end();
-    const { run } = await client.send<{ run: RunReport }>('Run', { id: runId });
-    if (run.state !== 'SUCCEEDED') throw failureOf(run);
-    const written = await download(client, run, request.out);
-    process.stdout.write(`\n${runSummary(run)}\n\nWrote\n${written.map((path) => `  ${path}`).join('\n')}\n`);
+    await followToEnd(client, runId, request.out, progress, interrupt);
   } finally {
     progress.end();
   }
+}
+
+/** Carries a run that ended out again, as `distill` does. @param fromStage null: from what is missing */
+export async function retry(
+  client: ApiClient,
+  { runId, fromStage, out }: { runId: string; fromStage: string | null; out: string },
+  interrupt: AbortSignal,
+): Promise<void> {
+  const progress = createProgress();
+  try {
+    await followToEnd(client, await retryRun(client, runId, fromStage), out, progress, interrupt);
+  } finally {
+    progress.end();
+  }
+}
+
+/** Shows what the run does, and downloads its products. @throws its failure */
+async function followToEnd(
+  client: ApiClient,
+  runId: string,
+  out: string,
+  progress: Progress,
+  interrupt: AbortSignal,
+): Promise<void> {
+  progress.say(`\nRun ${runId}`);
+  await follow(client, runId, progress, interrupt).catch((error: unknown) => {
+    if (!(error instanceof PushforwardError) || error.code !== 'NOT_READY') throw error;
+    throw new PushforwardError(
+      error.code,
+      `${error.message}; see \`pushforward runs show ${runId}\``,
+      {},
+      { cause: error },
+    );
+  });
+  progress.end();
+  const { run } = await client.send<{ run: RunReport }>('Run', { id: runId });
+  if (run.state !== 'SUCCEEDED') throw failureOf(run);
+  const written = await download(client, run, out);
+  process.stdout.write(`\n${runSummary(run)}\n\nWrote\n${written.map((path) => `  ${path}`).join('\n')}\n`);
 }
 
 async function importDataset(
@@ -165,7 +191,12 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
     case 'stage.started':
       return progress.update(stage, { done: 0, total: itemsTotal!, unit: 'images' });
     case 'stage.progress':
-      return progress.update(stage, { done: itemsDone!, total: itemsTotal!, unit: 'images' });
+      return progress.update(stage, {
+        done: itemsDone!,
+        total: itemsTotal!,
+        unit: 'images',
+        note: noteOf(payload['waiting'] as Record<string, number> | undefined),
+      });
     case 'stage.succeeded':
       return progress.update(stage, {
         done: 1,
@@ -182,6 +213,12 @@ function show(type: string, payload: Record<string, unknown>, progress: Progress
       return progress.say(`  ${String(payload['title'])}: ${failure.error.message} (it is tried again)`);
     }
   }
+}
+
+/** What most of the waiting attempts wait for. */
+function noteOf(waiting: Record<string, number> = {}): string | undefined {
+  const [most] = Object.entries(waiting).sort(([, a], [, b]) => b - a);
+  return most && `${most[1]} wait: ${most[0]}`;
 }
 
 function how(took: number, tasks: number, cached: number): string {

@@ -2,11 +2,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
-import { distill } from './distill.ts';
+import { distill, retry } from './distill.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
-import { cancelRun, listRuns, showRun } from './runs.ts';
+import { cancelRun, listRuns, showRun, showTasks } from './runs.ts';
 import { PARALLEL, upload } from './upload.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
@@ -16,6 +16,8 @@ export interface Host {
   priorsDir: string;
   /** Runs the service until it is told to stop. */
   serve(options: { host?: string; port?: number }): Promise<void>;
+  /** Brings DATABASE_URL up to date. @returns the names of the migrations that were applied */
+  migrate(): Promise<string[]>;
   /** A running service of this state directory, or one of our own for as long as `work` takes. */
   withService(work: (url: string) => Promise<void>): Promise<void>;
   /** Checks a bundle and says what it found. @throws PRIOR_INVALID */
@@ -36,6 +38,14 @@ export function createProgram(host: Host): Command {
     .option('--host <address>', 'address to listen on (HOST)')
     .option('--port <number>', 'port to listen on, 0 for any (PORT, default 4000)', wholeNumber)
     .action((options: { host?: string; port?: number }) => host.serve(options));
+
+  program
+    .command('migrate')
+    .description('Bring the database at DATABASE_URL up to this release, for services with PUSHFORWARD_MIGRATE=off.')
+    .action(async () => {
+      const applied = await host.migrate();
+      console.log(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);
+    });
 
   withRecipe(
     program
@@ -123,7 +133,7 @@ export function createProgram(host: Host): Command {
     .argument('<name|folder>')
     .action(async (prior: string) => console.log(await host.validatePrior(priorPath(host.priorsDir, prior))));
 
-  const runs = program.command('runs').description('See and stop runs.');
+  const runs = program.command('runs').description('See, stop and repeat runs.');
   withUrl(runs.command('list').description('The newest runs.')).action((options: { url?: string }) =>
     onService(host, options.url, listRuns),
   );
@@ -133,6 +143,24 @@ export function createProgram(host: Host): Command {
   withUrl(runs.command('cancel').description('Stop a run and let go of what it holds.').argument('<id>')).action(
     (id: string, options: { url?: string }) => onService(host, options.url, (client) => cancelRun(client, id)),
   );
+  withUrl(
+    runs
+      .command('tasks')
+      .description('The tasks of a run: which were carried out and why, and what failed.')
+      .argument('<id>'),
+  ).action((id: string, options: { url?: string }) => onService(host, options.url, (client) => showTasks(client, id)));
+  withUrl(
+    runs
+      .command('retry')
+      .description('Carry a run that has ended out again: what it published is reused.')
+      .argument('<id>')
+      .option('--from <stage>', 'make what this stage and those behind it made again')
+      .option('--out <folder>', 'where the products go', 'out/distill'),
+  ).action((id: string, options: { url?: string; from?: string; out: string }) =>
+    onService(host, options.url, (client) =>
+      retry(client, { runId: id, fromStage: options.from ?? null, out: options.out }, host.interrupt),
+    ),
+  );
   addRetention(program, host);
   return program;
 }
@@ -140,7 +168,10 @@ export function createProgram(host: Host): Command {
 interface RecipeOptions {
   url?: string;
   out: string;
-  imagesPerClass: number;
+  imagesPerClass?: number;
+  total?: number;
+  survey?: string;
+  quantizer?: string;
   classes?: string[];
   seed?: number;
   holdout?: number;
@@ -150,6 +181,9 @@ interface RecipeOptions {
   guidance?: number;
   temperature?: number;
   weightExponent?: number;
+  decodeFrom?: string;
+  refitWeights?: boolean;
+  compare: boolean;
   tolerateCorrupt?: number;
   provider?: string;
   batch?: number;
@@ -157,18 +191,44 @@ interface RecipeOptions {
 
 function withRecipe(command: Command): Command {
   return withUrl(command)
-    .option('-k, --images-per-class <number>', 'points per class', atLeastOne, 10)
+    .option('-k, --images-per-class <number>', 'points per class; default 10', atLeastOne)
+    .addOption(
+      new Option('--total <number>', 'points in all instead, more for classes that gain more from them')
+        .argParser(atLeastOne)
+        .conflicts('imagesPerClass'),
+    )
     .option('--classes <names>', 'comma-separated classes to take; default: all', names)
     .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
     .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', between(0, 0.9))
     .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', whole(1, 1000))
+    .addOption(
+      new Option('--quantizer <name>', 'clvq for classes that do not fit in memory; default lloyd').choices([
+        'lloyd',
+        'clvq',
+      ]),
+    )
+    .addOption(
+      new Option('--survey <mode>', 'whether to measure what more points would bring; default auto').choices([
+        'auto',
+        'on',
+        'off',
+      ]),
+    )
     .option('--strength <fraction>', 'of the noise schedule that a point is pushed through; default 0.7', between(0, 1))
     .option('--steps <number>', 'of the whole noise schedule; default 50', whole(1, 1000))
     .option('--guidance <scale>', 'classifier-free guidance; default 4', between(0, 100))
     .option('--temperature <number>', 'of the soft labels; default 1', between(0.01, 1000))
     .option('--weight-exponent <a>', 'training weights go with mass^a, 0 to 1; default 1', between(0, 1))
+    .option('--refit-weights', 'weights refitted on the decoded images')
+    .option('--no-compare', 'leave out the balanced quantizer, D4M and the decoded images, encoded again')
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
     .option('--batch <number>', 'images per model call; default 128', whole(1, 4096))
+    .addOption(
+      new Option('--decode-from <point>', 'what is decoded of a cell; default centroid').choices([
+        'centroid',
+        'medoid',
+      ]),
+    )
     .addOption(
       new Option('--provider <name>', 'where models run; default cpu').choices(['auto', 'cpu', 'webgpu', 'cuda']),
     );
@@ -176,13 +236,21 @@ function withRecipe(command: Command): Command {
 
 function recipeOf(options: RecipeOptions): Record<string, unknown> {
   return {
-    imagesPerClass: options.imagesPerClass,
+    imagesPerClass: options.total === undefined ? (options.imagesPerClass ?? 10) : undefined,
+    totalImages: options.total,
     seed: options.seed,
     holdout: options.holdout,
-    quantizer: { restarts: options.restarts },
-    decoder: { strength: options.strength, steps: options.steps, guidance: options.guidance },
+    survey: { mode: options.survey?.toUpperCase() },
+    quantizer: { algorithm: options.quantizer?.toUpperCase(), restarts: options.restarts },
+    decoder: {
+      start: options.decodeFrom?.toUpperCase(),
+      strength: options.strength,
+      steps: options.steps,
+      guidance: options.guidance,
+    },
     labels: { temperature: options.temperature },
-    weights: { exponent: options.weightExponent },
+    weights: { exponent: options.weightExponent, refit: options.refitWeights },
+    compare: { mode: options.compare ? undefined : 'OFF' },
     tolerances: { corruptImages: options.tolerateCorrupt },
     execution: { provider: options.provider?.toUpperCase(), batch: options.batch },
   };

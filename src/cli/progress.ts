@@ -14,6 +14,8 @@ export interface ProgressState {
   /** 0 where it is not known yet. */
   total: number;
   unit: string;
+  /** Said behind the amount, for example what it waits for. */
+  note?: string | undefined;
   /** Set once it ended: what to say after the name. */
   ended?: string;
 }
@@ -79,7 +81,7 @@ function render(name: string, { state, startedMs }: Line, columns: number): stri
   const filled = Math.round(BAR * share);
   const bar = '\u2588'.repeat(filled) + '\u2591'.repeat(BAR - filled);
   const amount = state.total > 0 ? `${count(state.done)} of ${count(state.total)}` : count(state.done);
-  return `  ${title} ${bar} ${String(Math.floor(100 * share)).padStart(3)}%  ${amount} ${state.unit}${speed}${remaining}`.slice(
+  return `  ${title} ${bar} ${String(Math.floor(100 * share)).padStart(3)}%  ${amount} ${state.unit}${speed}${remaining}${state.note ? `  ${state.note}` : ''}`.slice(
     0,
     columns - 1,
   );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { notFound } from '../base/errors.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
 import { type RunReport, runSummary } from './summary.ts';
@@ -28,6 +29,49 @@ export async function showRun(client: ApiClient, id: string): Promise<void> {
 }
 
 const PRODUCTS: Record<string, string> = { syntheticDataset: 'the synthetic dataset', report: 'the report' };
+
+/** What a run's tasks are and why each was, or was not, carried out; attempts that failed with their reasons. */
+export async function showTasks(client: ApiClient, id: string): Promise<void> {
+  const { run } = await client.send<{ run: { stages: StageTasks[] } | null }>('RunTasks', { id, first: 100 });
+  if (!run) throw notFound('run', id);
+  for (const { name, state, tasks } of run.stages) {
+    console.log(`${name}  ${state}`);
+    for (const task of tasks.nodes) {
+      const cache = task.cache === 'HIT' ? 'reused' : task.cacheReason ? `carried out again: ${task.cacheReason}` : '';
+      console.log(`  ${task.title}  ${task.state}${cache ? `  ${cache}` : ''}`);
+      for (const { number, failure } of task.attempts) {
+        if (!failure) continue;
+        console.log(`    attempt ${number}: ${failure.code}: ${failure.message}`);
+        for (const line of failure.lastLogLines.slice(-5)) console.log(`      ${line}`);
+      }
+    }
+    if (tasks.pageInfo.hasNextPage) console.log('  ... more than 100; ask the API for the others');
+  }
+}
+
+interface StageTasks {
+  name: string;
+  state: string;
+  tasks: {
+    nodes: {
+      title: string;
+      state: string;
+      cache: string | null;
+      cacheReason: string | null;
+      attempts: { number: number; failure: { code: string; message: string; lastLogLines: string[] } | null }[];
+    }[];
+    pageInfo: { hasNextPage: boolean };
+  };
+}
+
+/** @returns id of the new run */
+export async function retryRun(client: ApiClient, runId: string, fromStage: string | null): Promise<string> {
+  const { retryRun: answer } = await client.send<{ retryRun: Refusal & { run: { id: string } } }>('RetryRun', {
+    input: { runId, fromStage, idempotencyKey: randomUUID() },
+  });
+  refuse(answer);
+  return answer.run.id;
+}
 
 export async function cancelRun(client: ApiClient, id: string): Promise<void> {
   const { cancelRun: answer } = await client.send<{ cancelRun: Refusal & { run: { state: string } } }>('CancelRun', {

@@ -1,4 +1,5 @@
 import { type Clock } from '../base/clock.ts';
+import { type ErrorRecord, toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
@@ -17,8 +18,10 @@ import {
   type UploadWrites,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
+import { limitProject } from './projects.ts';
 import { createRetention, type Retention } from './retention/retention.ts';
 import { createRetentionRunner } from './retention/runner.ts';
+import { retryRun, type RetryRunInput } from './retry.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
 import { abortUpload, completeUpload } from './upload-end.ts';
 import { createUploadSweep } from './upload-sweep.ts';
@@ -30,7 +33,14 @@ import {
   type UploadLimits,
   type UploadPartInput,
 } from './uploads.ts';
-import { type DatasetVersionView, type PriorView, type RunEventView, type RunView, type UploadView } from './views.ts';
+import {
+  type DatasetVersionView,
+  type PriorView,
+  type ProjectView,
+  type RunEventView,
+  type RunView,
+  type UploadView,
+} from './views.ts';
 
 export interface ControlOptions {
   catalog: Catalog;
@@ -49,11 +59,14 @@ export interface ControlOptions {
   uploads: UploadLimits;
   /** Folders and `s3://` prefixes of the service's own state and objects, which imports never read. */
   ownObjects: readonly string[];
+  /** Names that a recipe's `execution.executorClass` may have; none where the executor has no classes. */
+  executorClasses: readonly string[];
 }
 
 /** What the catalog answers to whoever may only read. */
 export type ProjectReader = Omit<
   ProjectCatalog,
+  | 'limitProject'
   | 'createImport'
   | 'recordImportDeaths'
   | 'recordImportProgress'
@@ -62,6 +75,12 @@ export type ProjectReader = Omit<
   | 'savePrior'
   | keyof UploadWrites
 >;
+
+/** What the service cannot do without: null where it answers, else why it does not. */
+export interface Health {
+  database: ErrorRecord | null;
+  store: ErrorRecord | null;
+}
 
 /** The use cases. Each takes who asks; none reaches outside that principal's project. */
 export interface Control {
@@ -79,6 +98,8 @@ export interface Control {
   ): Promise<{ prior: PriorView; reused: boolean }>;
   launchRun(principal: Principal, input: LaunchRunInput): Promise<{ run: RunView; reused: boolean }>;
   cancelRun(principal: Principal, runId: string): Promise<RunView>;
+  retryRun(principal: Principal, input: RetryRunInput): Promise<{ run: RunView; reused: boolean }>;
+  limitProject(principal: Principal, maxRunningTasks: number | null): Promise<ProjectView>;
   createUpload(
     principal: Principal,
     input: CreateUploadInput,
@@ -102,8 +123,7 @@ export interface Control {
     options: { filename: string; expiresSeconds: number },
   ): Promise<string>;
   readonly retention: Retention;
-  /** Resolves where the database answers. */
-  ready(): Promise<void>;
+  health(): Promise<Health>;
   now(): Date;
   /** Makes sure of the default project, takes up pending imports, begins with the passes of retention and the sweeps of uploads. */
   start(): Promise<void>;
@@ -116,6 +136,7 @@ export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
   const sweep = createUploadSweep(options);
   const closing = new AbortController();
+  const retention = createRetention(options, closing.signal);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
   return {
     authenticate: async (request) => authenticateLocal(request),
@@ -126,6 +147,8 @@ export function createControl(options: ControlOptions): Control {
       registerPrior(options, principal, input, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal),
     launchRun: (principal, input) => launchRun(options, principal, input),
     cancelRun: (principal, runId) => cancelRun(options, principal, runId),
+    retryRun: (principal, input) => retryRun({ ...options, retention }, principal, input),
+    limitProject: (principal, most) => limitProject(options, principal, most),
     createUpload: (principal, input) => createUpload(options, principal, input),
     signUploadParts: (principal, input) => signUploadParts(options, principal, input),
     completeUpload: (principal, id) => completeUpload(options, principal, id),
@@ -133,8 +156,11 @@ export function createControl(options: ControlOptions): Control {
     runEvents: (principal, runId, after, signal) =>
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
-    retention: createRetention(options, closing.signal),
-    ready: () => options.catalog.ping(),
+    retention,
+    async health() {
+      const [database, store] = await Promise.all([failureOf(options.catalog.ping()), failureOf(storeAnswers())]);
+      return { database, store };
+    },
     now: () => options.clock.now(),
     async start() {
       await options.catalog.ensureProject(DEFAULT_PROJECT);
@@ -148,4 +174,13 @@ export function createControl(options: ControlOptions): Control {
       await Promise.all([imports.close(), sweep.close(), passes.stopped()]);
     },
   };
+
+  /** Any store says of this key that there is nothing. */
+  function storeAnswers(): Promise<unknown> {
+    return options.store.head('probe/health');
+  }
+}
+
+function failureOf(answer: Promise<unknown>): Promise<ErrorRecord | null> {
+  return answer.then(() => null, toErrorRecord);
 }

@@ -1,7 +1,8 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { checkPriorFits } from '../pipeline/prior/described.ts';
-import { holdoutCount, type Recipe } from '../pipeline/recipe.ts';
+import { checkPoints } from '../pipeline/points.ts';
+import { type Recipe } from '../pipeline/recipe.ts';
 import { type ClassCount, type DatasetVersionView } from './views.ts';
 
 type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: string };
@@ -12,13 +13,25 @@ type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: st
  */
 export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorDescription): void {
   const classes = selectClasses(recipe, known);
-  for (const one of classes) checkClass(one, recipe);
+  for (const one of classes) checkNotEmpty(one);
+  inRecipe(() => checkPoints(recipe, classes));
   inRecipe(() =>
     checkPriorFits(
       recipe,
       prior,
       classes.map((one) => one.name),
     ),
+  );
+}
+
+/** @throws INVALID_INPUT for a class that the service's settings do not have */
+export function checkExecutorClass({ execution }: Recipe, known: readonly string[]): void {
+  const asked = execution.executorClass;
+  if (asked === undefined || known.includes(asked)) return;
+  const has = known.length > 0 ? `one of ${known.join(', ')}` : 'none, since workers are children of the service here';
+  throw invalid(
+    `expected recipe.execution.executorClass to be ${has}, got ${JSON.stringify(asked)}: correct or remove it`,
+    { path: ['recipe', 'execution', 'executorClass'] },
   );
 }
 
@@ -56,26 +69,12 @@ function selectClasses(recipe: Recipe, known: readonly ClassCount[]): ClassCount
   });
 }
 
-function checkClass(one: ClassCount, recipe: Recipe): void {
+function checkNotEmpty(one: ClassCount): void {
   if (one.images === 0) {
     throw new PushforwardError('EMPTY_CLASS', `expected images in class ${one.name}, got none: leave the class out`, {
       path: ['recipe', 'classes'],
       className: one.name,
     });
-  }
-  const training = one.images - holdoutCount(one.images, recipe.holdout);
-  if (recipe.imagesPerClass > training) {
-    throw invalid(
-      `expected recipe.imagesPerClass of at most ${training} for class ${one.name}, got ${recipe.imagesPerClass}: ` +
-        `it has ${one.images} ${one.images === 1 ? 'image' : 'images'}, of which ${one.images - training} are held out; ask for fewer images per class, hold out less, or leave the class out`,
-      {
-        path: ['recipe', 'imagesPerClass'],
-        className: one.name,
-        images: one.images,
-        largestImagesPerClass: training,
-        remedy: 'ask for fewer images per class, hold out less, or leave the class out',
-      },
-    );
   }
 }
 

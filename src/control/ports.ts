@@ -13,6 +13,7 @@ import {
   type ImportProgress,
   type ImportSource,
   type PriorView,
+  type ProjectView,
   type RunEventView,
   type RunView,
   type StageView,
@@ -59,6 +60,10 @@ export interface RunFilter {
 
 /** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
 export interface ProjectCatalog extends UploadReads, UploadWrites {
+  /** The project itself. */
+  about(): Promise<ProjectView>;
+  limitProject(maxRunningTasks: number | null): Promise<void>;
+
   datasetsById(ids: readonly string[]): Promise<DatasetView[]>;
   datasetByName(name: string): Promise<DatasetView | null>;
   datasets(page: PageRequest): Promise<Page<DatasetView>>;
@@ -91,13 +96,15 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
 
   runsById(ids: readonly string[]): Promise<RunView[]>;
   runByKey(idempotencyKey: string): Promise<RunView | null>;
+  /** Artifact ids that the run reads, by role. */
+  inputsByRole(runId: string): Promise<Readonly<Record<string, string>> | null>;
   /** Newest first. */
   runs(page: PageRequest, filter: RunFilter): Promise<Page<RunView>>;
   stagesByRun(runIds: readonly string[]): Promise<StageView[]>;
   tasksById(ids: readonly string[]): Promise<TaskView[]>;
   tasksOfStages(requests: readonly TaskPageRequest[]): Promise<TaskView[]>;
-  /** Every task of the named stage of these runs, in task order. */
-  tasksByRun(runIds: readonly string[], stage: string): Promise<TaskView[]>;
+  /** Every task of the named stages of these runs, in task order. */
+  tasksByRun(runIds: readonly string[], stages: readonly string[]): Promise<TaskView[]>;
   attemptsByTask(taskIds: readonly string[]): Promise<AttemptView[]>;
   /** Events with a sequence above `after`, ascending. Several pages at once; each knows its run. */
   eventsOfRuns(requests: readonly EventPageRequest[]): Promise<RunEventView[]>;

@@ -1,13 +1,15 @@
 import { notFound, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
+import { USUAL_LAUNCH } from '../engine/ports.ts';
 import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
-import { checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
+import { checkExecutorClass, checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
+import { checkLaunchOptions, type LaunchOptions } from './launch-options.ts';
 import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
 import { type RunView } from './views.ts';
 
-export interface LaunchRunInput {
+export interface LaunchRunInput extends LaunchOptions {
   recipe: unknown;
   idempotencyKey: string;
 }
@@ -17,19 +19,25 @@ interface Needs {
   engine: EngineControl;
 }
 
+interface LaunchNeeds extends Needs {
+  executorClasses: readonly string[];
+}
+
 /**
  * Validates a recipe against its dataset version and prior, then hands it to the engine.
  * One key gives exactly one run; the same key with another recipe is IDEMPOTENCY_CONFLICT.
  */
 export async function launchRun(
-  of: Needs,
+  of: LaunchNeeds,
   principal: Principal,
   input: LaunchRunInput,
 ): Promise<{ run: RunView; reused: boolean }> {
   const rows = of.catalog.project(principal.projectId);
   const idempotencyKey = checkKey(input.idempotencyKey);
   const asked = inRecipe(() => parseRecipe(input.recipe));
-  const fingerprint = digestOf({ launch: 1, recipe: asked });
+  const { priority, limits } = checkLaunchOptions(input);
+  const usual = priority === USUAL_LAUNCH.priority && Object.values(limits).every((limit) => limit === null);
+  const fingerprint = digestOf({ launch: 1, recipe: asked, ...(!usual && { priority, limits: { ...limits } }) });
 
   // A repeated request gets its answer even if the dataset or prior would be refused today.
   const earlier = await rows.runByKey(idempotencyKey);
@@ -46,6 +54,7 @@ export async function launchRun(
   const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
   const version = readyVersion(found.version);
   checkLaunch(recipe, version.classes, prior.description);
+  checkExecutorClass(recipe, of.executorClasses);
 
   const launched = of.engine.launch({
     projectId: principal.projectId,
@@ -56,6 +65,9 @@ export async function launchRun(
     inputs: { datasetVersion: version.artifactId, prior: prior.artifactId },
     idempotencyKey,
     fingerprint,
+    priority,
+    limits,
+    retriedRunId: null,
   });
   const { run, created } = await launched.catch((error: unknown) => {
     throw inputDeleted(error);
@@ -71,13 +83,14 @@ export async function cancelRun(of: Needs, principal: Principal, runId: string):
   return await getRun(rows, runId);
 }
 
-async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string): Promise<RunView> {
+export async function getRun(rows: Pick<ProjectCatalog, 'runsById'>, id: string, field = 'id'): Promise<RunView> {
   const [run] = await rows.runsById([id]);
-  if (!run) throw notFound('run', id);
-  return run;
+  if (run) return run;
+  const error = notFound('run', id);
+  throw new PushforwardError(error.code, error.message, { ...error.details, path: [field] });
 }
 
-function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView {
+export function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView {
   if (earlier.fingerprint === fingerprint) return earlier;
   throw new PushforwardError(
     'IDEMPOTENCY_CONFLICT',
@@ -87,7 +100,7 @@ function sameLaunch(earlier: RunView, fingerprint: string, key: string): RunView
 }
 
 /** The field of the launch input whose artifact is gone; any other error as it is. */
-function inputDeleted(error: unknown): unknown {
+export function inputDeleted(error: unknown): unknown {
   if (!(error instanceof PushforwardError) || error.code !== 'ARTIFACT_DELETED') return error;
   const path = ['recipe', `${String(error.details['role'])}Id`];
   return new PushforwardError(error.code, error.message, { ...error.details, path }, { cause: error });

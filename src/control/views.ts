@@ -10,6 +10,7 @@ import {
   type Failure,
   type RunRecord,
   type StageRecord,
+  type TaskCache,
   type TaskState,
   type Usage,
 } from '../engine/ports.ts';
@@ -19,6 +20,16 @@ export interface DatasetView {
   id: string;
   name: string;
   createdAt: Date;
+}
+
+export interface ProjectView {
+  id: string;
+  name: string;
+  createdAt: Date;
+  /** Tasks that may run at once; null: as many as there are slots. */
+  maxRunningTasks: number | null;
+  /** Tasks that run now. */
+  runningTasks: number;
 }
 
 export type DatasetVersionState = 'IMPORTING' | 'READY' | 'FAILED';
@@ -117,7 +128,9 @@ export interface TaskView {
   index: number;
   artifactId: string;
   state: TaskState;
-  cache: 'HIT' | 'MISS' | null;
+  cache: TaskCache | null;
+  /** Why it is STALE. */
+  cacheReason: string | null;
   title: string;
   labels: Record<string, string>;
   items: number;
@@ -165,6 +178,8 @@ export interface ArtifactView {
   doomedBecause: DoomReason | null;
   /** Null until it is DELETED. */
   deletedAt: Date | null;
+  /** What was said when it was invalidated; null where the policy deleted it. */
+  deletedBecause: string | null;
 }
 
 export interface RunEventView {

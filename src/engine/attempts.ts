@@ -37,23 +37,23 @@ async function toItsEnd(core: Core, progress: Progress, ready: ReadyTask, live: 
 
 /** Another run, or an attempt that was lost, may have published it since it was planned. */
 async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean> {
-  const manifest = await core.options.publications.find(ready.projectId, ready.spec.artifactId);
+  const { manifest } = await core.options.publications.verify(ready.projectId, ready.spec.artifactId);
   if (!manifest) return false;
-  const cache = ready.epoch === 0 ? 'HIT' : 'MISS';
+  const byOthers = ready.epoch === 0;
   const recorded = await core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
     if (!task) return null;
-    const made = cache === 'MISS' ? await change.lastAttempt(task.id) : null;
+    const made = byOthers ? null : await change.lastAttempt(task.id);
     await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
     await recordSuccess(change, task, {
-      cache,
+      cache: byOthers ? 'HIT' : task.cache,
       metrics: manifest.metrics,
       seconds: made?.usage?.allocatedSeconds ?? 0,
       costUsd: made?.costUsd ?? 0,
     });
     return { run: change.run };
   });
-  if (recorded && cache === 'HIT') core.telemetry.cached(recorded.run, ready.spec, manifest.metrics);
+  if (recorded && byOthers) core.telemetry.cached(recorded.run, ready.spec, manifest.metrics);
   return true;
 }
 
@@ -62,7 +62,8 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
   return core.change(ready.runId, async (change) => {
     const task = await stillReady(change, ready);
     if (!task || !core.holds()) return null;
-    const number = (await change.pastAttempts(task.id)).length + 1;
+    const past = await change.pastAttempts(task.id);
+    const number = past.length + 1;
     const epoch = task.epoch + 1;
     await change.moveTask(task, 'RUNNING', { epoch, itemsDone: 0, ...(task.startedAt === null && { started: true }) });
     await change.insertAttempt({
@@ -78,7 +79,8 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
     const { runId, projectId, taskId, spec } = ready;
     return {
       ...{ id, runId, projectId, taskId, spec, epoch, number },
-      ...{ handle: null, cancelAsked: false, settling: false, silent: false },
+      ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
+      halvings: past.filter(({ failure }) => failure?.class === 'outOfMemory').length,
       handedOn: new AbortController(),
     };
   });
@@ -99,8 +101,14 @@ async function outcomeOf(
   const { runId, projectId, spec, recipe } = ready;
   try {
     live.handle = await core.executor.start(
-      { attemptId: live.id, projectId, task: spec, execution: executionOf(recipe), traceparent },
-      (itemsDone) => progress.report(live, itemsDone),
+      {
+        ...{ attemptId: live.id, projectId, runId, task: spec, execution: executionOf(recipe) },
+        ...{ halvings: live.halvings, traceparent },
+      },
+      {
+        progress: (itemsDone) => progress.report(live, itemsDone),
+        waiting: (reason) => progress.waiting(live, reason),
+      },
     );
   } catch (error) {
     return { kind: 'failed', failure: failureOf(error), usage: NO_USAGE };
@@ -126,7 +134,12 @@ async function outcomeOf(
 
 /** An outcome that cannot be recorded as it is makes the attempt a failed one. */
 async function recordEnd(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
-  const record = (of: AttemptOutcome) => throughOutages(core, live, () => settle(core, live, of));
+  const record = (of: AttemptOutcome) =>
+    throughOutages(core, live, async () => {
+      const end = await settle(core, live, of);
+      live.handle?.recorded?.();
+      return end;
+    });
   try {
     return await record(outcome).catch((error: unknown) =>
       record({ kind: 'failed', failure: unrecorded(live, error), usage: usageOf(outcome) }),

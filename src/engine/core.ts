@@ -38,6 +38,10 @@ export interface LiveAttempt {
   settling: boolean;
   /** Its lease ran out for want of evidence: it was asked to stop and counts as lost if that is how it ends. */
   silent: boolean;
+  /** It took longer than its run allows, and was asked to stop for that. */
+  overdue: boolean;
+  /** How often its task ran out of memory before. */
+  halvings: number;
   /** Aborts when its task goes on without it. */
   handedOn: AbortController;
 }
@@ -47,8 +51,14 @@ export function cancelAttempt(live: LiveAttempt): void {
   live.handle?.cancel();
 }
 
-export function priceOf(core: Core, executor: string): number {
-  return core.options.executors.find((one) => one.name === executor)?.priceUsdPerSecond ?? 0;
+/** US dollars that an attempt cost; nothing where its executor is not configured any more. */
+export function costOf(
+  core: Core,
+  of: { executor: string; stage: string; recipe: JsonObject; allocatedSeconds: number },
+): number {
+  const executor = core.options.executors.find((one) => one.name === of.executor);
+  const work = { stage: of.stage, execution: executionOf(of.recipe) };
+  return executor ? of.allocatedSeconds * executor.priceUsdPerSecond(work) : 0;
 }
 
 /** The recipe's section that says how, never what. */

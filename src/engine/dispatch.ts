@@ -12,25 +12,30 @@ export interface Dispatcher extends Coalesced {
 }
 
 /**
- * Fills the executor's slots with ready tasks, oldest run first. An artifact is worked on once at a time: a second run that
+ * Fills the executor's slots with ready tasks: those of the most urgent run first, then of the oldest, as long as its project has
+ * fewer under way than it may. An artifact is worked on once at a time: a second run that
  * needs it waits and then finds it published.
  */
 export function createDispatcher(core: Core, progress: Progress): Dispatcher {
   /** Artifact id to the work on it. */
-  const busy = new Map<string, Promise<void>>();
+  const busy = new Map<string, { projectId: string; done: Promise<void> }>();
+  const ofProject = (projectId: string) => [...busy.values()].filter((one) => one.projectId === projectId).length;
   const troubles = createTroubles(core);
   const { runs, log, clock, tuning } = core.options;
 
   const filling = coalesce(async () => {
     try {
+      const full = new Set<string>();
       while (core.holds() && busy.size < core.executor.slots) {
         const limit = core.executor.slots - busy.size;
-        const ready = await runs.readyTasks({ limit, exceptArtifacts: [...busy.keys()] });
-        const fresh = ready.filter(
-          (task, i) => i === ready.findIndex((other) => other.spec.artifactId === task.spec.artifactId),
-        );
-        if (!core.holds() || fresh.length === 0) break;
-        for (const task of fresh) busy.set(task.spec.artifactId, work(task));
+        const except = { exceptArtifacts: [...busy.keys()], exceptProjects: [...full] };
+        const ready = await runs.readyTasks({ limit, ...except });
+        if (!core.holds() || ready.length === 0) break;
+        for (const task of ready) {
+          const { projectId, projectLimit, spec } = task;
+          if (projectLimit !== null && ofProject(projectId) >= projectLimit) full.add(projectId);
+          else if (!busy.has(spec.artifactId)) busy.set(spec.artifactId, { projectId, done: work(task) });
+        }
       }
       await wakeForRetries();
     } catch (error) {
@@ -66,7 +71,7 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
   return {
     ...filling,
     drained: async () => {
-      while (busy.size > 0) await Promise.all(busy.values());
+      while (busy.size > 0) await Promise.all([...busy.values()].map(({ done }) => done));
     },
   };
 }

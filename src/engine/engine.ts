@@ -9,6 +9,7 @@ import { type Engine, type EngineOptions } from './options.ts';
 import { type LaunchRequest, type RunRecord, type ServiceClaim } from './ports.ts';
 import { createProgress } from './progress.ts';
 import { createReconciler } from './reconciler.ts';
+import { failureOf } from './retry.ts';
 import { isFinal } from './states.ts';
 import { beginStop } from './stop.ts';
 import { createTelemetry } from './telemetry.ts';
@@ -135,10 +136,27 @@ export function createEngine(given: EngineOptions): Engine {
       log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });
       sweeping.trigger();
     }
+    await stopOverdue();
     const active = new Set([...(await runs.activeRuns()), ...[...core.live.values()].map((live) => live.runId)]);
     for (const runId of active) wake(runId);
     for (const [runId, loop] of loops) if (!active.has(runId) && !loop.busy()) loops.delete(runId);
     dispatcher.trigger();
+  }
+
+  /** What takes longer than its run allows, by the clock of the store. */
+  async function stopOverdue(): Promise<void> {
+    const overdue = await runs.overdue();
+    for (const id of overdue.attempts) {
+      const live = core.live.get(id);
+      if (!live || live.settling || live.cancelAsked) continue;
+      live.overdue = true;
+      cancelAttempt(live);
+    }
+    for (const runId of overdue.runs) {
+      await change(runId, async (tx) => {
+        if (tx.state() === 'RUNNING') await beginStop(tx, failureOf(overdueRun(tx.run)));
+      });
+    }
   }
 
   async function release(): Promise<void> {
@@ -172,6 +190,14 @@ export function createEngine(given: EngineOptions): Engine {
   function trouble(message: string, error: unknown): void {
     log.warn(message, { error: toErrorRecord(error) });
   }
+}
+
+function overdueRun({ id, limits }: RunRecord): PushforwardError {
+  return new PushforwardError(
+    'TIMEOUT',
+    `expected run ${id} to end within ${limits.runSeconds} seconds, got no end: retry it with a larger limits.runSeconds; what it published is reused`,
+    { runId: id, runSeconds: limits.runSeconds },
+  );
 }
 
 function conflict(request: LaunchRequest, run: RunRecord): PushforwardError {

@@ -1,4 +1,4 @@
-import { type Failure } from './ports.ts';
+import { type Failure, type TaskCache } from './ports.ts';
 
 /**
  * What happens to a run. Every move is an event; `run_events` holds them with a sequence number per run, without gaps.
@@ -43,8 +43,7 @@ export interface AttemptName extends TaskName {
 
 export interface TaskSucceeded extends TaskName {
   artifactId: string;
-  /** HIT: published before this run asked; it cost this run nothing. */
-  cache: 'HIT' | 'MISS';
+  cache: TaskCache;
   metrics: Record<string, number>;
   seconds: number;
   costUsd: number;
@@ -56,6 +55,8 @@ export interface StageProgress {
   itemsTotal: number;
   tasksDone: number;
   tasksTotal: number;
+  /** Attempts that have yet to run, by what they wait for; absent where none does. */
+  waiting?: Record<string, number>;
 }
 
 export interface StageSucceeded {

@@ -1,6 +1,13 @@
 import { newId } from '../base/ids.ts';
 import { type Core } from './core.ts';
-import { type ArtifactManifest, type RunRecord, type StageRecord, type TaskSpec } from './ports.ts';
+import {
+  type FormerArtifact,
+  type NewTask,
+  type RunRecord,
+  type StageRecord,
+  type TaskSpec,
+  type Verified,
+} from './ports.ts';
 
 const LOOKUPS = 16;
 
@@ -24,17 +31,20 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
     });
   }
 
-  const found = await findPublished(plan.tasks, (task) => publications.find(run.projectId, task.artifactId));
-  const tasks = plan.tasks.map((spec) => ({ id: newId('task'), spec, manifest: found.get(spec.artifactId) ?? null }));
+  const found = await lookUp(plan.tasks, (task) => publications.verify(run.projectId, task.artifactId));
+  const missing = [...found].flatMap(([id, { manifest }]) => (manifest ? [] : id));
+  const former = missing.length > 0 ? await runs.formerArtifacts(run.projectId, missing) : new Map<string, never>();
+  const tasks = plan.tasks.map((spec) => {
+    const verified = found.get(spec.artifactId)!;
+    return { id: newId('task'), spec, manifest: verified.manifest, ...explain(verified, former.get(spec.artifactId)) };
+  });
   const planned = await core.change(run.id, async (change) => {
     if (change.state() !== 'RUNNING') return false;
     await change.moveStage(stage, 'RUNNING', { started: true });
     await change.insertTasks(
-      tasks.map(({ id, spec, manifest }) => ({
-        id,
-        spec,
+      tasks.map(({ manifest, ...task }) => ({
+        ...task,
         state: manifest ? 'SUCCEEDED' : 'PENDING',
-        cache: manifest ? 'HIT' : null,
         metrics: manifest?.metrics ?? null,
       })),
     );
@@ -66,17 +76,27 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
   for (const { spec, manifest } of tasks) if (manifest) core.telemetry.cached(run, spec, manifest.metrics);
 }
 
-async function findPublished(
+/** Why a task is, or is not, carried out. */
+function explain(verified: Verified, former: FormerArtifact | undefined): Pick<NewTask, 'cache' | 'cacheReason'> {
+  if (verified.manifest) return { cache: 'HIT', cacheReason: null };
+  if (former?.deletedAt) {
+    const why = former.deletedBecause === null ? 'by the retention policy' : `by hand: ${former.deletedBecause}`;
+    return { cache: 'STALE', cacheReason: `it was deleted at ${former.deletedAt.toISOString()} ${why}` };
+  }
+  if (verified.flaw !== null) return { cache: 'STALE', cacheReason: verified.flaw };
+  return former
+    ? { cache: 'STALE', cacheReason: 'its manifest is not in the store any more' }
+    : { cache: 'MISS', cacheReason: null };
+}
+
+async function lookUp(
   tasks: readonly TaskSpec[],
-  find: (task: TaskSpec) => Promise<ArtifactManifest | null>,
-): Promise<Map<string, ArtifactManifest>> {
-  const found = new Map<string, ArtifactManifest>();
+  find: (task: TaskSpec) => Promise<Verified>,
+): Promise<Map<string, Verified>> {
+  const found = new Map<string, Verified>();
   const left = tasks.values();
   const look = async () => {
-    for (const task of left) {
-      const manifest = await find(task);
-      if (manifest) found.set(task.artifactId, manifest);
-    }
+    for (const task of left) found.set(task.artifactId, await find(task));
   };
   await Promise.all(Array.from({ length: Math.min(LOOKUPS, tasks.length) }, look));
   return found;

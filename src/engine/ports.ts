@@ -22,6 +22,7 @@ import {
 } from './work.ts';
 
 export type * from './run-store.ts';
+export { USUAL_LAUNCH } from './run-store.ts';
 export * from './work.ts';
 export type { AttemptState, RunState, StageState, TaskState } from './states.ts';
 
@@ -51,9 +52,14 @@ export interface PlanRequest {
 export interface Publications {
   /** The manifest and proof that its blobs are there with the right size, or null. */
   find(projectId: string, artifactId: string): Promise<ArtifactManifest | null>;
+  /** The same with proof of every digest: for what others made. */
+  verify(projectId: string, artifactId: string): Promise<Verified>;
   /** Writes a manifest unless one exists; returns whichever is there afterwards. */
   publish(projectId: string, manifest: ArtifactManifest): Promise<ArtifactManifest>;
 }
+
+/** `flaw` says what is wrong with what is there; null where nothing is. */
+export type Verified = { manifest: ArtifactManifest } | { manifest: null; flaw: string | null };
 
 export type AttemptOutcome =
   | { kind: 'succeeded'; result: TaskResult }
@@ -63,9 +69,12 @@ export type AttemptOutcome =
 export interface AttemptOrder {
   attemptId: string;
   projectId: string;
+  runId: string;
   task: TaskSpec;
   /** The recipe's `execution` section: provider, threads, batch. Never part of an artifact's identity. */
   execution: JsonObject;
+  /** How often the task ran out of memory before: the batch is halved so often. */
+  halvings: number;
   /** W3C trace context of the attempt's span. */
   traceparent: string | null;
 }
@@ -80,15 +89,30 @@ export interface AttemptHandle {
   alive(): boolean;
   /** Asks it to stop, then makes it stop; `outcome` settles when it is seen gone. */
   cancel(): void;
+  /** The outcome is recorded: what the executor kept to tell it again may go. */
+  recorded?(): void;
+}
+
+/** What an executor tells of an attempt on the way. */
+export interface AttemptObserver {
+  progress(itemsDone: number): void;
+  /** Why nothing happens yet, in words (its queue has not admitted it, its image is being pulled); null once it runs. */
+  waiting(reason: string | null): void;
+}
+
+/** What a price may depend on. */
+export interface PricedWork {
+  stage: string;
+  execution: JsonObject;
 }
 
 export interface Executor {
   readonly name: string;
-  /** US dollars per allocated second of one slot. */
-  readonly priceUsdPerSecond: number;
+  /** US dollars per allocated second of an attempt at such work. */
+  priceUsdPerSecond(work: PricedWork): number;
   /** How many attempts may run at once. */
   readonly slots: number;
-  start(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptHandle>;
+  start(order: AttemptOrder, observer: AttemptObserver): Promise<AttemptHandle>;
   /**
    * After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone.
    * `reference` is the handle's with `attemptId` added; only `attemptId` if the service died before the handle's was stored.

@@ -69,8 +69,8 @@ export function withoutDetails(failure: Failure): Failure {
   return { ...failure, error: { code, message }, lastLogLines: [] };
 }
 
-/** An outage of what the engine and its workers depend on: no run fails of it before long. */
+/** An outage of what the engine, its executors and their workers depend on: no run fails of it before long. */
 export function isOutage(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
-  return code === 'STORE_UNAVAILABLE' || code === 'DATABASE_UNAVAILABLE';
+  return code === 'STORE_UNAVAILABLE' || code === 'DATABASE_UNAVAILABLE' || code === 'CLUSTER_UNAVAILABLE';
 }

@@ -3,6 +3,20 @@ import { type ArtifactManifest, type Failure, type Published, type TaskSpec, typ
 import { type AttemptState, type RunState, type StageState, type TaskState } from './states.ts';
 
 /**
+ * Why a task was or was not carried out. HIT: its artifact was there before the run asked, whole. STALE: it had been made before, and is
+ * gone or damaged. MISS: nobody has made it before.
+ */
+export type TaskCache = 'HIT' | 'MISS' | 'STALE';
+
+/** What the rows know of an artifact that the store does not have whole. */
+export interface FormerArtifact {
+  /** Null: its bytes should be there. */
+  deletedAt: Date | null;
+  /** Null: a retention policy did it. */
+  deletedBecause: string | null;
+}
+
+/**
  * Where runs are kept. The engine decides every move and knows no SQL; the store keeps each change whole, in order and
  * guarded. Times are the store's clock.
  */
@@ -26,8 +40,16 @@ export interface RunStore {
   /** Stage name to its succeeded tasks in task order. */
   publishedTasks(runId: string): Promise<Map<string, Published[]>>;
 
-  /** PENDING tasks that may start now: runs by age, tasks by position. */
-  readyTasks(query: { limit: number; exceptArtifacts: readonly string[] }): Promise<ReadyTask[]>;
+  /** PENDING tasks that may start now: runs by priority, then by age, tasks by position. */
+  readyTasks(query: {
+    limit: number;
+    exceptArtifacts: readonly string[];
+    exceptProjects: readonly string[];
+  }): Promise<ReadyTask[]>;
+  /** RUNNING runs and attempts that are under way for longer than their limits allow. */
+  overdue(): Promise<{ runs: string[]; attempts: string[] }>;
+  /** What was known under these artifact ids, also where the bytes are gone; unknown ids are left out. */
+  formerArtifacts(projectId: string, ids: readonly string[]): Promise<Map<string, FormerArtifact>>;
   /** Milliseconds until the next PENDING task that waits for a retry may start, or null. */
   nextReadyInMs(): Promise<number | null>;
   /** RUNNING attempts whose lease ran out, and all of other owners. */
@@ -94,7 +116,29 @@ export interface LaunchRequest {
   idempotencyKey: string | null;
   /** Digest of the whole launch request. */
   fingerprint: string;
+  /** Tasks of a run with a greater one go first; 0 is usual. */
+  priority: number;
+  limits: RunLimits;
+  /** The run that it repeats; null: none. */
+  retriedRunId: string | null;
 }
+
+/** Null: no limit of its own. */
+export interface RunLimits {
+  /** An attempt that takes longer ends with TIMEOUT, and its task may be tried again. */
+  taskSeconds: number | null;
+  /** A run that takes longer from its start ends with TIMEOUT. */
+  runSeconds: number | null;
+  /** How often a task may fail before its run does; null: as the service is set. */
+  maxAttempts: number | null;
+}
+
+/** A launch that asks for nothing of the kind. */
+export const USUAL_LAUNCH: Pick<LaunchRequest, 'priority' | 'limits' | 'retriedRunId'> = {
+  priority: 0,
+  limits: { taskSeconds: null, runSeconds: null, maxAttempts: null },
+  retriedRunId: null,
+};
 
 export interface NewRun extends LaunchRequest {
   id: string;
@@ -145,6 +189,8 @@ export interface TaskRecord {
   state: TaskState;
   spec: TaskSpec;
   epoch: number;
+  /** Known since it was planned. */
+  cache: TaskCache;
   startedAt: Date | null;
 }
 
@@ -187,6 +233,8 @@ export interface ReadyTask {
   epoch: number;
   recipe: JsonObject;
   runTraceparent: string | null;
+  /** Tasks of its project that may run at once; null: any number. */
+  projectLimit: number | null;
 }
 
 export interface RunUpdate {
@@ -210,7 +258,7 @@ export interface StageUpdate {
 export interface TaskUpdate {
   state: TaskState;
   epoch?: number;
-  cache?: 'HIT' | 'MISS';
+  cache?: TaskCache;
   metrics?: Record<string, number>;
   itemsDone?: number;
   retryAfterMs?: number;
@@ -231,7 +279,9 @@ export interface NewTask {
   id: string;
   spec: TaskSpec;
   state: 'PENDING' | 'SUCCEEDED';
-  cache: 'HIT' | null;
+  cache: TaskCache;
+  /** Why it is STALE, else null. */
+  cacheReason: string | null;
   metrics: Record<string, number> | null;
 }
 

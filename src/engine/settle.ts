@@ -1,12 +1,13 @@
 import { PushforwardError } from '../base/errors.ts';
 import { type Change } from './changes.ts';
-import { priceOf, type Core, type LiveAttempt } from './core.ts';
+import { costOf, type Core, type LiveAttempt } from './core.ts';
 import { type AttemptName, type TaskName } from './events.ts';
 import {
   type ArtifactManifest,
   type AttemptOutcome,
   type AttemptRecord,
   type Failure,
+  type TaskCache,
   type TaskRecord,
   type TaskResult,
   type Usage,
@@ -23,11 +24,11 @@ import { type AttemptEnd } from './telemetry.ts';
 export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
   const seen = await verified(core, live, outcome);
   const usage = seen.kind === 'succeeded' ? seen.result.usage : seen.usage;
-  const costUsd = usage.allocatedSeconds * core.executor.priceUsdPerSecond;
   const recorded = await core.change(live.runId, async (change) => {
     const attempt = await change.attempt(live.id);
     const task = await change.task(live.taskId);
     if (!attempt || !task || attempt.state !== 'RUNNING') return null;
+    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
     const end = { change, attempt, task, usage, costUsd };
     let willRetry = false;
@@ -36,14 +37,14 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
     else if (live.silent) await lost(core, end);
     else await cancelled(end);
     await confirmRelease(change);
-    return { willRetry };
+    return { willRetry, costUsd };
   });
   if (!recorded) return null;
   if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
   return {
     outcome: seen.kind,
     allocatedSeconds: usage.allocatedSeconds,
-    costUsd,
+    costUsd: recorded.costUsd,
     ...(seen.kind === 'succeeded' && { metrics: seen.result.metrics }),
     ...(seen.kind === 'failed' && { failure: seen.failure }),
   };
@@ -59,7 +60,7 @@ export async function settleLost(core: Core, given: AttemptRecord): Promise<void
     const task = await change.task(given.taskId);
     if (!attempt || !task || attempt.state !== 'RUNNING') return;
     const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
-    const costUsd = usage.allocatedSeconds * priceOf(core, attempt.executor);
+    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
     await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
     await lost(core, { change, attempt, task, usage, costUsd });
     await confirmRelease(change);
@@ -78,7 +79,7 @@ export async function handOn(core: Core, given: AttemptRecord): Promise<void> {
     if (change.state() !== 'RUNNING') return;
     await change.setRun({ resourcesUnconfirmed: true });
     change.emit({ type: 'run.resourcesUnconfirmed', payload: { attempts: [attempt.id] } });
-    const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
+    const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core, change));
     await afterFailure(change, task, attempt, failureOfLoss(attempt), willRetry ? 0 : null);
   });
 }
@@ -91,12 +92,21 @@ interface End {
   costUsd: number;
 }
 
+function costOfAttempt(core: Core, change: Change, of: Pick<End, 'attempt' | 'task' | 'usage'>): number {
+  const { attempt, task, usage } = of;
+  const { allocatedSeconds } = usage;
+  return costOf(core, { executor: attempt.executor, stage: task.stage, recipe: change.run.recipe, allocatedSeconds });
+}
+
 type Seen =
   | Exclude<AttemptOutcome, { kind: 'succeeded' }>
   | { kind: 'succeeded'; result: TaskResult; manifest: ArtifactManifest };
 
 /** A result counts once its manifest is found published; a cancellation that nobody asked for is a loss. */
 async function verified(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<Seen> {
+  if (outcome.kind === 'cancelled' && live.overdue && !live.silent) {
+    return { kind: 'failed', failure: failureOf(overdue(live)), usage: outcome.usage };
+  }
   if (outcome.kind === 'cancelled' && !live.cancelAsked) {
     const lost = new PushforwardError('WORKER_LOST', 'expected an outcome, got a cancellation that nobody asked for');
     return { kind: 'failed', failure: failureOf(lost), usage: outcome.usage };
@@ -118,7 +128,7 @@ async function succeeded(end: End, result: TaskResult, manifest: ArtifactManifes
   if (!isCurrent(task, attempt)) return;
   await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made: { usage, costUsd } }]);
   await recordSuccess(change, task, {
-    cache: 'MISS',
+    cache: task.cache,
     metrics: result.metrics,
     seconds: usage.allocatedSeconds,
     costUsd,
@@ -129,7 +139,7 @@ async function succeeded(end: End, result: TaskResult, manifest: ArtifactManifes
 export async function recordSuccess(
   change: Change,
   task: TaskRecord,
-  with_: { cache: 'HIT' | 'MISS'; metrics: Record<string, number>; seconds: number; costUsd: number },
+  with_: { cache: TaskCache; metrics: Record<string, number>; seconds: number; costUsd: number },
 ): Promise<void> {
   const { cache, metrics } = with_;
   await change.moveTask(task, 'SUCCEEDED', { cache, metrics, itemsDone: task.spec.items, ended: true });
@@ -141,7 +151,7 @@ export async function recordSuccess(
 async function failed(core: Core, end: End, failure: Failure): Promise<boolean> {
   const { change, attempt, task, usage, costUsd } = end;
   await change.moveAttempt(attempt, 'FAILED', { failure, usage, costUsd });
-  const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core));
+  const wait = retryAfterMs(failure, await change.pastAttempts(task.id), retryPolicy(core, change));
   // Where its task went on without it, that is tried again already.
   const willRetry = change.state() === 'RUNNING' && (wait !== null || !isCurrent(task, attempt));
   change.emit({
@@ -155,7 +165,7 @@ async function failed(core: Core, end: End, failure: Failure): Promise<boolean> 
 async function lost(core: Core, { change, attempt, task, usage, costUsd }: End): Promise<void> {
   const failure = failureOfLoss(attempt);
   await change.moveAttempt(attempt, 'LOST', { failure, usage, costUsd });
-  const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core));
+  const willRetry = retryAfterLoss(await change.pastAttempts(task.id), retryPolicy(core, change));
   change.emit({
     type: 'attempt.lost',
     payload: {
@@ -196,8 +206,16 @@ async function afterFailure(
   await beginStop(change, failure);
 }
 
-function retryPolicy({ options }: Core) {
-  return { maxAttempts: options.maxAttempts, backoffMs: options.tuning.backoffMs };
+function retryPolicy({ options }: Core, { run }: Change) {
+  return { maxAttempts: run.limits.maxAttempts ?? options.maxAttempts, backoffMs: options.tuning.backoffMs };
+}
+
+function overdue({ spec }: LiveAttempt): PushforwardError {
+  return new PushforwardError(
+    'TIMEOUT',
+    `expected ${spec.stage} of ${spec.title} to end within the seconds that the run allows a task, got no end: raise limits.taskSeconds, or give it more threads or a GPU`,
+    { stage: spec.stage, title: spec.title },
+  );
 }
 
 function taskName(task: TaskRecord): TaskName {

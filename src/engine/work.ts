@@ -53,7 +53,10 @@ export interface ArtifactManifest {
   id: string;
   stage: string;
   stageVersion: number;
-  /** `latents`, `codebook`, `images`, `softLabels`, `syntheticDataset`, `report`, `stage`, `datasetVersion`, `prior`. */
+  /**
+   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `comparison`, `syntheticDataset`, `report`, `stage`,
+   * `datasetVersion`, `prior`.
+   */
   kind: string;
   options: JsonObject;
   inputs: string[];
@@ -106,4 +109,9 @@ export interface Failure {
   signal: string | null;
   /** The last lines the worker logged, oldest first. */
   lastLogLines: string[];
+}
+
+/** Whether the last lines of a worker say that its heap was full: V8 then ends the process by a signal like any other. */
+export function logsFullHeap(lines: readonly string[]): boolean {
+  return lines.some((line) => line.includes('heap out of memory'));
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
@@ -63,8 +64,13 @@ function parseManifest(bytes: Uint8Array, id: string): ArtifactManifest {
   return manifest;
 }
 
+const REMEMBERED = 100_000;
+
 /** Publication as ARCHITECTURE.md describes it, over any object store. */
 export function createPublications(store: ObjectStore): Publications {
+  /** Key to the etag that was there when its digest was right: what did not change since is not read again. */
+  const right = new Map<string, string>();
+
   /** The first blob that is not there with its size. */
   async function missingBlob(projectId: string, manifest: ArtifactManifest): Promise<string | null> {
     for (const [name, blob] of Object.entries(manifest.blobs)) {
@@ -73,11 +79,35 @@ export function createPublications(store: ObjectStore): Publications {
     return null;
   }
 
+  async function flawOf(projectId: string, blob: BlobReference): Promise<string | null> {
+    const key = blobKey(projectId, blob.sha256);
+    const head = await store.head(key);
+    if (!head) return 'is not in the store any more';
+    if (head.bytes !== blob.bytes) return `has ${head.bytes} bytes in the store, not ${blob.bytes}`;
+    if (right.get(key) === head.etag) return null;
+    const digest = createHash('sha256');
+    for await (const piece of store.stream(key)) digest.update(piece);
+    if (digest.digest('hex') !== blob.sha256) return 'has other bytes in the store than were published';
+    if (right.size >= REMEMBERED) right.clear();
+    right.set(key, head.etag);
+    return null;
+  }
+
   return {
     async find(projectId, id) {
       if (!(await store.head(artifactKey(projectId, id)))) return null;
       const manifest = await readManifest(store, projectId, id);
       return (await missingBlob(projectId, manifest)) === null ? manifest : null;
+    },
+
+    async verify(projectId, id) {
+      if (!(await store.head(artifactKey(projectId, id)))) return { manifest: null, flaw: null };
+      const manifest = await readManifest(store, projectId, id);
+      for (const [name, blob] of Object.entries(manifest.blobs)) {
+        const flaw = await flawOf(projectId, blob);
+        if (flaw !== null) return { manifest: null, flaw: `its ${name} ${flaw}` };
+      }
+      return { manifest };
     },
 
     async publish(projectId, manifest) {

@@ -17,9 +17,18 @@ export interface EncodedImages extends Latents {
 }
 
 /** Reads the latents that an encode task published. */
-export async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
+async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
   const { latents, digests } = await readTensors(store, projectId, artifactId, 'latents.safetensors');
   return { ...asLatents(latents, `latents of artifact ${artifactId}`), digests: digests!.data as Uint8Array };
+}
+
+/** Reads what the encode tasks of one class published, in the order of the dataset version. */
+export async function readClass(
+  store: ObjectStore,
+  projectId: string,
+  artifactIds: readonly string[],
+): Promise<EncodedImages> {
+  return inDatasetOrder(await Promise.all(artifactIds.map((id) => readEncoded(store, projectId, id))));
 }
 
 /** Reads one safetensors blob of an artifact. */
@@ -54,30 +63,75 @@ export function asLatents(tensor: TensorData | undefined, what: string): Latents
 }
 
 /**
+ * Refuses what an encoder made of images if it is not finite.
+ *
+ * @param values (b, d)
+ * @param nameOf what a person calls the image of a row
+ * @throws NON_FINITE
+ */
+export function assertFiniteLatents(values: Float32Array, d: number, nameOf: (row: number) => string): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const image = nameOf(Math.floor(bad / d));
+  throw new PushforwardError(
+    'NON_FINITE',
+    `expected finite latents, got ${values[bad]} for ${image}: ` +
+      'run `pushforward prior validate` on the prior; its encoder overflows on this image',
+    { image },
+  );
+}
+
+/**
  * The parts of one class as one, in the order of the dataset version: by sha256 of the stored image. However a version
  * was cut into chunks, its samples have the same order.
  */
-export function inDatasetOrder(parts: readonly EncodedImages[]): EncodedImages {
+function inDatasetOrder(parts: readonly EncodedImages[]): EncodedImages {
   const { points, shape } = parts[0]!;
-  const d = points.d;
-  const rows = parts.flatMap((part) => {
-    if (part.points.d !== d) {
-      throw new PushforwardError(
-        'CORRUPT_ARTIFACT',
-        `expected latents of ${d} dimensions, got ${part.points.d}: these chunks were encoded with different priors`,
-      );
+  const { d } = points;
+  for (const part of parts) assertSameLength(part.points.d, d);
+  const order = datasetOrder(parts.map((part) => part.digests));
+  const n = order.part.length;
+  const values = new Float32Array(n * d);
+  const digests = new Uint8Array(n * 32);
+  for (let i = 0; i < n; i++) {
+    const part = parts[order.part[i]!]!;
+    const row = order.row[i]!;
+    values.set(part.points.values.subarray(row * d, (row + 1) * d), i * d);
+    digests.set(part.digests.subarray(row * 32, (row + 1) * 32), i * 32);
+  }
+  return { points: { values, n, d }, shape, digests };
+}
+
+/**
+ * Where the samples of a class lie, in the order of the dataset version.
+ * @param digests (n_part, 32) of each part
+ * @returns (n,) each: the part of a sample, and its row there
+ */
+export function datasetOrder(digests: readonly Uint8Array[]): { part: Int32Array; row: Int32Array } {
+  const all = Buffer.concat(digests);
+  const n = all.length / 32;
+  const parts = new Int32Array(n);
+  const rows = new Int32Array(n);
+  let at = 0;
+  digests.forEach((some, part) => {
+    for (let row = 0; row < some.length / 32; row++, at++) {
+      parts[at] = part;
+      rows[at] = row;
     }
-    return Array.from({ length: part.points.n }, (_, row) => ({
-      digest: part.digests.subarray(row * 32, (row + 1) * 32),
-      latent: part.points.values.subarray(row * d, (row + 1) * d),
-    }));
   });
-  rows.sort((a, b) => Buffer.compare(a.digest, b.digest));
-  const values = new Float32Array(rows.length * d);
-  const digests = new Uint8Array(rows.length * 32);
-  rows.forEach(({ digest, latent }, i) => {
-    values.set(latent, i * d);
-    digests.set(digest, i * 32);
-  });
-  return { points: { values, n: rows.length, d }, shape, digests };
+  // Six bytes tell nearly all of them apart; numbers sort faster than bytes.
+  const keys = Float64Array.from(parts, (_, i) => all.readUIntBE(32 * i, 6));
+  const order = Int32Array.from(keys.keys()).sort(
+    (a, b) => keys[a]! - keys[b]! || all.compare(all, 32 * b, 32 * (b + 1), 32 * a, 32 * (a + 1)) || a - b,
+  );
+  return { part: order.map((i) => parts[i]!), row: order.map((i) => rows[i]!) };
+}
+
+/** @throws CORRUPT_ARTIFACT */
+export function assertSameLength(d: number, expected: number): void {
+  if (d === expected) return;
+  throw new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected latents of ${expected} dimensions, got ${d}: these chunks were encoded with different priors`,
+  );
 }

@@ -234,8 +234,11 @@ export interface ScanSummary {
 }
 
 export interface SourceScan {
-  /** In the order of the source, once; memory does not grow with their number. */
-  images: AsyncIterable<ScannedImage>;
+  /**
+   * In the order of the source, once, in the batches that they are found in: to wait for each one costs as much as to hash
+   * it. Memory does not grow with their number.
+   */
+  images: AsyncIterable<readonly ScannedImage[]>;
   /** Complete once `images` has ended. */
   summary(): ScanSummary;
 }

@@ -66,6 +66,7 @@ export async function startTestHttp() {
   const http = await serve({ control, store, at });
   return {
     ...http,
+    catalog,
     control,
     store,
     async close() {

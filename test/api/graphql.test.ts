@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { newId } from '../../src/base/ids.ts';
-import { anyPrior, quantized, readyVersion } from '../control/world.ts';
+import { anyPrior, quantized, readyVersion, surveyed } from '../control/world.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
 
 let api: TestApi;
@@ -62,6 +62,9 @@ describe('the way of a dataset, a prior and a run', () => {
 
   it('shows figures, lineage and downloads', async () => {
     const runId = await launched();
+    await surveyed(api, runId, ['A', 'B']);
+    const before = (await api.operation('Run', { id: runId })).data.run;
+    expect(before.classFigures).toMatchObject([{ className: 'A', n: 100, k: null, quantizationRate: -0.25 }, {}]);
     const [codebook] = await quantized(api, runId, ['A', 'B']);
     const { run } = (await api.operation('Run', { id: runId })).data;
     expect(run).toMatchObject({
@@ -70,22 +73,32 @@ describe('the way of a dataset, a prior and a run', () => {
       recipe: { canonical: { quantizer: { restarts: 10 } } },
       classFigures: [
         // All images of the class: those that the quantizer saw and those held out.
-        { className: 'A', n: 100, heldoutN: 10, k: 5, w2Weighted: 2, heldoutW2: null },
+        { className: 'A', n: 100, heldoutN: 10, k: 5, w2Weighted: 2, heldoutW2: null, quantizationRate: -0.25 },
         { className: 'B', w2Weighted: 3 },
       ],
       overall: { classes: 2, w2Weighted: 2.5, reduction: 0.5, heldoutW2: null },
     });
     expect(run.stages.map((stage: { name: string }) => stage.name)).toEqual([
       'encode',
+      'survey',
       'quantize',
       'decode',
       'label',
       'report',
     ]);
-    expect(run.stages[1]).toMatchObject({ state: 'RUNNING', tasksTotal: 2, tasksDone: 2, itemsDone: 180 });
-    expect(run.stages[1].itemsPerSecond).toBeGreaterThan(0);
+    const curves = (await api.operation('DistortionCurves', { id: runId })).data.run.classFigures;
+    expect(curves[1]).toMatchObject({
+      className: 'B',
+      k: 5,
+      distortionCurve: [
+        { k: 1, distortion: 10, heldoutDistortion: null, spread: 0.01 },
+        { k: 5, distortion: 5, w2: Math.sqrt(5) },
+      ],
+    });
+    expect(run.stages[2]).toMatchObject({ state: 'RUNNING', tasksTotal: 2, tasksDone: 2, itemsDone: 180 });
+    expect(run.stages[2].itemsPerSecond).toBeGreaterThan(0);
 
-    const tasks = (await api.operation('RunTasks', { id: runId, first: 1 })).data.run.stages[1].tasks;
+    const tasks = (await api.operation('RunTasks', { id: runId, first: 1 })).data.run.stages[2].tasks;
     expect(tasks).toMatchObject({
       nodes: [{ title: 'A', cache: 'MISS', attempts: [{ number: 1, usage: { peakMemoryBytes: 3e9 } }] }],
       pageInfo: { hasNextPage: true },
@@ -116,6 +129,12 @@ describe('an expected failure is a member of the union', () => {
       'NotEnoughImages',
       { imagesPerClass: 19 },
       { code: 'INVALID_INPUT', className: 'B', largestImagesPerClass: 18, path: ['recipe', 'imagesPerClass'] },
+    ],
+    ['InvalidInput', { totalImages: 9 }, { path: ['recipe', 'totalImages'], remedy: 'leave one of them out' }],
+    [
+      'InvalidInput',
+      { imagesPerClass: null, totalImages: 1 },
+      { path: ['recipe', 'totalImages'], remedy: 'ask for another total' },
     ],
     ['InvalidInput', { holdout: 3 }, { code: 'INVALID_INPUT', path: ['recipe', 'holdout'] }],
     ['InvalidInput', { classes: ['Z'] }, { path: ['recipe', 'classes', '0'], remedy: 'choose from A, B' }],
@@ -155,11 +174,9 @@ describe('an expected failure is a member of the union', () => {
 
 describe('an error', () => {
   it('that was not foreseen is masked, and logged with its trace id', async () => {
-    const spy = vi.spyOn(api.control, 'ready').mockResolvedValue(undefined);
     const read = vi.spyOn(api.control, 'cancelRun').mockRejectedValue(new Error('password=hunter2'));
     const answer = await api.operation('CancelRun', { id: 'x' });
     read.mockRestore();
-    spy.mockRestore();
     const [error] = answer.errors!;
     expect(JSON.stringify(answer)).not.toContain('hunter2');
     expect(error!.extensions).toMatchObject({ code: 'INTERNAL', traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });

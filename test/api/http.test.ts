@@ -1,12 +1,15 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { startProbes } from '../../src/api/http/probes.ts';
+import { type ProgressReports } from '../../src/api/http/progress.ts';
 import { startApi } from '../../src/api/http/server.ts';
 import { WELCOME } from '../../src/api/http/explorer.ts';
 import { parseRange } from '../../src/api/http/objects.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { type Health } from '../../src/control/control.ts';
 import { blobKey, putBlob } from '../../src/pipeline/artifacts.ts';
 import { startTestHttp, type TestHttp } from './client.ts';
 
@@ -18,10 +21,11 @@ const get = (path: string, headers: Record<string, string> = {}) =>
   fetch(`${api.url}${path}`, { headers, redirect: 'manual' });
 
 /** fetch sets Host itself. */
-const statusFor = (headers: Record<string, string>): Promise<number> =>
+const statusFor = (headers: Record<string, string>, port = Number(new URL(api.url).port)): Promise<number> =>
   new Promise((resolve, reject) => {
-    const { hostname, port } = new URL(api.url);
-    httpRequest({ hostname, port, path: '/healthz', headers }, (answer) => resolve(answer.resume().statusCode!))
+    httpRequest({ hostname: '127.0.0.1', port, path: '/healthz', headers }, (answer) =>
+      resolve(answer.resume().statusCode!),
+    )
       .on('error', reject)
       .end();
   });
@@ -35,12 +39,102 @@ describe('probes', () => {
   });
 
   it('tell a database that is away from a process that is down', async () => {
-    const away = vi.spyOn(api.control, 'ready').mockRejectedValue(new PushforwardError('DATABASE_UNAVAILABLE', 'away'));
-    expect((await get('/readyz')).status).toBe(503);
+    const away = vi.spyOn(api.catalog, 'ping').mockRejectedValue(new PushforwardError('DATABASE_UNAVAILABLE', 'away'));
+    const unready = await get('/readyz');
+    expect([unready.status, await unready.json()]).toEqual([503, { code: 'DATABASE_UNAVAILABLE', message: 'away' }]);
     expect((await get('/healthz')).status).toBe(200);
-    expect((await api.query('{ health { ok database } }')).data).toEqual({ health: { ok: false, database: false } });
+    const health = await api.query('{ health { ok database store } }');
+    expect(health.data).toEqual({ health: { ok: false, database: false, store: true } });
     away.mockRestore();
     expect((await api.query('{ apiVersion health { ok } }')).data.health).toEqual({ ok: true });
+  });
+});
+
+describe('probes for those who reach no loopback address', () => {
+  const health = { database: null, store: null };
+  const probes = (of: () => Promise<Health>, progress: ProgressReports | null = null) =>
+    startProbes({
+      ...{ port: 0, health: of, metricsText: () => 'pushforward_up 1\n', log: silentLog },
+      progress: () => progress,
+    });
+
+  it('take the progress of attempts, once someone wants it', async () => {
+    const told: unknown[][] = [];
+    const taking = await probes(async () => health, { reportProgress: (...of) => void told.push(of) });
+    const idle = await probes(async () => health);
+    const tell = (port: number, itemsDone: unknown) =>
+      fetch(`http://127.0.0.1:${port}/attempts/attempt_1/progress`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: 'Bearer secret' },
+        body: JSON.stringify({ itemsDone }),
+      });
+    expect([(await tell(taking.port, 7)).status, (await tell(taking.port, -1)).status]).toEqual([204, 400]);
+    expect((await tell(idle.port, 7)).status).toBe(404);
+    expect(told).toEqual([['secret', 'attempt_1', 7]]);
+    await Promise.all([taking.close(), idle.close()]);
+  });
+
+  it('answer under any name, and serve nothing else', async () => {
+    const { port, close } = await probes(async () => health);
+    const status = async (path: string, method = 'GET') =>
+      (await fetch(`http://127.0.0.1:${port}${path}`, { method })).status;
+    expect(await Promise.all(['/healthz', '/readyz', '/metrics'].map((path) => status(path)))).toEqual([200, 200, 200]);
+    for (const path of ['/', '/graphql', '/graphiql', '/objects/x'])
+      expect([path, await status(path)]).toEqual([path, 404]);
+    expect(await status('/graphql', 'POST')).toBe(404);
+    expect(await statusFor({ host: 'pushforward.team.svc' }, port)).toBe(200);
+    await close();
+    await expect(status('/healthz')).rejects.toThrow('fetch failed');
+  });
+
+  it('tell which of database and store is away, and a service that is not up yet', async () => {
+    const answers: (() => Promise<Health>)[] = [
+      async () => ({ ...health, store: { code: 'STORE_UNAVAILABLE', message: 'no bucket' } }),
+      async () => ({ ...health, database: { code: 'DATABASE_UNAVAILABLE', message: 'no database' } }),
+      async () => Promise.reject(new PushforwardError('NOT_READY', 'starting')),
+    ];
+    for (const [i, code] of ['STORE_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'NOT_READY'].entries()) {
+      const { port, close } = await probes(answers[i]!);
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+      expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ code })]);
+      expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+      await close();
+    }
+  });
+});
+
+describe('behind a proxy that authenticates', () => {
+  it('takes the public name, as Host and as Origin, and no other', async () => {
+    const proxied = await startApi({
+      host: '127.0.0.1',
+      port: 0,
+      publicUrl: 'https://pushforward.example.org',
+      control: api.control,
+      log: silentLog,
+      metricsText: () => '',
+      objects: {} as never,
+    });
+    const port = Number(new URL(proxied.url).port);
+    const status = (headers: Record<string, string>) => statusFor(headers, port);
+    const origin = 'https://pushforward.example.org';
+    expect(await status({ host: 'pushforward.example.org', origin })).toBe(200);
+    expect(await status({ host: `127.0.0.1:${port}`, origin })).toBe(200);
+    expect(await status({ host: 'evil.example' })).toBe(403);
+    expect(await status({ host: 'pushforward.example.org.evil.example' })).toBe(403);
+    expect(await status({ host: 'pushforward.example.org', origin: 'https://evil.example' })).toBe(403);
+    expect(await status({ host: 'pushforward.example.org', origin: 'http://pushforward.example.org:8080' })).toBe(403);
+    expect(await statusFor({ host: 'pushforward.example.org' })).toBe(403);
+    const opens = (headers: Record<string, string>) =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(`${proxied.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+          headers,
+        });
+        socket.on('open', () => (socket.close(), resolve('open')));
+        socket.on('error', (error) => resolve(error.message));
+      });
+    expect(await opens({ host: 'pushforward.example.org', origin })).toBe('open');
+    expect(await opens({ origin: 'https://evil.example' })).toContain('403');
+    await proxied.close();
   });
 });
 

@@ -81,6 +81,9 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
   const run = await send('Run', { id });
   expect(run).toMatchObject({ id, state: 'SUCCEEDED', failure: null, recipe: { canonical: recipe } });
   expect(run.costUsd).toBeCloseTo(0.5, 9);
+  expect(await send('DistortionCurves', { id })).toMatchObject({
+    classFigures: [{ className: 'class 0', distortionCurve: null }, { className: 'class 1' }],
+  });
   expect(run.stages).toMatchObject(['encode', 'quantize', 'report'].map((name) => ({ name, state: 'SUCCEEDED' })));
   const { stages } = await send('RunTasks', { id, first: 1 });
   expect(stages[0].tasks).toMatchObject({
@@ -121,10 +124,44 @@ it('stops a run', async () => {
   expect(await send('Run', { id: run.id })).toMatchObject({ state: 'CANCELLED', cancelRequested: true });
 });
 
+it('repeats a run that ended, and limits what all of them use', async () => {
+  const [stopped] = (await send('Runs')).nodes;
+  expect(await send('SetProjectLimits', { maxRunningTasks: 0 })).toMatchObject({
+    __typename: 'InvalidInput',
+    path: ['maxRunningTasks'],
+  });
+  const { project } = await send('SetProjectLimits', { maxRunningTasks: 1 });
+  expect(project).toMatchObject({ id: 'default', maxRunningTasks: 1, runningTasks: 0 });
+  api.executor.hold = () => false;
+  api.executor.mostAtOnce = 0;
+  const input = { runId: stopped.id, priority: 5, limits: { runSeconds: 3600 }, idempotencyKey: 'again' };
+  expect(await send('RetryRun', { input: { ...input, fromStage: 'paint' } })).toMatchObject({
+    __typename: 'InvalidInput',
+    message: expect.stringMatching(/one of encode, quantize, report, got "paint"/) as string,
+    path: ['fromStage'],
+  });
+  expect(await send('RetryRun', { input: { ...input, runId: 'run_none' } })).toMatchObject({ path: ['runId'] });
+  const { run, reused } = await send('RetryRun', { input });
+  expect(reused).toBe(false);
+  expect(run).toMatchObject({
+    priority: 5,
+    limits: { taskSeconds: null, runSeconds: 3600, maxAttempts: null },
+    retryOf: { id: stopped.id, state: 'CANCELLED' },
+  });
+  expect(await ended(api.db, run.id)).toBe('SUCCEEDED');
+  expect(api.executor.mostAtOnce).toBe(1);
+  expect(await send('RetryRun', { input })).toMatchObject({ reused: true, run: { id: run.id } });
+  expect(await send('RetryRun', { input: { ...input, priority: 6 } })).toMatchObject({
+    __typename: 'IdempotencyConflict',
+  });
+  expect(await send('SetProjectLimits')).toMatchObject({ project: { maxRunningTasks: null } });
+  expect(await send('Project')).toMatchObject({ id: 'default', maxRunningTasks: null });
+});
+
 it('keeps what a policy and pins say, and deletes the rest', async () => {
   expect(await send('RetentionPolicy')).toBeNull();
   expect(await send('RetentionPlan')).toMatchObject({ artifacts: 0, items: { nodes: [] } });
-  const [, first] = (await send('Runs')).nodes;
+  const [, , first] = (await send('Runs')).nodes;
   const { data } = await api.query('query($id: ID!) { run(id: $id) { outputs { id kind } } }', { id: first.id });
   const [latents, other] = data.run.outputs.filter((one: { kind: string }) => one.kind === 'latents');
 
@@ -174,6 +211,11 @@ it('keeps what a policy and pins say, and deletes the rest', async () => {
   const { sweep } = await send('SweepOrphans', { olderThanHours: 1 });
   expect(sweep).toMatchObject({ storeWithoutRow: { count: 0 }, deleted: { count: 0 }, importing: false });
   expect((await send('SetRetentionPolicy', { policy: null })).policy).toBeNull();
+
+  expect(await send('InvalidateArtifacts', { ids: [] })).toMatchObject({ __typename: 'InvalidInput', path: ['ids'] });
+  expect(await send('InvalidateArtifacts', { ids: [latents.id, 'none'] })).toMatchObject({ __typename: 'NotFound' });
+  const { deleted } = await send('InvalidateArtifacts', { ids: [latents.id, other.id], note: 'wrong encoder' });
+  expect(deleted).toMatchObject({ artifacts: 1 });
 });
 
 it('takes an upload in parts to a dataset, and gives up another', async () => {

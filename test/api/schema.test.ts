@@ -61,7 +61,7 @@ it('the defaults of the recipe input are those of the recipe', () => {
   const type = schema.getType('RecipeInput');
   if (!isInputObjectType(type)) throw new Error('no RecipeInput');
   const least = '{ datasetVersionId: "v", priorId: "p", imagesPerClass: 3';
-  const sections = ['quantizer', 'decoder', 'labels', 'weights', 'tolerances', 'execution'].map(
+  const sections = ['survey', 'quantizer', 'decoder', 'labels', 'weights', 'compare', 'tolerances', 'execution'].map(
     (name) => `${name}: {}`,
   );
   const bare = valueFromAST(parseValue(`${least} }`), type);

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
-import { anyPrior, manifestOf, PRIOR, quantized, readyVersion } from '../control/world.ts';
+import { anyPrior, manifestOf, PRIOR, quantized, readyVersion, surveyed } from '../control/world.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
 import { documentFor } from './everything.ts';
 
@@ -37,11 +37,9 @@ afterAll(() => api?.close());
 /** Tasks with an attempt and a codebook each, and as many outputs of the kinds that are shown. */
 async function withTasks(runId: string, count: number): Promise<void> {
   const numbers = Array.from({ length: count }, (_, index) => index);
-  const codebooks = await quantized(
-    api,
-    runId,
-    numbers.map((index) => `${runId} ${index}`),
-  );
+  const classes = numbers.map((index) => `${runId} ${index}`);
+  await surveyed(api, runId, classes);
+  const codebooks = await quantized(api, runId, classes);
   await api.engine.change(runId, (tx) =>
     tx.recordArtifacts(
       numbers.map((index) => ({
@@ -91,10 +89,19 @@ describe('as many statements for 2 rows as for 20', () => {
     expect(many.count).toBe(few.count);
   });
 
+  it('of DistortionCurves', async () => {
+    const few = await statements(() => api.operation('DistortionCurves', { id: small }));
+    const many = await statements(() => api.operation('DistortionCurves', { id: large }));
+    const curves = ({ answer }: typeof few) =>
+      answer.data.run.classFigures.map((row: { distortionCurve: object[] }) => row.distortionCurve.length);
+    expect([curves(few), curves(many)]).toEqual([Array(FEW).fill(2), Array(MANY).fill(2)]);
+    expect(many.count).toBe(few.count);
+  });
+
   it('of RunTasks', async () => {
     const few = await statements(() => api.operation('RunTasks', { id: small }));
     const many = await statements(() => api.operation('RunTasks', { id: large }));
-    const rows = ({ answer }: typeof few) => answer.data.run.stages[1].tasks.nodes.length as number;
+    const rows = ({ answer }: typeof few) => answer.data.run.stages[2].tasks.nodes.length as number;
     expect([rows(few), rows(many)]).toEqual([FEW, MANY]);
     expect(many.count).toBe(few.count);
   });

@@ -41,6 +41,7 @@ beforeAll(async () => {
     priorId: () => theirs.priorId,
     runId: () => theirs.runId,
     id: () => theirs.runId,
+    ids: () => ['none'],
     imagesPerClass: () => 1,
     days: () => 1,
     name: () => newId('name'),

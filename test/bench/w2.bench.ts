@@ -8,13 +8,11 @@ import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
 import { type Points } from '../../src/numerics/math/points.ts';
 import { type MatrixProduct } from '../../src/numerics/math/product.ts';
 import { mean } from '../../src/numerics/math/sum.ts';
-import { fitBalanced } from '../../src/numerics/quantize/balanced.ts';
-import { d4m, shuffledOrders } from '../../src/numerics/quantize/d4m.ts';
-import { fitQuantizer } from '../../src/numerics/quantize/quantize.ts';
 import { effectiveSampleSize } from '../../src/numerics/quantize/weights.ts';
-import { exactTransport } from '../../src/numerics/transport/transport.ts';
 import { wasserstein2 } from '../../src/numerics/transport/wasserstein.ts';
+import { d4mBaseline } from '../../src/pipeline/compare/baselines.ts';
 import { type Bench, type BenchCase } from './bench.ts';
+import { weightedAndBalanced } from './fits.ts';
 import { latentsOf, type LatentSet } from './latents.ts';
 
 const SHUFFLES = 10;
@@ -53,22 +51,15 @@ type Row = Measured & { className: string };
 
 async function measure(points: Points, k: number, classIndex: number, product: MatrixProduct): Promise<Measured> {
   const key = { seed: 0, classIndex };
-  const equal = new Float64Array(k).fill(1 / k);
-  const first = await fitQuantizer(points, { k, ...key }, { product });
-  const balanced = await fitBalanced(points, { starts: [first.centroids] }, { product, transport: exactTransport });
-  const fit = await fitQuantizer(points, { k, ...key, starts: [balanced.centroids] }, { product });
-  const { w2: uniform } = await wasserstein2(points, fit.centroids, equal);
-  const { w2: balancedW2 } = await wasserstein2(points, balanced.centroids, equal);
-  const baselines: number[] = [];
-  for (const order of shuffledOrders(points.n, SHUFFLES, key))
-    baselines.push((await wasserstein2(points, d4m(points, k, order).centroids, equal)).w2);
-  const average = mean(baselines);
+  const { fit, balanced } = await weightedAndBalanced(points, k, key, product);
+  const { w2: uniform } = await wasserstein2(points, fit.centroids, new Float64Array(k).fill(1 / k), { product });
+  const d4m = await d4mBaseline(points, { k, shuffles: SHUFFLES, ...key }, { product });
   return {
     weighted: Math.sqrt(fit.distortion),
     uniform,
-    balanced: balancedW2,
-    d4m: average,
-    d4mDeviation: Math.sqrt(baselines.reduce((sum, w) => sum + (w - average) ** 2, 0) / (SHUFFLES - 1)),
+    balanced: balanced.w2,
+    d4m: d4m.w2Mean,
+    d4mDeviation: d4m.w2Deviation,
     ess: effectiveSampleSize(fit.weights),
   };
 }

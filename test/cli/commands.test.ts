@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { createApiClient } from '../../src/cli/client.ts';
 import { distill } from '../../src/cli/distill.ts';
 import { atLeastOne, between, names, whole } from '../../src/cli/options.ts';
+import { createProgram, type Host } from '../../src/cli/program.ts';
 import { cancelRun } from '../../src/cli/runs.ts';
 
 const nowhere = createApiClient('http://127.0.0.1:9');
@@ -22,6 +23,13 @@ it('numbers of a recipe lie between those that it takes', () => {
   for (const text of ['-0.1', '0.91', '1', 'x', '', ' '])
     expect(() => between(0, 0.9)(text)).toThrow(`expected a number from 0 to 0.9, got ${text}`);
   for (const text of ['0', '4097', '1.5', 'x']) expect(() => whole(1, 4096)(text)).toThrow(/from 1 to 4096/);
+});
+
+it('a run has points per class or in all, not both', async () => {
+  const program = createProgram({ version: '0', priorsDir: '.' } as Host);
+  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
+  const asked = program.parseAsync(['distill', 'x', '--prior', 'p', '-k', '3', '--total', '9'], { from: 'user' });
+  await expect(asked).rejects.toThrow(/--total <number>.* cannot be used with option .*-k, --images-per-class/);
 });
 
 it('a run that cannot be cancelled is an error', async () => {

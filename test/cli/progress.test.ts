@@ -29,6 +29,12 @@ describe('progress', () => {
     expect(text()).toBe('  evaluate  skipped: no evaluation\n');
   });
 
+  it('says what it waits for behind the amount', () => {
+    const { out, text } = screen(true, 100);
+    createProgress(out).update('encode', { done: 0, total: 4, unit: 'images', note: '2 wait: its queue is full' });
+    expect(text()).toMatch(/0 of 4 images {2}2 wait: its queue is full\n$/);
+  });
+
   it('redraws its lines in place on a terminal, none wider than it', () => {
     const { out, text } = screen(true, 40);
     const progress = createProgress(out);

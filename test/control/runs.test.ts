@@ -46,9 +46,27 @@ describe('a launch', () => {
       'INVALID_INPUT',
       ['recipe', 'imagesPerClass'],
     ],
+    [
+      'fewer points in all than classes',
+      { imagesPerClass: undefined, totalImages: 1 },
+      'INVALID_INPUT',
+      ['recipe', 'totalImages'],
+    ],
+    [
+      'more points in all than images',
+      { imagesPerClass: undefined, totalImages: 1e6 },
+      'INVALID_INPUT',
+      ['recipe', 'totalImages'],
+    ],
     ['a class that is not there', { classes: ['A', 'Z'] }, 'INVALID_INPUT', ['recipe', 'classes', '1']],
     ['an unknown version', { datasetVersionId: 'dsv_no' }, 'NOT_FOUND', ['recipe', 'datasetVersionId']],
     ['an unknown prior', { priorId: 'pri_no' }, 'NOT_FOUND', ['recipe', 'priorId']],
+    [
+      'an executor class that is not configured',
+      { execution: { executorClass: 'tpu' } },
+      'INVALID_INPUT',
+      ['recipe', 'execution', 'executorClass'],
+    ],
     ['a value out of range', { holdout: 2 }, 'INVALID_INPUT', ['recipe', 'holdout']],
     ['a field that does not exist', { speed: 1 }, 'INVALID_INPUT', ['recipe']],
     [
@@ -196,7 +214,7 @@ it('a project sees nothing of the runs of another', async () => {
   const { run } = await launch();
   await quantized(world, run.id, ['A', 'B']);
   const mine = world.control.read(LOCAL);
-  const tasks = await mine.tasksByRun([run.id], 'quantize');
+  const tasks = await mine.tasksByRun([run.id], ['quantize']);
   expect(tasks).toHaveLength(2);
   const artifacts = (await mine.artifactsByRun([run.id], 'OUTPUT')).map((one) => one.artifact.id);
   expect(artifacts).toHaveLength(2);
@@ -210,7 +228,7 @@ it('a project sees nothing of the runs of another', async () => {
       others.tasksById(tasks.map((task) => task.id)),
       others.tasksOfStages([page]),
       others.eventsOfRuns([{ runId: run.id, after: 0, first: 10 }]),
-      others.tasksByRun([run.id], 'quantize'),
+      others.tasksByRun([run.id], ['quantize']),
       others.attemptsByTask(tasks.map((task) => task.id)),
       others.artifactsById(artifacts),
       others.artifactsByRun([run.id], 'OUTPUT'),

@@ -22,7 +22,7 @@ import { startTestPostgres } from '../support/postgres.ts';
 
 export const LOCAL: Principal = { projectId: 'default', actor: 'local' };
 export const SECRET = 'a secret of the tests';
-export const STAGES = ['encode', 'quantize', 'decode', 'label', 'report'];
+export const STAGES = ['encode', 'survey', 'quantize', 'decode', 'label', 'report'];
 
 export type World = Awaited<ReturnType<typeof startWorld>>;
 
@@ -50,6 +50,7 @@ export async function startWorld() {
     log: silentLog,
     importRoots: null,
     ownObjects: [],
+    executorClasses: ['cpu', 'gpu'],
     realPath: (path: string) => realpath(path).catch(() => null),
     uploads: { maxBytes: 1024 ** 4, keepMs: 3_600_000 },
   };
@@ -225,35 +226,71 @@ export async function anyPrior(
   return (await control.registerPrior(principal, { path: folder })).prior;
 }
 
-/** Carries a run's quantize stage out: two classes, with figures, an artifact and a blob each. */
+/** Carries a run's quantize stage out: its classes, with figures, an artifact and a blob each. */
 export async function quantized(
-  { engine, store }: World,
+  world: World,
   runId: string,
   classes: readonly string[],
-  { projectId }: Principal = LOCAL,
+  principal = LOCAL,
 ): Promise<ArtifactManifest[]> {
   const manifests: ArtifactManifest[] = [];
   for (const [index, name] of classes.entries()) {
-    const blob = await putBlob(
-      store,
-      projectId,
-      new TextEncoder().encode(`points of ${name}`),
-      'application/octet-stream',
-    );
+    const bytes = new TextEncoder().encode(`points of ${name}`);
+    const blob = await putBlob(world.store, principal.projectId, bytes, 'application/octet-stream');
+    const metrics = {
+      n: 100,
+      trainN: 90,
+      heldoutN: 10,
+      k: 5,
+      distortion: 4 + index,
+      w2Weighted: 2 + index,
+      w2Uniform: 4 + index,
+      reduction: 0.5,
+      ess: 4.5,
+    };
     manifests.push({
       ...manifestOf('codebook', { name, index }),
       stage: 'quantize',
       blobs: { 'codebook.safetensors': blob },
+      metrics,
     });
   }
+  await carriedOut(world, runId, classes, manifests);
+  return manifests;
+}
+
+/** Carries a run's survey out: a curve of two points for each of its classes. */
+export async function surveyed(world: World, runId: string, classes: readonly string[]): Promise<ArtifactManifest[]> {
+  const manifests = classes.map((name, index): ArtifactManifest => {
+    const point = { heldoutDistortion: null, spread: 0.01 };
+    const curve = [
+      { ...point, k: 1, distortion: 9 + index, w2: Math.sqrt(9 + index) },
+      { ...point, k: 5, distortion: 4 + index, w2: Math.sqrt(4 + index) },
+    ];
+    const manifest = manifestOf('distortionCurve', { name, index });
+    const metrics = { n: 100, trainN: 90, heldoutN: 10, surveyedN: 90, quantizationRate: -0.25 };
+    return { ...manifest, stage: 'survey', content: { curve }, metrics };
+  });
+  await carriedOut(world, runId, classes, manifests);
+  return manifests;
+}
+
+/** Moves the stage of these artifacts as the engine does: a task with one attempt for each. */
+async function carriedOut(
+  { engine }: World,
+  runId: string,
+  classes: readonly string[],
+  manifests: readonly ArtifactManifest[],
+): Promise<void> {
+  const { stage } = manifests[0]!;
   await engine.change(runId, async (tx) => {
     if (tx.run.state === 'QUEUED') await tx.updateRun('QUEUED', { state: 'RUNNING', started: true });
-    await tx.updateStage('quantize', 'PENDING', { state: 'RUNNING', started: true });
+    await tx.updateStage(stage, 'PENDING', { state: 'RUNNING', started: true });
     const tasks = manifests.map((manifest, index) => ({
       id: newId('task'),
       spec: {
         artifactId: manifest.id,
-        stage: 'quantize',
+        stage,
         stageVersion: 1,
         index,
         title: classes[index]!,
@@ -264,7 +301,8 @@ export async function quantized(
         inputs: [],
       },
       state: 'PENDING' as const,
-      cache: null,
+      cache: 'MISS' as const,
+      cacheReason: null,
       metrics: null,
     }));
     await tx.insertTasks(tasks);
@@ -282,21 +320,10 @@ export async function quantized(
       await tx.updateTask(task.id, 'PENDING', 0, { state: 'RUNNING', epoch: 1, started: true });
       const usage = { allocatedSeconds: 2, peakMemoryBytes: 3e9, bytesRead: 10, bytesWritten: 20 };
       await tx.updateAttempt(attempt.id, 'RUNNING', { state: 'SUCCEEDED', usage, costUsd: 0.001, ended: true });
-      const metrics = {
-        n: 100,
-        trainN: 90,
-        heldoutN: 10,
-        k: 5,
-        distortion: 4 + index,
-        w2Weighted: 2 + index,
-        w2Uniform: 4 + index,
-        reduction: 0.5,
-        ess: 4.5,
-      };
       await tx.updateTask(task.id, 'RUNNING', 1, {
         state: 'SUCCEEDED',
         cache: 'MISS',
-        metrics,
+        metrics: manifests[index]!.metrics,
         itemsDone: 90,
         ended: true,
       });
@@ -309,8 +336,7 @@ export async function quantized(
         made: { usage: null, costUsd: 0.001 },
       })),
     );
-    await tx.recountStage('quantize');
-    await tx.appendEvents([{ type: 'stage.started', payload: { stage: 'quantize' } }]);
+    await tx.recountStage(stage);
+    await tx.appendEvents([{ type: 'stage.started', payload: { stage } }]);
   });
-  return manifests;
 }

@@ -1,28 +1,7 @@
 import { expect, it } from 'vitest';
-import { follow, GLYPHS, importReady, launch, registerPrior, runOf } from '../support/api-steps.ts';
-import { startServiceProcess, withTemporaryFolder, type ServiceProcess } from '../support/service-process.ts';
-
-const CLASSES = ['A', 'B', 'C', 'D'];
-
-async function launchGlyphs({ client }: ServiceProcess): Promise<string> {
-  const version = await importReady(client, { name: 'glyphs', path: GLYPHS.dataset });
-  const priorId = await registerPrior(client, GLYPHS.prior);
-  const { run } = await launch(client, {
-    datasetVersionId: version.id,
-    priorId,
-    imagesPerClass: 3,
-    classes: CLASSES,
-    decoder: { steps: 10 },
-  });
-  return run.id;
-}
-
-/** Digests of everything that follows from the recipe alone: all but the page, which tells seconds. */
-async function digests({ client }: ServiceProcess, runId: string): Promise<string[]> {
-  const { outputs } = await runOf(client, runId);
-  const dataset = outputs.find((artifact) => artifact.kind === 'syntheticDataset')!;
-  return [dataset.id, ...dataset.blobs.map((blob) => `${blob.name} ${blob.sha256}`)];
-}
+import { follow } from '../support/api-steps.ts';
+import { digests, launchGlyphs } from '../support/glyph-run.ts';
+import { startServiceProcess, withTemporaryFolder } from '../support/service-process.ts';
 
 it('a service killed twice in the middle completes the run, repeats nothing and makes the same bytes', async () => {
   const undisturbed = await withTemporaryFolder(async (stateDir) => {

@@ -53,9 +53,11 @@ describe('the operations that quickstart sends', () => {
     const ended = events.filter((event) => /^stage\.(succeeded|skipped)$/.test(event.type));
     expect(ended.map((event) => event.payload['stage'])).toEqual([
       'encode',
+      'survey',
       'quantize',
       'decode',
       'label',
+      'compare',
       'evaluate',
       'report',
     ]);
@@ -74,6 +76,13 @@ describe('the operations that quickstart sends', () => {
       expect(row.ess).toBeGreaterThan(1);
       expect(row.ess).toBeLessThanOrEqual(K + 1e-9);
       expect(row.heldoutW2).toBeGreaterThan(0);
+      expect(row.w2Weighted).toBeLessThanOrEqual(row.w2Balanced * (1 + 1e-9));
+      expect(row.w2Balanced).toBeLessThanOrEqual(row.w2Uniform * (1 + 1e-9));
+      expect(row.w2Weighted).toBeLessThan(row.w2D4mMean);
+      expect(row.reductionD4m).toBeCloseTo(1 - row.w2Weighted / row.w2D4mMean, 9);
+      expect(row.w2D4mDeviation).toBeGreaterThan(0);
+      expect(row.energyRefit).toBeLessThanOrEqual(row.energyDecoded + 1e-6);
+      expect(row.nearestRatio).toBeGreaterThan(0);
     }
     const costs = run.stages.map((stage) => stage.costUsd);
     expect(run.costUsd).toBeCloseTo(
@@ -130,8 +139,26 @@ describe('the operations that quickstart sends', () => {
     await follow(service.client, run.id);
     const { stages } = await runOf(service.client, run.id);
     const cached = Object.fromEntries(stages.map((stage) => [stage.name, stage.tasksCached]));
-    expect(cached).toMatchObject({ quantize: 0, decode: 0, label: 0, report: 0 });
+    expect(cached).toMatchObject({ quantize: 0, decode: 0, label: 0, compare: 0, report: 0 });
     expect(cached['encode']).toBe(stages[0]!.tasksTotal);
+  });
+
+  it('divide a total over the classes by what more points would bring them', async () => {
+    const of = { ...recipe(), imagesPerClass: null, totalImages: 7, quantizer: { restarts: 1 }, decoder: { steps: 2 } };
+    const { run } = await launch(service.client, of);
+    await follow(service.client, run.id);
+    const { state, stages, classFigures } = await runOf(service.client, run.id);
+    expect(state).toBe('SUCCEEDED');
+    expect(stages[1]).toMatchObject({ name: 'survey', tasksTotal: 2, state: 'SUCCEEDED' });
+    expect(classFigures.reduce((sum, { k }) => sum + k, 0)).toBe(7);
+    const answer = await service.client.send<{ run: { classFigures: CurveAnswer[] } }>('DistortionCurves', {
+      id: run.id,
+    });
+    for (const { distortionCurve, quantizationRate, intrinsicDimension } of answer.run.classFigures) {
+      expect(distortionCurve.map(({ k }) => k)).toEqual([1, 2, 5, 6]);
+      expect(quantizationRate).toBeLessThan(0);
+      expect(intrinsicDimension).toBeGreaterThan(1);
+    }
   });
 
   it('give one run for one key, and refuse the key for another request', async () => {
@@ -187,4 +214,10 @@ interface ArtifactAnswer {
   producedBy: { run: { id: string } | null } | null;
   inputs: { id: string; kind: string }[];
   usedBy: { artifacts: { id: string; kind: string }[] };
+}
+
+interface CurveAnswer {
+  distortionCurve: { k: number }[];
+  quantizationRate: number;
+  intrinsicDimension: number;
 }

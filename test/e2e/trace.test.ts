@@ -59,16 +59,19 @@ it('a run is one trace: a span per stage and per task, with its W2 figures and i
     };
     expect(named('run')).toHaveLength(1);
     expect(value(named('run')[0]!, 'pushforward.cost.usd')).toBeCloseTo(costUsd, 9);
-    for (const stage of ['encode', 'quantize', 'decode', 'label', 'report']) {
+    for (const stage of ['encode', 'quantize', 'decode', 'label', 'compare', 'report']) {
       const [span] = named(`stage ${stage}`);
       const tasks = named(`task ${stage}`);
       expect(tasks).toHaveLength(2);
       for (const task of tasks) expect(task.parentSpanId).toBe(span!.spanId);
     }
-    for (const { className, w2Weighted, w2Uniform } of classFigures) {
+    for (const { className, w2Weighted, w2Uniform, w2Balanced, w2D4mMean } of classFigures) {
       const task = named('task quantize').find((span) => value(span, 'pushforward.class') === className)!;
       expect(value(task, 'pushforward.metric.w2Weighted')).toBeCloseTo(w2Weighted, 9);
       expect(value(task, 'pushforward.metric.w2Uniform')).toBeCloseTo(w2Uniform, 9);
+      const compared = named('task compare').find((span) => value(span, 'pushforward.class') === className)!;
+      expect(value(compared, 'pushforward.metric.w2Balanced')).toBeCloseTo(w2Balanced, 9);
+      expect(value(compared, 'pushforward.metric.w2D4mMean')).toBeCloseTo(w2D4mMean, 9);
     }
     expect(metrics).toMatch(/pushforward_runs_total\{[^}]*state="SUCCEEDED"[^}]*\} 1/);
   }));

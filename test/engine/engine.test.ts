@@ -4,7 +4,18 @@ import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { type Engine } from '../../src/engine/index.ts';
 import { failureOf } from '../../src/engine/retry.ts';
-import { ended, engineOver, eventsOf, fakePlanner, launch, launchRequest, stateOf, USAGE } from '../support/engine.ts';
+import {
+  ended,
+  engineOver,
+  eventsOf,
+  fakeExecutor,
+  fakePlanner,
+  fakePublications,
+  launch,
+  launchRequest,
+  stateOf,
+  USAGE,
+} from '../support/engine.ts';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { taskOf } from '../support/tasks.ts';
 import { until } from '../support/until.ts';
@@ -30,6 +41,11 @@ async function started(...more: Parameters<typeof engineOver> extends [unknown, 
   engines.push(made.engine);
   await made.engine.start();
   return { ...made, db: database.db, ...made.fakes };
+}
+
+function withSlots(slots: number) {
+  const publications = fakePublications();
+  return { publications, executor: fakeExecutor(publications, slots) };
 }
 
 const types = async (runId: string) => (await eventsOf(database.db, runId)).map((event) => event.type);
@@ -146,6 +162,37 @@ describe('a run', () => {
     expect(await ended(db, runId)).toBe('SUCCEEDED');
     const stage = await db.selectFrom('stages').selectAll().where('name', '=', 'quantize').executeTakeFirstOrThrow();
     expect(stage).toMatchObject({ state: 'SKIPPED', skip_reason: 'not asked for' });
+  });
+
+  it('tells what its attempts wait for, until they run', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const waiting = () =>
+      until(async () => {
+        const last = (await eventsOf(db, runId)).filter((of) => of.type === 'stage.progress').at(-1);
+        return last && [last.payload['waiting'] ?? 'none'];
+      });
+    executor.held.forEach((held) => held.waiting('its queue is full'));
+    await until(async () => JSON.stringify(await waiting()) === '[{"its queue is full":2}]');
+    executor.held[0]!.waiting(null);
+    await until(async () => JSON.stringify(await waiting()) === '[{"its queue is full":1}]');
+    await executor.held[1]!.succeed();
+    await until(async () => JSON.stringify(await waiting()) === '["none"]');
+  });
+
+  it('tells its executor once an outcome is recorded, and not before', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const [first, second] = executor.held;
+    first!.fail('INTERNAL');
+    await until(() => first!.recorded);
+    const [attempt] = await db.selectFrom('attempts').selectAll().where('id', '=', first!.order.attemptId).execute();
+    expect(attempt!.state).toBe('FAILED');
+    expect(second!.recorded).toBe(false);
   });
 
   it('shows its progress', async () => {
@@ -281,16 +328,17 @@ describe('a failure', () => {
       const corrupt = async (): Promise<never> => {
         throw new PushforwardError('CORRUPT_ARTIFACT', 'expected a manifest, got another');
       };
-      const { find } = publications;
+      const { verify } = publications;
       if (when === 'before its attempts') {
         // Planning finds nothing, whoever begins the task then finds it corrupt.
         const seen = new Set<string>();
-        publications.find = async (projectId, id) => (seen.has(id) ? corrupt() : (seen.add(id), find(projectId, id)));
+        publications.verify = async (projectId, id) =>
+          seen.has(id) ? corrupt() : (seen.add(id), verify(projectId, id));
       }
       const runId = await launch(engine, db);
       if (when === 'once an attempt has ended') {
         const held = await until(() => executor.held[0]);
-        publications.find = corrupt;
+        publications.find = publications.verify = corrupt;
         await held.succeed();
       }
       expect(await ended(db, runId)).toBe('FAILED');
@@ -395,5 +443,146 @@ describe('a launch', () => {
     const elsewhere = await launchRequest(db, { projectId: 'project_2', idempotencyKey: 'key' });
     expect((await engine.launch(elsewhere)).created).toBe(true);
     await ended(db, answers[0]!.run.id);
+  });
+});
+
+describe('limits', () => {
+  it('tasks of an urgent run go first, then of the oldest', async () => {
+    const { engine, db, executor } = await started(withSlots(1));
+    executor.hold = () => true;
+    await launch(engine, db, { recipe: { seed: 1 } });
+    await until(() => executor.held.length === 1);
+    await launch(engine, db, { recipe: { seed: 2 }, priority: -1 });
+    await launch(engine, db, { recipe: { seed: 3 } });
+    await launch(engine, db, { recipe: { seed: 4 }, priority: 7 });
+    await until(async () => (await db.selectFrom('tasks').select('id').execute()).length === 8);
+    executor.hold = () => false;
+    await executor.held[0]!.succeed();
+    await until(() => executor.starts.length > 18);
+    const seeds = executor.starts.slice(1).map(({ task }) => task.options['seed']);
+    // Between two stages of a run its place is free for the next one.
+    const place = (seed: number) => seeds.indexOf(seed);
+    expect([place(4), place(1) < place(3), place(3) < place(2)]).toEqual([0, true, true]);
+  });
+
+  it('a project has no more tasks under way than it may, and others go on', async () => {
+    const { engine, db, executor } = await started(withSlots(4));
+    executor.hold = () => true;
+    const first = await launchRequest(db, { recipe: { seed: 1 } });
+    await db.updateTable('projects').set({ max_running_tasks: 1 }).where('id', '=', first.projectId).execute();
+    await engine.launch(first);
+    await launch(engine, db, { recipe: { seed: 2 } });
+    await launch(engine, db, { recipe: { seed: 3 }, projectId: 'project_2' });
+    await until(() => executor.held.length === 3);
+    const projects = executor.starts.map(({ projectId }) => projectId).sort();
+    expect(projects).toEqual(['project_1', 'project_2', 'project_2']);
+    executor.hold = () => false;
+    for (const one of executor.held) await one.succeed();
+    await until(async () =>
+      (await db.selectFrom('runs').select('state').execute()).every(({ state }) => state === 'SUCCEEDED'),
+    );
+  });
+
+  it('a task that takes longer than its run allows ends with TIMEOUT, and is tried again', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = ({ task }) => task.stage === 'encode' && task.index === 0 && executor.held.length === 0;
+    const limits = { taskSeconds: 1, runSeconds: null, maxAttempts: null };
+    const runId = await launch(engine, db, { limits });
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const attempts = await db.selectFrom('attempts').selectAll().where('state', '=', 'FAILED').execute();
+    expect(attempts.map(({ failure }) => [failure!.class, failure!.error.code])).toEqual([['timeout', 'TIMEOUT']]);
+    expect(attempts[0]!.failure!.error.message).toMatch(/raise limits\.taskSeconds/);
+  });
+
+  it('a run may say how often its tasks may fail', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db, { limits: { taskSeconds: null, runSeconds: null, maxAttempts: 1 } });
+    (await until(() => executor.held[0])).fail('INTERNAL');
+    expect(await ended(db, runId)).toBe('FAILED');
+    expect(executor.starts.filter(({ task }) => task.index === 0)).toHaveLength(1);
+  });
+
+  it('a run that takes longer than it may ends with TIMEOUT and lets go of what it holds', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    const runId = await launch(engine, db, { limits: { taskSeconds: null, runSeconds: 1, maxAttempts: null } });
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ class: 'timeout', error: { code: 'TIMEOUT' } });
+    expect(executor.running.size).toBe(0);
+  });
+
+  it('a task that ran out of memory is tried with half the batch, and half of that', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = ({ task, halvings }) => task.stage === 'encode' && task.index === 0 && halvings < 2;
+    const runId = await launch(engine, db);
+    for (const count of [1, 2]) (await until(() => executor.held[count - 1])).fail('OUT_OF_MEMORY');
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    const tried = executor.starts.filter(({ task }) => task.stage === 'encode' && task.index === 0);
+    expect(tried.map(({ halvings }) => halvings)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('the cache explains itself', () => {
+  const cacheOf = async (runId: string) =>
+    database.db
+      .selectFrom('tasks')
+      .select(['stage', 'index', 'cache', 'cache_reason', 'artifact_id'])
+      .where('run_id', '=', runId)
+      .where('stage', '=', 'encode')
+      .orderBy('index')
+      .execute();
+
+  it('MISS where nobody made it, HIT where it is whole, STALE with the reason where it is not', async () => {
+    const { engine, db, executor, publications } = await started();
+    const first = await launch(engine, db);
+    await ended(db, first);
+    expect(await cacheOf(first)).toMatchObject([
+      { cache: 'MISS', cache_reason: null },
+      { cache: 'MISS', cache_reason: null },
+    ]);
+    const [damaged, lost] = (await cacheOf(first)).map(({ artifact_id }) => `project_1/${artifact_id}`);
+    publications.damaged.set(damaged!, 'its data has other bytes in the store than were published');
+    publications.published.delete(lost!);
+    const before = executor.starts.length;
+    const second = await launch(engine, db);
+    expect(await ended(db, second)).toBe('SUCCEEDED');
+    expect(await cacheOf(second)).toMatchObject([
+      { cache: 'STALE', cache_reason: 'its data has other bytes in the store than were published' },
+      { cache: 'STALE', cache_reason: 'its manifest is not in the store any more' },
+    ]);
+    expect(executor.starts.slice(before).map(({ task }) => task.stage)).toEqual(['encode', 'encode']);
+    const third = await launch(engine, db);
+    await ended(db, third);
+    expect(await cacheOf(third)).toMatchObject([{ cache: 'HIT' }, { cache: 'HIT' }]);
+    const events = (await eventsOf(db, second)).filter(({ type }) => type === 'task.succeeded');
+    expect(events.map(({ payload }) => payload['cache'])).toEqual(
+      ['HIT', 'HIT', 'HIT', 'STALE', 'STALE'].sort().reverse(),
+    );
+  });
+
+  it('STALE with who deleted it and why', async () => {
+    const { engine, db, publications } = await started();
+    const first = await launch(engine, db);
+    await ended(db, first);
+    for (const { artifact_id, index } of await cacheOf(first)) {
+      publications.published.delete(`project_1/${artifact_id}`);
+      await db
+        .updateTable('artifacts')
+        .set({
+          state: 'DELETED',
+          deleted_at: new Date('2026-01-02T03:04:05Z'),
+          deleted_because: index === 0 ? 'bad encoder (ann)' : null,
+        })
+        .where('id', '=', artifact_id)
+        .execute();
+    }
+    const second = await launch(engine, db);
+    expect(await ended(db, second)).toBe('SUCCEEDED');
+    expect((await cacheOf(second)).map(({ cache_reason }) => cache_reason)).toEqual([
+      'it was deleted at 2026-01-02T03:04:05.000Z by hand: bad encoder (ann)',
+      'it was deleted at 2026-01-02T03:04:05.000Z by the retention policy',
+    ]);
   });
 });

@@ -31,13 +31,16 @@ it('has a larger budget for losses that are not the fault of the task', () => {
   expect(retryAfterLoss([...lost(14), handedOn], policy)).toBe(false);
 });
 
-it.each(['STORE_UNAVAILABLE', 'DATABASE_UNAVAILABLE'] as const)('waits while a worker reports %s', (code) => {
-  expect([1, 2, 3, 30].map((times) => after(coded(code), times))).toEqual([100, 200, 400, 60_000]);
-  expect(after(coded(code), 60)).toBeNull();
-  // It leaves the budget of failures alone.
-  expect(after(coded('INTERNAL'), 2, failed(coded(code), 30))).not.toBeNull();
-  expect(after(coded('INTERNAL'), 3, failed(coded(code), 30))).toBeNull();
-});
+it.each(['STORE_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'CLUSTER_UNAVAILABLE'] as const)(
+  'waits while a worker reports %s',
+  (code) => {
+    expect([1, 2, 3, 30].map((times) => after(coded(code), times))).toEqual([100, 200, 400, 60_000]);
+    expect(after(coded(code), 60)).toBeNull();
+    // It leaves the budget of failures alone.
+    expect(after(coded('INTERNAL'), 2, failed(coded(code), 30))).not.toBeNull();
+    expect(after(coded('INTERNAL'), 3, failed(coded(code), 30))).toBeNull();
+  },
+);
 
 it('knows outages from failures', () => {
   expect(isOutage(new PushforwardError('STORE_UNAVAILABLE', 'down'))).toBe(true);

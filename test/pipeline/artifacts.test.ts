@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type ArtifactManifest } from '../../src/engine/ports.ts';
 import {
   artifactId,
@@ -57,6 +57,35 @@ describe('publication', () => {
       expect(await publications.publish('p', manifest)).toEqual(manifest);
       expect(await publications.find('p', manifest.id)).toEqual(manifest);
     }
+  });
+
+  it('is verified to the last byte, and says what is wrong with it', async () => {
+    const { store, blob, manifest, publications } = await world();
+    const key = blobKey('p', blob.sha256);
+    expect(await publications.verify('p', manifest.id)).toEqual({ manifest: null, flaw: null });
+    await publications.publish('p', manifest);
+    expect(await publications.verify('p', manifest.id)).toEqual({ manifest });
+    const flipped = Uint8Array.from(BYTES, (byte, index) => (index === 0 ? byte ^ 1 : byte));
+    for (const [damage, flaw] of [
+      [() => store.put(key, flipped), 'has other bytes in the store than were published'],
+      [() => store.put(key, BYTES.slice(1)), `has ${BYTES.length - 1} bytes in the store, not ${BYTES.length}`],
+      [() => store.delete(key), 'is not in the store any more'],
+    ] as const) {
+      await damage();
+      const flawed = { manifest: null, flaw: `its latents.safetensors ${flaw}` };
+      expect(await publications.verify('p', manifest.id)).toEqual(flawed);
+      await putBlob(store, 'p', BYTES, 'text/plain');
+      expect(await publications.verify('p', manifest.id)).toEqual({ manifest });
+    }
+  });
+
+  it('reads what did not change since it was right only once', async () => {
+    const { store, manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    const read = vi.spyOn(store, 'stream');
+    await publications.verify('p', manifest.id);
+    await publications.verify('p', manifest.id);
+    expect(read).toHaveBeenCalledTimes(1);
   });
 
   it('names what to delete where the same work gives other bytes and the first are lost', async () => {

@@ -43,7 +43,7 @@ describe('the chain of stages', () => {
   it('goes from images to a weighted synthetic dataset with its figures', () =>
     withChain(async ({ chain, prepared }) => {
       const published = await chain.run({ ...prepared, recipe: RECIPE });
-      expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'label', 'report']);
+      expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'label', 'compare', 'report']);
       const codebooks = published.get('quantize')!;
       expect(codebooks.map(({ manifest }) => manifest.content['className'])).toEqual(['a', 'b', 'c']);
       codebooks.forEach(({ manifest: { metrics } }, i) => {
@@ -104,7 +104,7 @@ describe('the chain of stages', () => {
     withChain(
       async ({ chain, prepared }) => {
         const published = await chain.run({ ...prepared, recipe: RECIPE });
-        expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'report']);
+        expect([...published.keys()]).toEqual(['encode', 'quantize', 'decode', 'compare', 'report']);
         const [codebook, images] = await Promise.all(
           (['quantize', 'decode'] as const).map(async (stage) => {
             const [blob] = Object.values(published.get(stage)![0]!.manifest.blobs);
@@ -196,7 +196,7 @@ describe('bad input', () => {
   it('refuses more points than a class has samples to learn from', () =>
     withChain(async ({ chain, prepared }) => {
       const error = await refusal(chain.run({ ...prepared, recipe: { ...RECIPE, imagesPerClass: 9 } }));
-      expect(error!.message).toMatch(/at most 8 for class c \(9 images, 1 held out\), got 9/);
+      expect(error!.message).toMatch(/at most 8 for class c, got 9: it has 9 images, of which 1 are held out/);
     }));
 
   it('quantizes a class of one image with K = 1 and no holdout', async () => {

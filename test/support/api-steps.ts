@@ -106,6 +106,13 @@ export interface RunAnswer {
     reduction: number;
     ess: number;
     heldoutW2: number | null;
+    w2Balanced: number;
+    w2D4mMean: number;
+    w2D4mDeviation: number;
+    reductionD4m: number;
+    nearestRatio: number;
+    energyDecoded: number;
+    energyRefit: number;
   }[];
   overall: { reduction: number } | null;
   outputs: {

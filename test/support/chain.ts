@@ -35,13 +35,15 @@ export interface Chain {
     order?: <T>(tasks: T[]) => T[];
     /** Stands between the stages and the prior. */
     tamper?: (prior: Prior) => Prior;
+    /** Told of the progress of every task; aborts all of them. */
+    onProgress?: (stage: string, itemsDone: number) => void;
+    signal?: AbortSignal;
   }): Promise<Map<string, Published[]>>;
 }
 
 export function createChain(store: ObjectStore): Chain {
   const publications = createPublications(store);
   const planner = createPlanner(store);
-  const signal = new AbortController().signal;
   return {
     store,
 
@@ -62,6 +64,8 @@ export function createChain(store: ObjectStore): Chain {
       threads = 1,
       order = (tasks) => tasks,
       tamper = (opened) => opened,
+      onProgress = () => {},
+      signal = new AbortController().signal,
     }) {
       const runtime = await createModelRuntime({ provider: 'cpu', threads });
       const opened = tamper(await openPrior({ store, projectId: PROJECT, manifest: prior, runtime }));
@@ -90,7 +94,7 @@ export function createChain(store: ObjectStore): Chain {
               prior: async () => opened,
               batch,
               signal,
-              onProgress: () => {},
+              onProgress: (done: number) => onProgress(stage, done),
             };
             const manifest = await carryOut(task, context, publications);
             const usage = { allocatedSeconds: 2, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };

@@ -8,6 +8,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { createEngine, type Engine, type EngineOptions, type LaunchRequest } from '../../src/engine/index.ts';
 import {
   failureClassOf,
+  USUAL_LAUNCH,
   type ArtifactManifest,
   type AttemptHandle,
   type AttemptOrder,
@@ -47,26 +48,36 @@ export function fakePlanner(
 
 export function fakePublications() {
   const published = new Map<string, ArtifactManifest>();
+  /** What is wrong with what is there. */
+  const damaged = new Map<string, string>();
   const port: Publications = {
     find: async (projectId, id) => published.get(`${projectId}/${id}`) ?? null,
+    async verify(projectId, id) {
+      const key = `${projectId}/${id}`;
+      const flaw = damaged.get(key) ?? null;
+      return { manifest: flaw === null ? (published.get(key) ?? null) : null, flaw };
+    },
     async publish(projectId, manifest) {
       const key = `${projectId}/${manifest.id}`;
       if (!published.has(key)) published.set(key, manifest);
+      damaged.delete(key);
       return published.get(key)!;
     },
   };
-  return { ...port, published };
+  return { ...port, published, damaged };
 }
 
 /** An attempt that the test has in hand. */
 export interface Held {
   order: AttemptOrder;
   progress(itemsDone: number): void;
+  waiting(reason: string | null): void;
   succeed(): Promise<void>;
   fail(code: ErrorCode, cls?: FailureClass): void;
   settle(outcome: AttemptOutcome): void;
   cancelled: boolean;
   silent: boolean;
+  recorded: boolean;
 }
 
 /**
@@ -84,7 +95,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     mostAtOnce: number;
   } = {
     name: 'fake',
-    priceUsdPerSecond: 0.01,
+    priceUsdPerSecond: () => 0.01,
     slots,
     /** Whether the test settles this attempt. */
     hold: () => false,
@@ -93,15 +104,17 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     /** Whether attempts of earlier services are seen gone when asked. */
     releases: true,
     mostAtOnce: 0,
-    async start(order, onProgress) {
+    async start(order, { progress, waiting }) {
       starts.push(order);
       let settle!: (outcome: AttemptOutcome) => void;
       const outcome = new Promise<AttemptOutcome>((resolve) => (settle = resolve));
       const one: Held = {
         order,
-        progress: onProgress,
+        progress,
+        waiting,
         cancelled: false,
         silent: false,
+        recorded: false,
         settle(of) {
           running.delete(order.attemptId);
           settle(of);
@@ -127,6 +140,9 @@ export function fakeExecutor(publications: Publications, slots = 2) {
         cancel() {
           one.cancelled = true;
           if (port.obedient && running.has(order.attemptId)) one.settle({ kind: 'cancelled', usage: USAGE });
+        },
+        recorded() {
+          one.recorded = true;
         },
       };
       return handle;
@@ -230,6 +246,7 @@ export async function launchRequest(db: Kysely<Database>, more: Partial<LaunchRe
     priorId: `${projectId}_prior`,
     idempotencyKey: null,
     fingerprint: 'fingerprint',
+    ...USUAL_LAUNCH,
     ...more,
   };
 }
@@ -243,11 +260,16 @@ export async function stateOf(db: Kysely<Database>, runId: string): Promise<stri
   return (await db.selectFrom('runs').select('state').where('id', '=', runId).executeTakeFirstOrThrow()).state;
 }
 
-export async function ended(db: Kysely<Database>, runId: string): Promise<string> {
-  return until(async () => {
-    const state = await stateOf(db, runId);
-    return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
-  }, `run ${runId} to end`);
+/** @param limitMs of patience */
+export async function ended(db: Kysely<Database>, runId: string, limitMs?: number): Promise<string> {
+  return until(
+    async () => {
+      const state = await stateOf(db, runId);
+      return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state) ? state : null;
+    },
+    `run ${runId} to end`,
+    limitMs,
+  );
 }
 
 export async function eventsOf(db: Kysely<Database>, runId: string) {

@@ -12,7 +12,10 @@ const executor = createLocalExecutor({
   log: silentLog,
 });
 let said = false;
-const handle = await executor.start(orderOf(taskOf({ stage: 'encode', options: { do: process.argv[3]! } })), () => {
-  if (!said) process.stdout.write(`${JSON.stringify(handle.reference)}\n`);
-  said = true;
+const handle = await executor.start(orderOf(taskOf({ stage: 'encode', options: { do: process.argv[3]! } })), {
+  progress() {
+    if (!said) process.stdout.write(`${JSON.stringify(handle.reference)}\n`);
+    said = true;
+  },
+  waiting() {},
 });

@@ -1,22 +1,19 @@
-import { execFile, type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { execFile, type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type S3Settings } from '../../src/adapters/storage/s3/settings.ts';
-import { skippedWithout } from './needed.ts';
-import { ROOT } from './service-process.ts';
+import { freePort } from './free-port.ts';
+import { goMissing, goProgram, sayIfGoMissing } from './go.ts';
 import { until } from './until.ts';
 
 /** versitygw: an S3 server over a folder, with conditional writes and multipart uploads. */
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw';
 const VERSION = 'v1.8.0';
 
-/** For `describe.skipIf`: the server is a Go module. */
-export const goMissing = skippedWithout(
-  spawnSync('go', ['version']).status === 0 ? null : 'Go, with which the S3 server that they run against is built',
-);
+export { goMissing };
+sayIfGoMissing('the S3 server that they run against');
 
 export interface Credentials {
   accessKeyId: string;
@@ -89,29 +86,13 @@ export function environmentOf({ accessKeyId, secretAccessKey }: Credentials): Re
   return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: 'us-east-1' };
 }
 
-async function install(): Promise<string> {
-  const folder = join(ROOT, 'node_modules/.cache', `versitygw-${VERSION}`);
-  const binary = join(folder, 'versitygw');
-  const there = await access(binary).then(
-    () => true,
-    () => false,
-  );
-  if (there) return binary;
-  await mkdir(folder, { recursive: true });
-  // Several test files may install at once: each builds aside, and the last to finish gives its file the name.
-  const aside = await mkdtemp(join(folder, 'build-'));
-  await promisify(execFile)('go', ['install', `${MODULE}@${VERSION}`], { env: { ...process.env, GOBIN: aside } });
-  await rename(join(aside, 'versitygw'), binary);
-  await rm(aside, { recursive: true });
-  return binary;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
+function install(): Promise<string> {
+  const recipe = `${MODULE}@${VERSION}`;
+  return goProgram({
+    name: 'versitygw',
+    recipe,
+    build: (into) => ({ args: ['install', recipe], env: { GOBIN: into } }),
+  });
 }
 
 function end(child: ChildProcess): void {

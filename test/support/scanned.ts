@@ -32,7 +32,7 @@ export async function scanned(
   };
   const found = await createSourceScanner(limits, locate).scan({ path, classes, split, writePack });
   const images: ScannedImage[] = [];
-  for await (const image of found.images) images.push(image);
+  for await (const batch of found.images) images.push(...batch);
   const summary = found.summary();
   return {
     images,

@@ -17,8 +17,12 @@ export interface ServiceProcess {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-export async function startServiceProcess(stateDir: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [join(ROOT, 'dist/main.js'), 'serve', '--port', '0'], {
+export async function startServiceProcess(
+  stateDir: string,
+  env: Record<string, string> = {},
+  port = 0,
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [join(ROOT, 'dist/main.js'), 'serve', '--port', String(port)], {
     env: { ...process.env, PUSHFORWARD_STATE_DIR: stateDir, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

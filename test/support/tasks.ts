@@ -41,5 +41,5 @@ export function manifestOf(task: TaskSpec): ArtifactManifest {
 }
 
 export function orderOf(task: TaskSpec, attemptId = 'attempt_1'): AttemptOrder {
-  return { attemptId, projectId: 'project_1', task, execution: {}, traceparent: null };
+  return { attemptId, projectId: 'project_1', runId: 'run_1', task, execution: {}, halvings: 0, traceparent: null };
 }

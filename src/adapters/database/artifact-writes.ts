@@ -148,6 +148,7 @@ async function insertRows(
           doomed_at: null,
           doomed_because: null,
           deleted_at: null,
+          deleted_because: null,
         }))
         .where((where) =>
           where.or([

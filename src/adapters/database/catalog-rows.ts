@@ -70,6 +70,7 @@ export const TASK_COLUMNS = [
   'artifact_id',
   'state',
   'cache',
+  'cache_reason',
   'title',
   'labels',
   'items',
@@ -87,6 +88,7 @@ export const toTask = (row: Pick<Selectable<Tasks>, (typeof TASK_COLUMNS)[number
   artifactId: row.artifact_id,
   state: row.state,
   cache: row.cache,
+  cacheReason: row.cache_reason,
   title: row.title,
   labels: row.labels,
   items: row.items,
@@ -125,6 +127,7 @@ export const toArtifact = (row: Selectable<Artifacts>): ArtifactView => ({
   doomedAt: row.doomed_at,
   doomedBecause: row.doomed_because,
   deletedAt: row.deleted_at,
+  deletedBecause: row.deleted_because,
 });
 
 export const toPin = (row: Selectable<ArtifactPins>): PinView => ({

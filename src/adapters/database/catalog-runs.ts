@@ -9,6 +9,7 @@ type RunQueries = Pick<
   ProjectCatalog,
   | 'runsById'
   | 'runByKey'
+  | 'inputsByRole'
   | 'runs'
   | 'stagesByRun'
   | 'tasksById'
@@ -38,6 +39,11 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
     async runByKey(idempotencyKey) {
       const row = await runs().where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
       return row ? toRunView(row) : null;
+    },
+
+    async inputsByRole(runId) {
+      const row = await runs().where('id', '=', runId).select('inputs').executeTakeFirst();
+      return row?.inputs ?? null;
     },
 
     async runs({ first, after }, filter) {
@@ -114,11 +120,11 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
       return rows.map(toTask);
     },
 
-    async tasksByRun(runIds, stage) {
-      if (runIds.length === 0) return [];
+    async tasksByRun(runIds, stages) {
+      if (runIds.length === 0 || stages.length === 0) return [];
       const rows = await tasks()
         .where('run_id', 'in', [...runIds])
-        .where('stage', '=', stage)
+        .where('stage', 'in', [...stages])
         .orderBy('index')
         .execute();
       return rows.map(toTask);

@@ -5,6 +5,7 @@ import { artifactQueries } from './catalog-artifacts.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { importQueries } from './catalog-imports.ts';
 import { priorQueries } from './catalog-priors.ts';
+import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
 import { uploadQueries } from './catalog-uploads.ts';
@@ -65,6 +66,7 @@ function rowsOfAll(db: Kysely<Database>): Omit<Catalog, 'project'> {
 
 function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects): ProjectCatalog {
   return {
+    ...projectQueries(db, projectId),
     ...datasetQueries(db, projectId),
     ...importQueries(db, projectId, objects),
     ...priorQueries(db, projectId, objects),

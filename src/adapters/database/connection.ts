@@ -1,10 +1,11 @@
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import { CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { PushforwardError } from '../../base/errors.ts';
 import * as first from './migrations/001-first.ts';
 import * as uploads from './migrations/002-uploads.ts';
 import * as retention from './migrations/003-retention.ts';
+import * as limits from './migrations/004-limits.ts';
 import * as imports from './migrations/005-imports.ts';
 import { type Database } from './schema.ts';
 
@@ -37,14 +38,20 @@ const MIGRATIONS = {
   '001-first': first,
   '002-uploads': uploads,
   '003-retention': retention,
+  '004-limits': limits,
   '005-imports': imports,
 };
 
-/** Brings the schema up to date. Several services may call it at once: one migrates, the others wait. */
-export async function migrate(db: Kysely<Database>): Promise<void> {
+/**
+ * Brings the schema up to date. Several services may call it at once: one migrates, the others wait.
+ * @returns the names of the migrations that it applied
+ * @throws NOT_READY where a newer release has migrated the database
+ */
+export async function migrate(db: Kysely<Database>): Promise<string[]> {
+  await outstanding(db);
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error, results } = await migrator.migrateToLatest();
-  if (!error) return;
+  if (!error) return results?.map((result) => result.migrationName) ?? [];
   const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the list of migrations';
   throw new PushforwardError(
     'DATABASE_UNAVAILABLE',
@@ -52,6 +59,40 @@ export async function migrate(db: Kysely<Database>): Promise<void> {
     { migration: failed },
     { cause: error },
   );
+}
+
+/** @throws NOT_READY where migrations are outstanding, or a newer release has migrated the database */
+export async function requireMigrated(db: Kysely<Database>): Promise<void> {
+  const names = await outstanding(db);
+  if (names.length === 0) return;
+  throw new PushforwardError(
+    'NOT_READY',
+    `expected a database that is migrated to ${Object.keys(MIGRATIONS).at(-1)}, got one that lacks ${names.join(', ')}: ` +
+      'run `pushforward migrate` of this release with the same DATABASE_URL, or unset PUSHFORWARD_MIGRATE',
+    { outstanding: names },
+  );
+}
+
+/** Names of the migrations that the database lacks. @throws NOT_READY where it has some that this release does not know */
+async function outstanding(db: Kysely<Database>): Promise<string[]> {
+  const applied = await appliedMigrations(db);
+  const unknown = applied.filter((name) => !(name in MIGRATIONS));
+  if (unknown.length === 0) return Object.keys(MIGRATIONS).filter((name) => !applied.includes(name));
+  throw new PushforwardError(
+    'NOT_READY',
+    `expected a database of this release or an older one, got one that a newer release migrated (${unknown.join(', ')}): ` +
+      'start that release, or restore the backup that was taken before the upgrade',
+    { unknown },
+  );
+}
+
+async function appliedMigrations(db: Kysely<Database>): Promise<string[]> {
+  const { rows } = await sql<{ there: boolean }>`select to_regclass('kysely_migration') is not null as there`.execute(
+    db,
+  );
+  if (!rows[0]?.there) return [];
+  const applied = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  return applied.rows.map(({ name }) => name);
 }
 
 /** Answers, or throws DATABASE_UNAVAILABLE. */

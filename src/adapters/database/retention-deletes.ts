@@ -1,16 +1,16 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { newId } from '../../base/ids.ts';
 import { byCodeUnit } from '../../base/order.ts';
-import { type OrphanBlob, type ProjectRetention } from '../../control/ports.ts';
+import { type Held, type OrphanBlob, type ProjectRetention } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { ownBytes } from './project-lock.ts';
 import { inFlight, taskTargets } from './retention-candidates.ts';
-import { chunks, type Database } from './schema.ts';
+import { chunks, type Database, text } from './schema.ts';
 
 type Tx = Transaction<Database>;
 type Deletes = Pick<
   ProjectRetention,
-  'deleteDoomed' | 'condemnOrphans' | 'takeInterrupted' | 'confirmGone' | 'forgetGone'
+  'deleteDoomed' | 'invalidate' | 'condemnOrphans' | 'takeInterrupted' | 'confirmGone' | 'forgetGone'
 >;
 
 /** Decisions to delete. The objects themselves are deleted by control, after each was committed. */
@@ -36,6 +36,23 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
     return taken;
   };
 
+  /** Of artifacts that were made DELETED in this transaction: their manifests, and the blobs that no other one names. */
+  const condemnArtifacts = async (tx: Tx, ids: readonly string[]) => {
+    const sweep = newId('sweep');
+    if (ids.length === 0) return { sweep, keys: [], artifacts: 0, bytes: 0 };
+    const named = await tx
+      .deleteFrom('blob_references')
+      .where('project_id', '=', projectId)
+      .where('artifact_id', '=', sql<string>`any(${[...ids]})`)
+      .returning(['sha256', 'bytes'])
+      .execute();
+    const manifestKeys = ids.map((id) => objects.manifestKey(projectId, id));
+    const free = await unnamed(tx, projectId, [...new Map(named.map((one) => [one.sha256, one])).values()]);
+    const blobKeys = free.map(({ sha256 }) => objects.blobKey(projectId, sha256));
+    const keys = [...(await condemn(tx, sweep, manifestKeys)), ...(await condemn(tx, sweep, blobKeys))];
+    return { sweep, keys, artifacts: ids.length, bytes: free.reduce((sum, { bytes }) => sum + bytes, 0) };
+  };
+
   return {
     deleteDoomed: (doomedBefore, now, limit) =>
       db.transaction().execute(async (tx) => {
@@ -58,20 +75,29 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
             order by d.doomed_at, d.id limit ${limit}
           )
           returning a.id`.execute(tx);
-        const sweep = newId('sweep');
-        if (rows.length === 0) return { sweep, keys: [], artifacts: 0, bytes: 0 };
-        const ids = rows.map(({ id }) => id);
-        const named = await tx
-          .deleteFrom('blob_references')
+        return await condemnArtifacts(
+          tx,
+          rows.map(({ id }) => id),
+        );
+      }),
+
+    invalidate: (ids, because, now) =>
+      db.transaction().execute(async (tx) => {
+        await ownBytes(tx, projectId);
+        const held = await heldOf(tx, projectId, ids);
+        if (held) return { held };
+        const rows = await tx
+          .updateTable('artifacts')
+          .set({ state: 'DELETED', deleted_at: now, deleted_because: text(because) })
           .where('project_id', '=', projectId)
-          .where('artifact_id', '=', sql<string>`any(${ids})`)
-          .returning(['sha256', 'bytes'])
+          .where('id', '=', sql<string>`any(${[...ids]})`)
+          .where('state', '!=', 'DELETED')
+          .returning('id')
           .execute();
-        const manifestKeys = ids.map((id) => objects.manifestKey(projectId, id));
-        const free = await unnamed(tx, projectId, [...new Map(named.map((one) => [one.sha256, one])).values()]);
-        const blobKeys = free.map(({ sha256 }) => objects.blobKey(projectId, sha256));
-        const keys = [...(await condemn(tx, sweep, manifestKeys)), ...(await condemn(tx, sweep, blobKeys))];
-        return { sweep, keys, artifacts: ids.length, bytes: free.reduce((sum, { bytes }) => sum + bytes, 0) };
+        return await condemnArtifacts(
+          tx,
+          rows.map(({ id }) => id),
+        );
       }),
 
     condemnOrphans: (orphans) =>
@@ -126,6 +152,28 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
         .execute();
     },
   };
+}
+
+/** The first of these that cannot go, in their order, and why. */
+async function heldOf(tx: Tx, projectId: string, ids: readonly string[]): Promise<Held | null> {
+  const { rows } = await sql<Held>`
+    select asked.id as "artifactId", case
+        when a.id is null then 'NOBODY_KNOWS'
+        when a.kind in ('datasetVersion', 'prior') then 'SOURCE'
+        when p.artifact_id is not null then 'PIN'
+        else 'RUN'
+      end as by
+    from unnest(${[...ids]}::text[]) with ordinality as asked(id, place)
+      left join artifacts a on a.project_id = ${projectId} and a.id = asked.id
+      left join artifact_pins p on p.project_id = ${projectId} and p.artifact_id = asked.id
+    where a.id is null or a.kind in ('datasetVersion', 'prior') or p.artifact_id is not null
+      or exists (
+        select 1 from run_artifacts ra where ra.project_id = ${projectId} and ra.artifact_id = asked.id
+          and ra.run_id in (${inFlight(projectId)})
+      )
+      or asked.id in (${taskTargets(projectId)})
+    order by asked.place limit 1`.execute(tx);
+  return rows[0] ?? null;
 }
 
 export async function importing(db: Kysely<Database>, projectId: string): Promise<boolean> {

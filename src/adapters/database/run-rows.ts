@@ -22,6 +22,9 @@ export function toRunView(row: Selectable<Runs>): RunView {
     priorId: row.prior_id,
     fingerprint: row.fingerprint,
     traceparent: row.traceparent,
+    priority: row.priority,
+    limits: row.limits,
+    retriedRunId: row.retry_of,
     failure: row.failure,
     cancelRequested: row.cancel_requested,
     resourcesUnconfirmed: row.resources_unconfirmed,
@@ -63,6 +66,7 @@ export function toTask(row: Selectable<Tasks>): TaskRecord {
     state: row.state,
     spec: row.spec,
     epoch: row.epoch,
+    cache: row.cache ?? 'MISS',
     startedAt: row.started_at,
   };
 }

@@ -15,7 +15,7 @@ export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTas
     await tx
       .insertInto('tasks')
       .values(
-        some.map(({ id, spec, state, cache, metrics }) => ({
+        some.map(({ id, spec, state, cache, cacheReason, metrics }) => ({
           id,
           run_id: run.id,
           stage: spec.stage,
@@ -23,6 +23,7 @@ export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTas
           artifact_id: spec.artifactId,
           state,
           cache,
+          cache_reason: cacheReason === null ? null : text(cacheReason),
           title: text(spec.title),
           labels: json(spec.labels),
           items: spec.items,

@@ -54,6 +54,9 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
             idempotency_key: run.idempotencyKey,
             fingerprint: run.fingerprint,
             traceparent: run.traceparent,
+            priority: run.priority,
+            limits: json(run.limits),
+            retry_of: run.retriedRunId,
             event_sequence: 1,
           })
           .onConflict((conflict) => conflict.columns(['project_id', 'idempotency_key']).doNothing())
@@ -115,10 +118,11 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
     snapshot: (runId) => snapshot(db, runId),
     publishedTasks: (runId) => publishedTasks(db, runId),
 
-    async readyTasks({ limit, exceptArtifacts }) {
+    async readyTasks({ limit, exceptArtifacts, exceptProjects }) {
       let query = db
         .selectFrom('tasks')
         .innerJoin('runs', 'runs.id', 'tasks.run_id')
+        .innerJoin('projects', 'projects.id', 'runs.project_id')
         .select([
           'tasks.id as taskId',
           'tasks.run_id as runId',
@@ -127,16 +131,50 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
           'tasks.epoch',
           'runs.recipe',
           'runs.traceparent as runTraceparent',
+          'projects.max_running_tasks as projectLimit',
         ])
         .where('tasks.state', '=', 'PENDING')
         .where('tasks.not_before', '<=', sql<Date>`clock_timestamp()`)
         .where('runs.state', '=', 'RUNNING')
+        .orderBy('runs.priority', 'desc')
         .orderBy('runs.created_at')
         .orderBy('runs.id')
         .orderBy('tasks.index')
         .limit(limit);
+      if (exceptProjects.length > 0) query = query.where('runs.project_id', 'not in', [...exceptProjects]);
       if (exceptArtifacts.length > 0) query = query.where('tasks.artifact_id', 'not in', [...exceptArtifacts]);
       return (await query.execute()) satisfies ReadyTask[];
+    },
+
+    async overdue() {
+      const seconds = (name: 'taskSeconds' | 'runSeconds') =>
+        sql<Date>`clock_timestamp() - (runs.limits ->> ${sql.lit(name)})::float8 * interval '1 second'`;
+      const runs = await db
+        .selectFrom('runs')
+        .select('id')
+        .where('state', '=', 'RUNNING')
+        .where('started_at', '<', seconds('runSeconds'))
+        .execute();
+      const attempts = await db
+        .selectFrom('attempts')
+        .innerJoin('runs', 'runs.id', 'attempts.run_id')
+        .select('attempts.id')
+        .where('attempts.state', '=', 'RUNNING')
+        .where('attempts.started_at', '<', seconds('taskSeconds'))
+        .execute();
+      return { runs: runs.map(({ id }) => id), attempts: attempts.map(({ id }) => id) };
+    },
+
+    async formerArtifacts(projectId, ids) {
+      const rows = await db
+        .selectFrom('artifacts')
+        .select(['id', 'deleted_at', 'deleted_because'])
+        .where('project_id', '=', projectId)
+        .where('id', '=', sql<string>`any(${[...ids]})`)
+        .execute();
+      return new Map(
+        rows.map((row) => [row.id, { deletedAt: row.deleted_at, deletedBecause: row.deleted_because }] as const),
+      );
     },
 
     async nextReadyInMs() {

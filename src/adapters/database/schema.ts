@@ -6,8 +6,10 @@ import {
   type ArtifactManifest,
   type AttemptState,
   type Failure,
+  type RunLimits,
   type RunState,
   type StageState,
+  type TaskCache,
   type TaskSpec,
   type TaskState,
   type Usage,
@@ -70,6 +72,7 @@ export function* chunks<T>(of: readonly T[]): Generator<readonly T[]> {
 export interface Projects {
   id: string;
   name: string;
+  max_running_tasks: number | null;
   created_at: Time;
 }
 
@@ -129,6 +132,9 @@ export interface Runs {
   fingerprint: string;
   traceparent: string | null;
   failure: Json<Failure> | null;
+  priority: Generated<number>;
+  limits: DefaultedJson<RunLimits>;
+  retry_of: string | null;
   cancel_requested: Generated<boolean>;
   resources_unconfirmed: Generated<boolean>;
   event_sequence: Generated<number>;
@@ -163,7 +169,8 @@ export interface Tasks {
   index: number;
   artifact_id: string;
   state: TaskState;
-  cache: 'HIT' | 'MISS' | null;
+  cache: TaskCache | null;
+  cache_reason: string | null;
   title: string;
   labels: Json<Record<string, string>>;
   items: number;
@@ -211,6 +218,7 @@ export interface Artifacts {
   doomed_at: OptionalTime;
   doomed_because: ColumnType<DoomReason | null, DoomReason | null | undefined, DoomReason | null>;
   deleted_at: OptionalTime;
+  deleted_because: string | null;
 }
 
 export interface ArtifactInputs {

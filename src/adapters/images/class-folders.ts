@@ -36,58 +36,89 @@ export function createClassFolders(
   request: SplitRequest,
   named: SplitChoice = { split: null, splits: [] },
 ): ClassFolders {
-  const folders = new Map<string, { images: number; companions: number; leaf: boolean; split: string | null }>();
-  const ignored: Ignored = { count: 0, examples: [] };
-  const asked = askedSplit(request.split);
-  const splits = new Set(named.splits.filter((split) => split !== named.split));
+  return new FoldersSeen(request, named);
+}
 
-  const record = (path: string) => {
-    let found = folders.get(path);
-    if (found) return found;
-    found = { images: 0, companions: 0, leaf: true, split: splitAbove(path) ?? named.split };
-    folders.set(path, found);
+interface FolderSeen {
+  /** The class of its images. */
+  name: string;
+  images: number;
+  companions: number;
+  leaf: boolean;
+  split: string | null;
+}
+
+/** A class for the reason that the parser of tars is one. */
+class FoldersSeen implements ClassFolders {
+  readonly ignored: Ignored = { count: 0, examples: [] };
+  private readonly request: SplitRequest;
+  private readonly named: SplitChoice;
+  private readonly asked: string | null;
+  private readonly folders = new Map<string, FolderSeen>();
+  private readonly splits: Set<string>;
+
+  constructor(request: SplitRequest, named: SplitChoice) {
+    this.request = request;
+    this.named = named;
+    this.asked = askedSplit(request.split);
+    this.splits = new Set(named.splits.filter((split) => split !== named.split));
+  }
+
+  folder(path: string): void {
+    if (path !== '' && kindOfName(path) !== 'companion') this.record(path);
+  }
+
+  file(path: string): string | null {
+    const kind = kindOfName(path);
+    const folder = parentOf(path);
+    if (kind !== 'image' || folder === '') {
+      if (kind === 'companion') {
+        const own = path.slice(folder.length).replace(/^\//, '');
+        if (folder !== '' && !own.startsWith('.') && kindOfName(`${folder}/x.png`) === 'image')
+          this.record(folder).companions += 1;
+      } else ignore(this.ignored, path);
+      return null;
+    }
+    const found = this.record(folder);
+    found.images += 1;
+    if (found.split !== null) this.splits.add(found.split);
+    else if (this.asked !== null) ignore(this.ignored, `${path} (of no split)`);
+    return this.isTaken(found.split) ? found.name : null;
+  }
+
+  emptyClasses(): string[] {
+    const own = [...this.folders.values()].filter(({ split }) => this.belongs(split));
+    const full = new Set(own.filter(({ images }) => images > 0).map(({ name }) => name));
+    const empty = own
+      .filter(({ images, companions, leaf }) => leaf && images === 0 && companions === 0)
+      .map(({ name }) => name);
+    return [...new Set(empty)].filter((name) => !full.has(name)).sort();
+  }
+
+  choice(): SplitChoice {
+    return checkSplit(this.splits, this.request);
+  }
+
+  private record(path: string): FolderSeen {
+    const known = this.folders.get(path);
+    if (known) return known;
+    const split = splitAbove(path) ?? this.named.split;
+    const found = { name: path.slice(path.lastIndexOf('/') + 1), images: 0, companions: 0, leaf: true, split };
+    this.folders.set(path, found);
     const parent = parentOf(path);
-    if (parent !== '') record(parent).leaf = false;
+    if (parent !== '') this.record(parent).leaf = false;
     return found;
-  };
+  }
 
   /** Of two splits, nothing more is taken: what remains is to learn which there are. */
-  const taken = (split: string | null) => (asked === null ? splits.size < 2 : split === asked);
-  const belongs = (split: string | null) =>
-    asked === null ? split === null || splits.size === 0 || splits.has(split) : split === asked;
+  private isTaken(split: string | null): boolean {
+    return this.asked === null ? this.splits.size < 2 : split === this.asked;
+  }
 
-  return {
-    ignored,
-    folder(path) {
-      if (path !== '' && kindOfName(path) !== 'companion') record(path);
-    },
-    file(path) {
-      const kind = kindOfName(path);
-      const folder = parentOf(path);
-      if (kind !== 'image' || folder === '') {
-        if (kind === 'companion') {
-          const own = path.slice(folder.length).replace(/^\//, '');
-          if (folder !== '' && !own.startsWith('.') && kindOfName(`${folder}/x.png`) === 'image')
-            record(folder).companions += 1;
-        } else ignore(ignored, path);
-        return null;
-      }
-      const found = record(folder);
-      found.images += 1;
-      if (found.split !== null) splits.add(found.split);
-      else if (asked !== null) ignore(ignored, `${path} (of no split)`);
-      return taken(found.split) ? nameOf(folder) : null;
-    },
-    emptyClasses() {
-      const own = [...folders].filter(([, { split }]) => belongs(split));
-      const full = new Set(own.filter(([, { images }]) => images > 0).map(([path]) => nameOf(path)));
-      const empty = own
-        .filter(([, { images, companions, leaf }]) => leaf && images === 0 && companions === 0)
-        .map(([path]) => nameOf(path));
-      return [...new Set(empty)].filter((name) => !full.has(name)).sort();
-    },
-    choice: () => checkSplit(splits, request),
-  };
+  private belongs(split: string | null): boolean {
+    if (this.asked !== null) return split === this.asked;
+    return split === null || this.splits.size === 0 || this.splits.has(split);
+  }
 }
 
 /** The nearest folder above the class that is called after a split. */
@@ -120,8 +151,4 @@ const TO_LOOK_AT = /(?:^|\/)\.{0,2}(?:\/|$)|[\\\0]|^[A-Za-z]:/;
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-function nameOf(folder: string): string {
-  return folder.slice(folder.lastIndexOf('/') + 1);
 }

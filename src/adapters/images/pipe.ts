@@ -16,70 +16,79 @@ const PIECE_BYTES = 512 * 1024;
 const PIECES = 4;
 
 export function createPipe(): Pipe {
-  const free = Array.from({ length: PIECES }, () => Buffer.allocUnsafeSlow(PIECE_BYTES));
-  const full: Uint8Array[] = [];
-  let filling: Buffer | null = free.pop()!;
-  let filled = 0;
-  let ended = false;
-  let failure: { error: unknown } | null = null;
-  let wake: (() => void) | null = null;
+  return new RecycledPipe();
+}
 
-  const changed = () => {
-    wake?.();
-    wake = null;
-  };
-  /** Of the two sides only one ever waits. */
-  const until = async (met: () => boolean) => {
-    while (!met()) {
-      if (failure) throw failure.error;
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-  };
+/** A class for the reason that the parser of tars is one. */
+class RecycledPipe implements Pipe {
+  readonly pieces = this.read();
+  private readonly free = Array.from({ length: PIECES }, () => Buffer.allocUnsafeSlow(PIECE_BYTES));
+  private readonly full: Uint8Array[] = [];
+  private filling: Buffer | null = this.free.pop()!;
+  private filled = 0;
+  private ended = false;
+  private failure: { error: unknown } | null = null;
+  private wake: (() => void) | null = null;
 
-  const hand = () => {
-    full.push(filling!.subarray(0, filled));
-    filling = null;
-    filled = 0;
-    changed();
-  };
-
-  const write = (bytes: Uint8Array, from = 0): Promise<void> | null => {
-    if (failure) return Promise.reject(failure.error as Error);
+  write(bytes: Uint8Array, from = 0): Promise<void> | null {
+    if (this.failure) return Promise.reject(this.failure.error as Error);
     for (let at = from; at < bytes.length;) {
-      filling ??= free.pop() ?? null;
-      if (!filling) return until(() => free.length > 0).then(() => write(bytes, at) ?? undefined);
-      const take = Math.min(bytes.length - at, PIECE_BYTES - filled);
-      filling.set(take === bytes.length ? bytes : bytes.subarray(at, at + take), filled);
-      filled += take;
+      this.filling ??= this.free.pop() ?? null;
+      if (!this.filling) return this.writeLater(bytes, at);
+      const take = Math.min(bytes.length - at, PIECE_BYTES - this.filled);
+      this.filling.set(take === bytes.length ? bytes : bytes.subarray(at, at + take), this.filled);
+      this.filled += take;
       at += take;
-      if (filled === PIECE_BYTES) hand();
+      if (this.filled === PIECE_BYTES) this.hand();
     }
     return null;
-  };
+  }
 
-  async function* pieces(): AsyncGenerator<Uint8Array> {
+  async end(): Promise<void> {
+    if (this.filled > 0) this.hand();
+    this.ended = true;
+    this.changed();
+  }
+
+  abandon(error: unknown): void {
+    this.failure ??= { error };
+    this.changed();
+  }
+
+  private async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
-      await until(() => full.length > 0 || ended);
-      if (failure) throw failure.error;
-      const piece = full.shift();
+      await this.until(() => this.full.length > 0 || this.ended);
+      if (this.failure) throw this.failure.error;
+      const piece = this.full.shift();
       if (!piece) return;
       yield piece;
-      free.push(Buffer.from(piece.buffer as ArrayBuffer));
-      changed();
+      this.free.push(Buffer.from(piece.buffer as ArrayBuffer));
+      this.changed();
     }
   }
 
-  return {
-    write,
-    async end() {
-      if (filled > 0) hand();
-      ended = true;
-      changed();
-    },
-    abandon(error) {
-      failure ??= { error };
-      changed();
-    },
-    pieces: pieces(),
-  };
+  private async writeLater(bytes: Uint8Array, from: number): Promise<void> {
+    await this.until(() => this.free.length > 0);
+    await this.write(bytes, from);
+  }
+
+  private hand(): void {
+    this.full.push(this.filling!.subarray(0, this.filled));
+    this.filling = null;
+    this.filled = 0;
+    this.changed();
+  }
+
+  private changed(): void {
+    this.wake?.();
+    this.wake = null;
+  }
+
+  /** Of the two sides only one ever waits. */
+  private async until(met: () => boolean): Promise<void> {
+    while (!met()) {
+      if (this.failure) throw this.failure.error;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
 }

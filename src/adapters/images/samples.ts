@@ -5,7 +5,7 @@ import { kindOfName } from './format.ts';
 import { type ScanLimits } from './limits.ts';
 import { nameOf } from './scan-raw.ts';
 import { type SourceFiles } from './source-file.ts';
-import { tarMembers } from './tar-members.ts';
+import { bodyOf, tarMembers } from './tar-members.ts';
 
 /** An image of a WebDataset shard with what tells its class. */
 export interface Sample {
@@ -47,15 +47,15 @@ export async function* samplesOf(
       sample = { key, image: null, cls: null, json: null };
     }
     if (['cls', 'json'].includes(extension) && member.bytes > MAX_DESCRIPTION_BYTES) continue;
-    if (extension === 'cls') sample.cls = new TextDecoder().decode(member.read()).trim();
-    else if (extension === 'json') sample.json = parsed(member.read());
+    if (extension === 'cls') sample.cls = new TextDecoder().decode(bodyOf(member, path, options.limits)).trim();
+    else if (extension === 'json') sample.json = parsed(bodyOf(member, path, options.limits));
     else if (kindOfName(`x.${extension}`) !== 'image' || extension.includes('.')) continue;
     else if (sample.image) {
       throw invalid(
         `expected one image per sample in ${path}, got ${sample.image.name} and ${name}: leave one of them out`,
         { path, key },
       );
-    } else sample.image = { name, bytes: member.read(), offset: member.offset };
+    } else sample.image = { name, bytes: bodyOf(member, path, options.limits), offset: member.offset };
   }
   if (sample) yield sample;
 }

@@ -40,7 +40,7 @@ export async function scanFolder(request: ScanRequest, files: SourceFiles, limit
     return { className, sha256: hash('sha256', bytes), reference: { source: 0, path, bytes: bytes.length } };
   };
 
-  async function* images(): AsyncGenerator<ScannedImage> {
+  async function* images(): AsyncGenerator<ScannedImage[]> {
     const reading: { image: Promise<ScannedImage>; bytes: number }[] = [];
     let ahead = 0;
     const next = async () => {
@@ -48,7 +48,7 @@ export async function scanFolder(request: ScanRequest, files: SourceFiles, limit
       ahead -= bytes;
       const scanned = await image;
       source.bytes += scanned.reference.bytes;
-      return scanned;
+      return [scanned];
     };
     try {
       for await (const file of imageFiles()) {

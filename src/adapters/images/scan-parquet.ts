@@ -36,7 +36,7 @@ export async function scanParquet(
   const declared = new Set<string>();
   const found = new Set<string>();
 
-  async function* images(): AsyncGenerator<ScannedImage> {
+  async function* images(): AsyncGenerator<ScannedImage[]> {
     await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [source, table] of tables.entries()) {
       const { path } = table;
@@ -50,7 +50,7 @@ export async function scanParquet(
         checkRatio(path, decoded, table.bytes, limits);
         const name = `${basename(path)}#${row}`;
         const reference = inPlace ? { source, path: name, bytes: bytes.length, row } : await packer.add(name, bytes);
-        yield { className, sha256: hash('sha256', bytes), reference };
+        yield [{ className, sha256: hash('sha256', bytes), reference }];
       }
       await checkUnchanged(files, path, table);
     }

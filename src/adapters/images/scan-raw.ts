@@ -58,7 +58,7 @@ export async function scanRaw(
     return sources.push({ kind: 'file', uri: path, format: 'raw', ...states[i]!, pixels }) - 1;
   });
 
-  async function* images(): AsyncGenerator<ScannedImage> {
+  async function* images(): AsyncGenerator<ScannedImage[]> {
     const writePack: ScanRequest['writePack'] = async (pieces) => ({ ...(await request.writePack(pieces)), pixels });
     await using packer = createPacker(writePack, sources, limits.packBytes);
     for (const [i, file] of dataset.files.entries()) {
@@ -76,7 +76,7 @@ export async function scanRaw(
         const offset = record.offset + prefixBytes;
         const reference =
           source === null ? await packer.add(name, bytes) : { source, path: name, bytes: imageBytes, offset };
-        yield { className, sha256: hash('sha256', bytes), reference };
+        yield [{ className, sha256: hash('sha256', bytes), reference }];
       }
       await checkUnchanged(files, path, states[i]!);
     }

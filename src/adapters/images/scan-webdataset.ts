@@ -31,7 +31,7 @@ export async function scanWebDataset(
     gzip ? null : sources.push({ kind: 'file', uri: path, format: 'tar', ...states[i]! }) - 1,
   );
 
-  async function* images(): AsyncGenerator<ScannedImage> {
+  async function* images(): AsyncGenerator<ScannedImage[]> {
     await using packer = createPacker(request.writePack, sources, limits.packBytes);
     for (const [i, { path, gzip }] of shards.entries()) {
       const source = sourceOf[i]!;
@@ -54,7 +54,7 @@ export async function scanWebDataset(
         const { name, bytes, offset } = image;
         const reference =
           source === null ? await packer.add(name, bytes) : { source, path: name, bytes: bytes.length, offset };
-        yield { className, sha256: hash('sha256', bytes), reference };
+        yield [{ className, sha256: hash('sha256', bytes), reference }];
       }
       await checkUnchanged(files, path, states[i]!);
     }

@@ -48,7 +48,7 @@ export function decodeHeader(block: HeaderBlock): TarHeader | null {
     throw new Error('a header whose checksum is wrong');
   }
   const ustar = bytes[MAGIC + 5] === 0;
-  if (bytes.toString('latin1', MAGIC, MAGIC + 5) !== 'ustar' || !(ustar || isGnu(bytes))) {
+  if (bytes.readUInt32BE(MAGIC) !== USTA || bytes[MAGIC + 4] !== R || !(ustar || isGnu(bytes))) {
     throw new Error('a header of an unknown format');
   }
   let name = textAt(bytes, 0, 100);
@@ -89,6 +89,8 @@ const CHECKSUM = 148;
 const TYPE = 156;
 const MAGIC = 257;
 const PREFIX = 345;
+const USTA = Buffer.from('usta').readUInt32BE();
+const R = 'r'.charCodeAt(0);
 
 const TYPES: Record<string, TarType> = {
   '0': 'file',

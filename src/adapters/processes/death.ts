@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type ErrorRecord } from '../../base/errors.ts';
-import { type Failure, type FailureClass } from '../../engine/ports.ts';
+import { logsFullHeap, type Failure, type FailureClass } from '../../engine/ports.ts';
 
 export interface Death {
   exitCode: number | null;
@@ -25,7 +25,7 @@ export function failureOfDeath(death: Death): Failure {
 
 function judge(death: Death): { class: FailureClass; code: ErrorRecord['code']; evidence: string } {
   const outOfMemory = { class: 'outOfMemory', code: 'OUT_OF_MEMORY' } as const;
-  if (death.lastLogLines.some((line) => line.includes('heap out of memory'))) {
+  if (logsFullHeap(death.lastLogLines)) {
     return {
       ...outOfMemory,
       evidence: 'and it logged that its heap was full: lower execution.batch or the number of slots',

@@ -66,13 +66,13 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   return {
     name: 'local',
     slots: options.slots,
-    priceUsdPerSecond: options.priceUsdPerHour / 3600,
+    priceUsdPerSecond: () => options.priceUsdPerHour / 3600,
 
-    async start(order, onProgress) {
+    async start(order, { progress }) {
       const { stage } = order.task;
       const worker = await take(stage);
       let settled = false;
-      const outcome = worker.carryOut(order, onProgress).then((seen) => {
+      const outcome = worker.carryOut(order, progress).then((seen) => {
         settled = true;
         giveBack(worker, stage);
         return seen;

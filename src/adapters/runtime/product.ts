@@ -16,14 +16,14 @@ export type ProductSessions = (transposeB: boolean, threads: number) => Promise<
  * adds rows of zeros until the split is by rows, or one thread does it all.
  */
 export function createProduct(sessions: ProductSessions, threads: number): MatrixProduct {
-  return async (a, b, { m, k, n, transposeB = false }, signal) => {
+  return async (a, b, { m, k, n, transposeB = false }, signal, out) => {
     if (a.length !== m * k || b.length !== k * n) {
       throw invalid(
         `expected a of (${m}, ${k}) and b of (${k}, ${n}) values, got ${a.length} and ${b.length}: correct the shape`,
       );
     }
-    const product = new Float32Array(m * n);
-    if (product.length === 0 || k === 0) return product;
+    const product = out ?? new Float32Array(m * n);
+    if (product.length === 0 || k === 0) return product.fill(0);
     const transposed = transposeB || n === 1;
     const right = new Tensor('float32', b, transposed ? [n, k] : [k, n]);
     const block = rowsPerBlock(k, n);

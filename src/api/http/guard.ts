@@ -19,24 +19,32 @@ export function requireLoopbackHost(host: string): void {
 /**
  * A web page that a browser on this machine shows must not reach the service: neither under a name that it points at
  * 127.0.0.1 (DNS rebinding: the Host header is that name) nor from its own origin.
+ * @param publicUrl origin of the one name that is no name of this machine, for a proxy that authenticates; it may also hand
+ *   requests of its pages on under a name of this machine
  * @returns why the request is refused, or null
  */
-export function refusal(request: Pick<IncomingMessage, 'headers'>): string | null {
+export function refusal(request: Pick<IncomingMessage, 'headers'>, publicUrl: string | null): string | null {
   const { host, origin } = request.headers;
   const asked = hostnameOf(`http://${host ?? ''}`);
-  if (asked === null || !isLoopbackName(asked)) {
-    return `expected a Host header that names this machine (localhost or 127.0.0.1), got ${host ?? 'none'}: use the address that the service printed`;
+  const byPublicName = publicUrl !== null && host?.toLowerCase() === new URL(publicUrl).host;
+  if (!byPublicName && (asked === null || !isLoopbackName(asked))) {
+    return (
+      `expected a Host header that names this machine (localhost or 127.0.0.1)${publicUrl === null ? '' : ` or is that of ${publicUrl}`}, ` +
+      `got ${host ?? 'none'}: use the address that the service printed, or set PUSHFORWARD_PUBLIC_URL to that of a proxy that authenticates`
+    );
   }
-  if (origin === undefined) return null;
+  if (origin === undefined || (publicUrl !== null && origin === publicUrl)) return null;
   if (URL.canParse(origin) && new URL(origin).host === host) return null;
   return `expected requests from the service's own pages or from outside a browser, got origin ${origin}: call it from a program`;
 }
 
-export const guard: RequestHandler = (request, response, next) => {
-  const reason = refusal(request);
-  if (reason === null) return next();
-  response.status(403).json({ errors: [{ message: reason, extensions: { code: 'FORBIDDEN' } }] });
-};
+export function guard(publicUrl: string | null): RequestHandler {
+  return (request, response, next) => {
+    const reason = refusal(request, publicUrl);
+    if (reason === null) return next();
+    response.status(403).json({ errors: [{ message: reason, extensions: { code: 'FORBIDDEN' } }] });
+  };
+}
 
 function isLoopbackName(host: string): boolean {
   const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();

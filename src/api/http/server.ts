@@ -1,16 +1,19 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import express, { type ErrorRequestHandler } from 'express';
+import express from 'express';
 import { type GraphQLSchema } from 'graphql';
-import { type ErrorCode, PushforwardError, toErrorRecord } from '../../base/errors.ts';
 import { type Log } from '../../base/log.ts';
 import { type Control } from '../../control/control.ts';
 import { buildApiSchema } from '../schema.ts';
+import { errorHandler } from './error-handler.ts';
 import { explorer } from './explorer.ts';
 import { createGraphqlHandler } from './graphql.ts';
 import { guard, requireLoopbackHost } from './guard.ts';
+import { listen } from './listen.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
+import { probeRoutes } from './probes.ts';
+import { type ProgressReports, progressRoutes } from './progress.ts';
 import { traced } from './tracing.ts';
 import { attachWebSockets } from './websocket.ts';
 
@@ -19,12 +22,16 @@ export interface ApiOptions {
   host: string;
   /** 0: any free port. */
   port: number;
+  /** Origin under which a proxy that authenticates hands requests on, see `refusal`. Default: none. */
+  publicUrl?: string | null;
   control: Control;
   log: Log;
   /** The body of /metrics in the Prometheus text format. */
   metricsText: () => string | Promise<string>;
   /** Serves the signed URLs of the directory store. */
   objects: ObjectAccess;
+  /** Absent where workers tell the service otherwise. */
+  progress?: ProgressReports | undefined;
   /** Default: `buildApiSchema()`. */
   schema?: GraphQLSchema;
 }
@@ -41,22 +48,17 @@ const GRAPHQL = '/graphql';
 /** Serves /graphql (HTTP and WebSocket), /graphiql, /objects, /healthz, /readyz and /metrics. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   requireLoopbackHost(options.host);
-  const { control, log } = options;
+  const { control, log, publicUrl = null } = options;
   const schema = options.schema ?? buildApiSchema();
   const app = express();
   const server = createServer(app);
   const graphql = await createGraphqlHandler({ schema, control, log, server });
 
   app.disable('x-powered-by');
-  app.use(guard);
-  app.get('/healthz', (_request, response) => void response.type('text').send('ok\n'));
-  app.get('/readyz', async (_request, response) => {
-    await control.ready();
-    response.type('text').send('ready\n');
-  });
-  app.get('/metrics', async (_request, response) => {
-    response.type('text/plain; version=0.0.4; charset=utf-8').send(await options.metricsText());
-  });
+  // Before the guard, which is for callers without a token: pods know the service by another name.
+  app.use(progressRoutes(() => options.progress ?? null));
+  app.use(guard(publicUrl));
+  app.use(probeRoutes({ health: () => control.health(), metricsText: options.metricsText }));
   app.use(explorer(GRAPHQL));
   app.get(GRAPHQL, (request, response, next) => {
     // A person who opens the address; programs that GET ask for JSON.
@@ -76,7 +78,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   app.use(errorHandler(log));
 
-  const sockets = attachWebSockets({ schema, control, log, server, path: GRAPHQL });
+  const sockets = attachWebSockets({ schema, control, log, server, path: GRAPHQL, publicUrl });
   await listen(server, options.host, options.port);
   // A connection that could not be taken (no file descriptors left, for example) concerns nobody else.
   server.on('error', (error) => log.warn('a connection could not be taken', { error: error.message }));
@@ -96,56 +98,3 @@ const withBody: express.RequestHandler = (request, _response, next) => {
   request.body ??= {};
   next();
 };
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  INVALID_INPUT: 400,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  NOT_FOUND: 404,
-  DATABASE_UNAVAILABLE: 503,
-  STORE_UNAVAILABLE: 503,
-};
-
-function errorHandler(log: Log): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
-    const fromClient = clientStatus(error);
-    if (response.headersSent) return next(error);
-    if (fromClient) {
-      response
-        .status(fromClient)
-        .json({ errors: [{ message: (error as Error).message, extensions: { code: 'BAD_REQUEST' } }] });
-      return;
-    }
-    const record = toErrorRecord(error);
-    const status = STATUS[record.code] ?? 500;
-    if (status >= 500)
-      log.error('request failed', { path: request.path, error: error instanceof Error ? error.stack : error });
-    const message =
-      error instanceof PushforwardError ? record.message : 'something went wrong that was not foreseen: see the log';
-    response.status(status).json({ code: record.code, message });
-  };
-}
-
-/** The status of errors that the body parser made: too large, not JSON. */
-function clientStatus(error: unknown): number | null {
-  const status = (error as { status?: unknown }).status;
-  return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const remedy =
-        error.code === 'EADDRINUSE' ? 'another process has it: stop that one or set PORT' : 'set HOST and PORT';
-      reject(
-        new PushforwardError(
-          'INVALID_INPUT',
-          `expected to listen on ${host} port ${port}, got ${error.message}: ${remedy}`,
-          {},
-          { cause: error },
-        ),
-      );
-    });
-    server.listen(port, host.replace(/^\[|\]$/g, ''), resolve);
-  });
-}

@@ -10,14 +10,16 @@ import { depthLimit, MAX_MESSAGE_BYTES, MAX_TOKENS } from './limits.ts';
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 
 /** Subscriptions (and queries) over the graphql-transport-ws protocol, at the same path as HTTP. */
-export function attachWebSockets(options: GraphqlOptions & { server: Server; path: string }): {
+export function attachWebSockets(
+  options: GraphqlOptions & { server: Server; path: string; publicUrl: string | null },
+): {
   close(): Promise<void>;
 } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // The server lets go of a socket that it hands over here: one that breaks would otherwise end the process.
     socket.on('error', () => socket.destroy());
-    if (refusal(request) !== null) return refuse(socket, 403, 'Forbidden');
+    if (refusal(request, options.publicUrl) !== null) return refuse(socket, 403, 'Forbidden');
     // Compared as text: `new URL` throws for targets such as `//`, and nothing catches what a listener throws.
     if ((request.url ?? '').split('?', 1)[0] !== options.path) return refuse(socket, 404, 'Not Found');
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));

@@ -1,13 +1,15 @@
-import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql';
+import { Arg, Ctx, ID, Int, Mutation, Resolver } from 'type-graphql';
 import { type ApiContext } from '../context.ts';
 import { asResult } from '../errors.ts';
-import { ImportDatasetInput, LaunchRunInput, RegisterPriorInput } from '../types/inputs.ts';
+import { ImportDatasetInput, LaunchRunInput, RegisterPriorInput, RetryRunInput } from '../types/inputs.ts';
 import {
   CancelImportResult,
   CancelRunResult,
   ImportDatasetResult,
   LaunchRunResult,
   RegisterPriorResult,
+  RetryRunResult,
+  SetProjectLimitsResult,
 } from '../types/results.ts';
 
 @Resolver()
@@ -70,5 +72,32 @@ export class Mutations {
     @Arg('id', () => ID, { description: 'Id of the run.' }) id: string,
   ): Promise<object> {
     return asResult('CancelRunSuccess', ['NotFound'], async () => ({ run: await control.cancelRun(principal, id) }));
+  }
+
+  @Mutation(() => RetryRunResult, {
+    description:
+      'Launches the recipe of a run that has ended again, as a new run: what was published is reused, or made again from a stage on.',
+  })
+  retryRun(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('input', () => RetryRunInput, { description: 'Which run, and from where.' }) input: RetryRunInput,
+  ): Promise<object> {
+    return asResult('RetryRunSuccess', ['InvalidInput', 'NotFound', 'NotReady', 'IdempotencyConflict'], () =>
+      control.retryRun(principal, input),
+    );
+  }
+
+  @Mutation(() => SetProjectLimitsResult, { description: 'Limits what all runs of the project use together.' })
+  setProjectLimits(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('maxRunningTasks', () => Int, {
+      nullable: true,
+      description: 'Tasks that may run at once, 1 to 100000; absent: as many as the service has slots.',
+    })
+    maxRunningTasks?: number | null,
+  ): Promise<object> {
+    return asResult('SetProjectLimitsSuccess', ['InvalidInput'], async () => ({
+      project: await control.limitProject(principal, maxRunningTasks ?? null),
+    }));
   }
 }

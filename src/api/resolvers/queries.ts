@@ -9,6 +9,7 @@ import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts'
 import { RunFilterInput } from '../types/inputs.ts';
 import { Node } from '../types/node.ts';
 import { Prior, PriorConnection } from '../types/prior.ts';
+import { Project } from '../types/project.ts';
 import { Run, RunConnection } from '../types/run.ts';
 import { Upload, UploadConnection } from '../types/upload.ts';
 import { Health } from '../types/health.ts';
@@ -29,11 +30,14 @@ export class Queries {
 
   @Query(() => Health, { description: 'Whether the service can do its work.' })
   async health(@Ctx() { control }: ApiContext): Promise<Health> {
-    const database = await control.ready().then(
-      () => true,
-      () => false,
-    );
-    return { ok: database, database };
+    const health = await control.health();
+    const [database, store] = [health.database === null, health.store === null];
+    return { ok: database && store, database, store };
+  }
+
+  @Query(() => Project, { description: 'The project of whoever asks.' })
+  project(@Ctx() { control, principal }: ApiContext): Promise<Project> {
+    return control.read(principal).about();
   }
 
   @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })

@@ -8,6 +8,7 @@ import { Artifact, ArtifactPin } from '../types/artifact.ts';
 import { OrphanReport, RetentionPlan, RetentionPolicy, RetentionPolicyInput } from '../types/retention.ts';
 import {
   ApplyRetentionResult,
+  InvalidateArtifactsResult,
   PinArtifactResult,
   SetRetentionPolicyResult,
   SweepOrphansResult,
@@ -99,6 +100,20 @@ export class RetentionResolver {
       await control.retention.unpin(principal, id);
       return { artifact: await loaders.artifact.load(id) };
     });
+  }
+
+  @Mutation(() => InvalidateArtifactsResult, {
+    description:
+      'Deletes the bytes of artifacts that runs made, now: a run that needs one makes it again and says why. All of them or none.',
+  })
+  invalidateArtifacts(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('ids', () => [ID], { description: 'Ids of the artifacts, at most 10000.' }) ids: string[],
+    @Arg('note', () => String, { defaultValue: '', description: 'Why; at most 1000 characters.' }) note: string,
+  ): Promise<object> {
+    return asResult('InvalidateArtifactsSuccess', ['InvalidInput', 'NotFound'], async () => ({
+      deleted: await control.retention.invalidate(principal, ids, note),
+    }));
   }
 
   @Mutation(() => SweepOrphansResult, {

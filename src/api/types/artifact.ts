@@ -78,7 +78,8 @@ export class Artifact extends Node {
   declare manifest: ArtifactView['manifest'];
 
   @Field(() => String, {
-    description: 'latents, codebook, images, softLabels, syntheticDataset, report, stage, datasetVersion or prior.',
+    description:
+      'latents, distortionCurve, codebook, images, softLabels, comparison, syntheticDataset, report, stage, datasetVersion or prior.',
   })
   kind!: string;
 
@@ -143,4 +144,10 @@ export class Artifact extends Node {
 
   @Field(() => DateTime, { nullable: true, description: 'When it was deleted; null until then.' })
   deletedAt!: Date | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What was said when it was invalidated; null where a retention policy deleted it, and until then.',
+  })
+  deletedBecause!: string | null;
 }

@@ -7,4 +7,7 @@ export class Health {
 
   @Field(() => Boolean, { description: 'Whether the database answers.' })
   database!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether the object store answers.' })
+  store!: boolean;
 }

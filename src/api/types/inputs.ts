@@ -1,5 +1,15 @@
 import { Field, Float, ID, InputType, Int } from 'type-graphql';
-import { ClassShares, DecoderMode, LabelMode, Provider, QuantizerAlgorithm, RunState } from '../enums.ts';
+import {
+  ClassShares,
+  CompareMode,
+  DecoderMode,
+  DecoderStart,
+  LabelMode,
+  Provider,
+  QuantizerAlgorithm,
+  RunState,
+  SurveyMode,
+} from '../enums.ts';
 import { Long } from '../scalars.ts';
 
 /** The recipe as clients write it. Defaults are those of the pipeline's recipe; a test holds the two together. */
@@ -9,17 +19,32 @@ export class QuantizerInput {
   @Field(() => QuantizerAlgorithm, { defaultValue: 'LLOYD', description: 'The algorithm.' })
   algorithm!: string;
 
-  @Field(() => Int, { defaultValue: 10, description: 'Independent starts; the best is kept. 1 to 1000.' })
+  @Field(() => Int, { defaultValue: 10, description: 'Independent starts of LLOYD; the best is kept. 1 to 1000.' })
   restarts!: number;
 
-  @Field(() => Int, { defaultValue: 300, description: 'Iterations at most per start. 1 to 100000.' })
+  @Field(() => Int, { defaultValue: 300, description: 'Iterations of LLOYD at most per start. 1 to 100000.' })
   maxIterations!: number;
+
+  @Field(() => Int, { defaultValue: 3, description: 'How often CLVQ learns from every latent. 1 to 1000.' })
+  passes!: number;
+}
+
+@InputType({ description: 'What is measured of the classes before they are quantized.' })
+export class SurveyInput {
+  @Field(() => SurveyMode, {
+    defaultValue: 'AUTO',
+    description: 'Whether to measure distortion curves, their slope and the intrinsic dimension.',
+  })
+  mode!: string;
 }
 
 @InputType({ description: 'How points become images.' })
 export class DecoderInput {
   @Field(() => DecoderMode, { defaultValue: 'AUTO', description: 'By diffusion or plainly.' })
   mode!: string;
+
+  @Field(() => DecoderStart, { defaultValue: 'CENTROID', description: 'The centroid of a cell, or its medoid.' })
+  start!: string;
 
   @Field(() => Float, {
     defaultValue: 0.7,
@@ -58,6 +83,31 @@ export class WeightsInput {
 
   @Field(() => ClassShares, { defaultValue: 'DATA', description: 'The share p of a class.' })
   classShares!: string;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Masses m refitted on the decoded images in place of the shares of samples: those that bring the images, encoded again, nearest to the training latents in energy distance. Images that do not help get weight 0.',
+  })
+  refit!: boolean;
+}
+
+@InputType({
+  description:
+    'What codebooks and images are measured against. Nothing that is made depends on it, but refitted weights.',
+})
+export class CompareInput {
+  @Field(() => CompareMode, {
+    defaultValue: 'ON',
+    description: 'Whether they are measured at all. It takes about twice the time of the quantizer.',
+  })
+  mode!: string;
+
+  @Field(() => Int, {
+    defaultValue: 10,
+    description: "Shuffled orders that D4M's quantizer is run on, each giving another codebook. 2 to 1000.",
+  })
+  d4mShuffles!: number;
 }
 
 @InputType({ description: 'What a run may put up with.' })
@@ -76,6 +126,18 @@ export class ExecutionInput {
 
   @Field(() => Int, { defaultValue: 128, description: 'Images per model call. 1 to 4096.' })
   batch!: number;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "Executor class of every stage; absent: what the service's settings say of each stage.",
+  })
+  executorClass?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Workers of a stage at once, where its executor class allows more. 1 to 10000.',
+  })
+  parallelism?: number | null;
 }
 
 @InputType({ description: 'Everything a run is asked to do.' })
@@ -86,8 +148,19 @@ export class RecipeInput {
   @Field(() => ID, { description: 'A registered prior.' })
   priorId!: string;
 
-  @Field(() => Int, { description: 'Points per class, K. At most the training images of the smallest class.' })
-  imagesPerClass!: number;
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Points per class, K, at most the training images of the smallest class. Exactly one of `imagesPerClass` and `totalImages`.',
+  })
+  imagesPerClass?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Points in all, divided over classes so that the distortion of all training images is least. At least one for each class, at most all training images.',
+  })
+  totalImages?: number | null;
 
   @Field(() => [String], { nullable: true, description: 'Class names; absent: all.' })
   classes?: string[] | null;
@@ -101,6 +174,9 @@ export class RecipeInput {
   @Field(() => Long, { defaultValue: 0, description: 'Seed of all randomness: a whole number from 0 to 2^32 - 1.' })
   seed!: number;
 
+  @Field(() => SurveyInput, { nullable: true, description: 'What is measured before.' })
+  survey?: SurveyInput | null;
+
   @Field(() => QuantizerInput, { nullable: true, description: 'How the points of a class are found.' })
   quantizer?: QuantizerInput | null;
 
@@ -112,6 +188,9 @@ export class RecipeInput {
 
   @Field(() => WeightsInput, { nullable: true, description: 'How points are weighted.' })
   weights?: WeightsInput | null;
+
+  @Field(() => CompareInput, { nullable: true, description: 'What codebooks and images are measured against.' })
+  compare?: CompareInput | null;
 
   @Field(() => TolerancesInput, { nullable: true, description: 'What the run may put up with.' })
   tolerances?: TolerancesInput | null;
@@ -153,10 +232,65 @@ export class RegisterPriorInput {
   path!: string;
 }
 
+@InputType({ description: 'What a run may use. Absent: no limit of its own.' })
+export class RunLimitsInput {
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Seconds that an attempt at a task may take, 1 to 2592000; longer ones end with TIMEOUT and are retried.',
+  })
+  taskSeconds?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds that the run may take from its start, 1 to 2592000; a longer one FAILED with TIMEOUT.',
+  })
+  runSeconds?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How often a task may fail before its run does, 1 to 100. Absent: as the service is set.',
+  })
+  maxAttempts?: number | null;
+}
+
+@InputType({ description: 'A run to carry out again.' })
+export class RetryRunInput {
+  @Field(() => ID, { description: 'A run that has ended.' })
+  runId!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The stage to begin anew with: what it and the stages behind it made is invalidated. Absent: what was published is reused.',
+  })
+  fromStage?: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'As in a launch. Absent: that of the run.' })
+  priority?: number | null;
+
+  @Field(() => RunLimitsInput, { nullable: true, description: 'As in a launch. Absent: those of the run.' })
+  limits?: RunLimitsInput | null;
+
+  @Field(() => String, {
+    description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',
+  })
+  idempotencyKey!: string;
+}
+
 @InputType({ description: 'A run to launch.' })
 export class LaunchRunInput {
   @Field(() => RecipeInput, { description: 'Everything the run is asked to do.' })
   recipe!: RecipeInput;
+
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Tasks of runs with a greater one go first, -1000 to 1000; among equals the oldest run.',
+  })
+  priority!: number;
+
+  @Field(() => RunLimitsInput, { nullable: true, description: 'What the run may use.' })
+  limits?: RunLimitsInput | null;
 
   @Field(() => String, {
     description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',

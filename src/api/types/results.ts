@@ -1,6 +1,7 @@
 import { type ClassType, createUnionType, Field, ObjectType } from 'type-graphql';
 import { DatasetVersion } from './dataset.ts';
 import { Prior } from './prior.ts';
+import { Project } from './project.ts';
 import { Run } from './run.ts';
 import { Upload, UploadPart } from './upload.ts';
 import {
@@ -53,6 +54,21 @@ export class LaunchRunSuccess {
 export class CancelRunSuccess {
   @Field(() => Run, { description: 'The run.' })
   run!: unknown;
+}
+
+@ObjectType({ description: 'The run is recorded and will be carried out, whatever happens to this process.' })
+export class RetryRunSuccess {
+  @Field(() => Run, { description: 'The new run.' })
+  run!: unknown;
+
+  @Field(() => Boolean, { description: 'True where the key gave an earlier run.' })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'The limits hold for what is started from now on.' })
+export class SetProjectLimitsSuccess {
+  @Field(() => Project, { description: 'The project.' })
+  project!: unknown;
 }
 
 @ObjectType({ description: 'The upload is recorded and takes parts.' })
@@ -146,6 +162,19 @@ export const LaunchRunResult = result('LaunchRunResult', 'What came of a launch.
 export const CancelRunResult = result('CancelRunResult', 'What came of a cancellation.', () => [
   CancelRunSuccess,
   NotFound,
+]);
+
+export const RetryRunResult = result('RetryRunResult', 'What came of a retry.', () => [
+  RetryRunSuccess,
+  InvalidInput,
+  NotFound,
+  NotReady,
+  IdempotencyConflict,
+]);
+
+export const SetProjectLimitsResult = result('SetProjectLimitsResult', 'What came of limiting a project.', () => [
+  SetProjectLimitsSuccess,
+  InvalidInput,
 ]);
 
 export function result<const T extends readonly ClassType[]>(name: string, description: string, types: () => T) {

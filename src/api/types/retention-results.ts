@@ -1,7 +1,7 @@
 import { Field, ObjectType } from 'type-graphql';
 import { Artifact } from './artifact.ts';
 import { result } from './results.ts';
-import { OrphanSweep, RetentionPass, RetentionPlan, RetentionPolicy } from './retention.ts';
+import { ArtifactTally, OrphanSweep, RetentionPass, RetentionPlan, RetentionPolicy } from './retention.ts';
 import { InvalidInput, NotFound, NotReady } from './user-errors.ts';
 
 @ObjectType({ description: 'The policy is set; the next pass goes by it.' })
@@ -29,6 +29,12 @@ export class PinArtifactSuccess {
 export class UnpinArtifactSuccess {
   @Field(() => Artifact, { description: 'The artifact.' })
   artifact!: unknown;
+}
+
+@ObjectType({ description: 'The bytes are gone.' })
+export class InvalidateArtifactsSuccess {
+  @Field(() => ArtifactTally, { description: 'What was deleted; what had been before is not counted.' })
+  deleted!: ArtifactTally;
 }
 
 @ObjectType({ description: 'The store was swept.' })
@@ -63,4 +69,10 @@ export const SweepOrphansResult = result('SweepOrphansResult', 'What came of swe
   SweepOrphansSuccess,
   InvalidInput,
   NotReady,
+]);
+
+export const InvalidateArtifactsResult = result('InvalidateArtifactsResult', 'What came of an invalidation.', () => [
+  InvalidateArtifactsSuccess,
+  InvalidInput,
+  NotFound,
 ]);

@@ -59,7 +59,9 @@ export class RetentionPolicy {
 
 @InputType({ description: 'A kind of artifacts that goes earlier.' })
 export class RetentionRuleInput {
-  @Field(() => String, { description: 'latents, codebook, images, softLabels, syntheticDataset or report.' })
+  @Field(() => String, {
+    description: 'latents, distortionCurve, codebook, images, softLabels, comparison, syntheticDataset or report.',
+  })
   kind!: string;
 
   @Field(() => Int, { description: 'Days after the last run that used such an artifact ended, 1 or more.' })

@@ -23,6 +23,18 @@ export class Recipe {
   digest!: string;
 }
 
+@ObjectType({ description: 'What a run may use; null: no limit of its own.' })
+export class RunLimits {
+  @Field(() => Int, { nullable: true, description: 'Seconds that an attempt at a task may take.' })
+  taskSeconds!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Seconds that the run may take from its start.' })
+  runSeconds!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'How often a task may fail; null: as the service is set.' })
+  maxAttempts!: number | null;
+}
+
 @ObjectType({ implements: Node, description: 'A recipe being carried out.' })
 export class Run extends Node {
   declare recipe: RunView['recipe'];
@@ -30,6 +42,7 @@ export class Run extends Node {
   declare datasetVersionId: string;
   declare priorId: string;
   declare traceparent: string | null;
+  declare retriedRunId: string | null;
 
   @Field(() => RunState, { description: 'Where it stands.' })
   state!: RunView['state'];
@@ -54,14 +67,16 @@ export class Run extends Node {
     return loaders.stagesOfRun.load(this.id);
   }
 
-  @Field(() => [ClassFigures], { description: 'Figures of each class that has been quantized, in label order.' })
+  @Field(() => [ClassFigures], {
+    description: 'Figures of each class that has been surveyed or quantized, in label order.',
+  })
   async classFigures(@Ctx() { loaders }: ApiContext): Promise<Figures[]> {
     return classFigures(await loaders.figureTasksOfRun.load(this.id));
   }
 
   @Field(() => OverallFigures, {
     nullable: true,
-    description: 'Means over the classes; null until one has been quantized.',
+    description: 'Means over the classes; null until one has been surveyed or quantized.',
   })
   async overall(@Ctx() { loaders }: ApiContext): Promise<unknown> {
     return overallFigures(classFigures(await loaders.figureTasksOfRun.load(this.id)));
@@ -91,6 +106,17 @@ export class Run extends Node {
 
   @Field(() => Failure, { nullable: true, description: 'Why it failed, or is about to.' })
   failure!: RunView['failure'];
+
+  @Field(() => Int, { description: 'Tasks of runs with a greater one go first.' })
+  priority!: number;
+
+  @Field(() => RunLimits, { description: 'What it may use.' })
+  limits!: RunView['limits'];
+
+  @Field(() => Run, { nullable: true, description: 'The run that it repeats.' })
+  async retryOf(@Ctx() { loaders }: ApiContext): Promise<RunView | null> {
+    return this.retriedRunId === null ? null : await loaders.run.load(this.retriedRunId);
+  }
 
   @Field(() => Boolean, { description: 'Whether someone asked it to stop.' })
   cancelRequested!: boolean;

@@ -74,6 +74,9 @@ export class Task {
   @Field(() => TaskCache, { nullable: true, description: 'Whether it had to be carried out; null until known.' })
   cache!: TaskView['cache'];
 
+  @Field(() => String, { nullable: true, description: 'Why it is STALE; null otherwise.' })
+  cacheReason!: string | null;
+
   @Field(() => Json, { name: 'labels', description: 'Facts by name, for example its class.' })
   get labelValues(): Record<string, string> {
     return this.labels;
@@ -118,7 +121,7 @@ export class Stage {
   declare runId: string;
   declare artifactId: string | null;
 
-  @Field(() => String, { description: 'encode, quantize, decode, label, evaluate or report.' })
+  @Field(() => String, { description: 'encode, survey, quantize, decode, label, compare, evaluate or report.' })
   name!: string;
 
   @Field(() => StageState, { description: 'Where it stands.' })

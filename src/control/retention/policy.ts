@@ -35,7 +35,16 @@ export interface RetentionPolicyInput {
 }
 
 /** Versions have a rule of their own, priors are always kept, and stages go with the artifacts that they list. */
-export const EXPIRING_KINDS = ['latents', 'codebook', 'images', 'softLabels', 'syntheticDataset', 'report'] as const;
+export const EXPIRING_KINDS = [
+  'latents',
+  'distortionCurve',
+  'codebook',
+  'images',
+  'softLabels',
+  'comparison',
+  'syntheticDataset',
+  'report',
+] as const;
 
 export const DEFAULT_GRACE_HOURS = 24;
 const MOST = 100_000;

@@ -2,6 +2,7 @@ import { invalid, notFound } from '../../base/errors.ts';
 import { type Principal } from '../identity.ts';
 import { type Page, type PageRequest } from '../ports.ts';
 import { findOrphans, oldBefore, type OrphanReport } from './orphans.ts';
+import { invalidateArtifacts } from './invalidation.ts';
 import {
   ORPHAN_HOURS,
   type OrphanSweep,
@@ -11,7 +12,7 @@ import {
   sweepOrphans,
 } from './pass.ts';
 import { parsePolicy, type RetentionPolicyInput } from './policy.ts';
-import { type PinView, type PlanItem, type PlanTotals, type StoredPolicy } from './rows.ts';
+import { type PinView, type PlanItem, type PlanTotals, type StoredPolicy, type Tally } from './rows.ts';
 
 /** What a project keeps, what goes, and what is in the way. Each use case takes who asks. */
 export interface Retention {
@@ -26,6 +27,12 @@ export interface Retention {
   /** Keeps an artifact and all that it was made from. @throws NOT_FOUND, ARTIFACT_DELETED, INVALID_INPUT */
   pin(principal: Principal, artifactId: string, note: string): Promise<PinView>;
   unpin(principal: Principal, artifactId: string): Promise<void>;
+  /**
+   * Deletes the bytes of artifacts now, whatever the policy: a run that needs one makes it again, and says why. All of them or none.
+   * @returns how many were deleted; those that were before are not counted
+   * @throws NOT_FOUND; INVALID_INPUT where one is pinned, was imported or registered, or is needed by a run that is under way
+   */
+  invalidate(principal: Principal, artifactIds: readonly string[], note: string): Promise<Tally>;
   /** Walks the whole store of the project. */
   orphans(principal: Principal, olderThanHours: number): Promise<OrphanReport>;
   sweepOrphans(principal: Principal, olderThanHours: number): Promise<OrphanSweep>;
@@ -71,6 +78,14 @@ export function createRetention(options: PassOptions, signal: AbortSignal): Rete
       if (!(await rowsOf(principal).unpin(artifactId))) throw notFound('artifact', artifactId);
     },
 
+    async invalidate(principal, artifactIds, note) {
+      const { projectId, actor } = principal;
+      const because = `${checkNote(note) || 'no reason was given'} (${actor})`;
+      const tally = await invalidateArtifacts(of, projectId, checkIds(artifactIds), because, signal);
+      of.log.info('artifacts invalidated', { projectId, by: actor, because, ...tally });
+      return tally;
+    },
+
     async orphans(principal, olderThanHours) {
       const rows = rowsOf(principal);
       return await findOrphans({
@@ -93,6 +108,15 @@ function checkNote(note: string): string {
     throw invalid(`expected a note of at most 1000 characters, got ${trimmed.length}: shorten it`, { path: ['note'] });
   }
   return trimmed;
+}
+
+const MOST_INVALIDATED = 10_000;
+
+function checkIds(ids: readonly string[]): string[] {
+  if (ids.length >= 1 && ids.length <= MOST_INVALIDATED) return [...new Set(ids)];
+  throw invalid(`expected 1 to ${MOST_INVALIDATED} artifacts, got ${ids.length}: name some after others`, {
+    path: ['ids'],
+  });
 }
 
 /** An hour protects what attempts are about to refer to; the default protects what was lost a day ago as well. */

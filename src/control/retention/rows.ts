@@ -46,6 +46,15 @@ export interface ProjectRetention {
    */
   deleteDoomed(doomedBefore: Date, now: Date, limit: number): Promise<Condemned & { artifacts: number; bytes: number }>;
   /**
+   * Makes these artifacts DELETED, whether DOOMED or not, and condemns as `deleteDoomed` does. Nothing where one of them is held.
+   * Those that are DELETED already are passed.
+   */
+  invalidate(
+    ids: readonly string[],
+    because: string,
+    now: Date,
+  ): Promise<{ held: Held } | (Condemned & { artifacts: number; bytes: number })>;
+  /**
    * Condemns those of the objects that nothing refers to: manifests without a row, unless a task in flight is about to
    * find or publish them, and blobs that no manifest names. No blob while an import is under way, which may be about to
    * name it.
@@ -72,6 +81,12 @@ export interface ProjectRetention {
    * and stays for now; others may lie there, or not yet, or not any more.
    */
   uploadFiles(after: string, limit: number): Promise<{ name: string; bytes: number; complete: boolean }[]>;
+}
+
+/** Why an artifact cannot go: its pin, a run in flight, or that nobody could make it again. */
+export interface Held {
+  artifactId: string;
+  by: 'PIN' | 'RUN' | 'SOURCE' | 'NOBODY_KNOWS';
 }
 
 export interface StoredPolicy extends RetentionPolicy {

@@ -5,13 +5,14 @@ import {
   errorBound,
   frameOf,
   normalize,
+  rowBlock,
   squaredDistance,
-  type Normalized,
 } from '../math/distance.ts';
 import { normalQuantile } from '../math/normal.ts';
 import { assertPoints, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { type RandomStream } from '../math/random.ts';
+import { chosenRows, rowsOf } from '../math/rows.ts';
 import { studentQuantile } from '../math/student.ts';
 import { mean, sum } from '../math/sum.ts';
 
@@ -59,7 +60,7 @@ export async function intrinsicDimension(
   { product, random, most = 2000, confidence = 0.95, signal }: DimensionOptions,
 ): Promise<IntrinsicDimension | null> {
   assertPoints(points, 'points');
-  const found = await neighbourhoods(chosen(points, random, most), product, signal);
+  const found = await neighbourhoods(rowsOf(points, chosenRows(points.n, most, random)), product, signal);
   const n = found.length;
   const kept = Math.floor(KEPT * n);
   if (kept < 9) return null;
@@ -125,7 +126,7 @@ async function neighbourhoods(points: Points, product: MatrixProduct, signal?: A
   const found: Neighbourhood[] = [];
   for (let from = 0; from < points.n; from += ROWS_PER_BLOCK) {
     throwIfAborted(signal);
-    const rows = block(normalized, from, Math.min(points.n, from + ROWS_PER_BLOCK));
+    const rows = rowBlock(normalized, from, Math.min(points.n, from + ROWS_PER_BLOCK));
     const approximate = await approximateSquaredDistances(rows, normalized, product, signal);
     for (let i = 0; i < rows.n; i++) {
       const row = approximate.subarray(i * points.n, (i + 1) * points.n);
@@ -159,23 +160,6 @@ function twoNearest(
     } else [second, secondPoint] = [squared, j];
   }
   return second < Infinity ? { logRatio: Math.log(second / first) / 2, points: [i, firstPoint, secondPoint] } : null;
-}
-
-function block({ values, norms, d, frame }: Normalized, from: number, to: number): Normalized {
-  return { values: values.subarray(from * d, to * d), norms: norms.subarray(from, to), n: to - from, d, frame };
-}
-
-/** The points with the smallest counted random numbers, in their order. */
-function chosen({ values, n, d }: Points, random: RandomStream, most: number): Points {
-  if (n <= most) return { values, n, d };
-  const keys = Float64Array.from({ length: n }, (_, i) => random.uniform(i));
-  const rows = [...keys.keys()]
-    .sort((a, b) => keys[a]! - keys[b]!)
-    .slice(0, most)
-    .sort((a, b) => a - b);
-  const picked = new Float32Array(most * d);
-  rows.forEach((row, at) => picked.set(values.subarray(row * d, (row + 1) * d), at * d));
-  return { values: picked, n: most, d };
 }
 
 const KEPT = 0.9;

@@ -1,5 +1,6 @@
-import { type Points } from './points.ts';
+import { assertPoints, type Points } from './points.ts';
 import { type MatrixProduct } from './product.ts';
+import { sum } from './sum.ts';
 
 /** Coordinates that distances are measured between: samples are float32, means of samples float64. */
 export type Coordinates = Float32Array | Float64Array;
@@ -54,6 +55,17 @@ export function squaredNorms({ values, n, d }: Points): Float64Array {
   return norms;
 }
 
+/**
+ * The squared norms, which show whether all values are finite.
+ *
+ * @throws INVALID_INPUT naming the first value that is not
+ */
+export function finiteNorms(points: Points, what: string): Float64Array {
+  const norms = squaredNorms(points);
+  if (!norms.every(Number.isFinite)) assertPoints(points, what);
+  return norms;
+}
+
 /** Points moved to the origin and scaled by a power of two to at most 1, so that a float32 product neither cancels nor overflows. */
 export interface Normalized {
   readonly values: Float32Array;
@@ -68,6 +80,8 @@ export interface Frame {
   /** (d,) */
   readonly origin: Float64Array;
   readonly scale: number;
+  /** the origin is zero, the scale one */
+  readonly asTheyAre?: boolean;
 }
 
 /** The frame of a cloud: its mean, and the power of two above its largest deviation. */
@@ -79,6 +93,39 @@ export function frameOf({ values, n, d }: Points): Frame {
   for (let i = 0, p = 0; i < n; i++)
     for (let j = 0; j < d; j++) largest = Math.max(largest, Math.abs(values[p++]! - origin[j]!));
   return { origin, scale: largest > 0 ? 2 ** -Math.ceil(Math.log2(largest)) : 1 };
+}
+
+/**
+ * The frame of a cloud for products; points near the origin, of a size that float32 products neither overflow nor lose, are taken as they
+ * are: to move them takes three passes over them, 13 of the 20 ms for W2 at n = 1300, d = 4096, K = 10.
+ *
+ * @param norms (n,): squared norms; without them a few points speak for all, and a product may overflow
+ */
+export function frameFor(points: Points, norms?: Float64Array): Frame {
+  const { values, n, d } = points;
+  const stride = Math.ceil(n / LOOKED_AT);
+  const count = Math.ceil(n / stride);
+  const mean = new Float64Array(d);
+  const some = new Float64Array(count);
+  for (let row = 0; row < count; row++)
+    for (let j = 0, p = row * stride * d; j < d; j++, p++) {
+      mean[j]! += values[p]! / count;
+      some[row]! += values[p]! * values[p]!;
+    }
+  const size = sum(norms ?? some) / (norms ?? some).length;
+  const largest = (norms ?? some).reduce((a, b) => Math.max(a, b), 0);
+  let offset = 0;
+  for (const x of mean) offset += x * x;
+  const fit = size > 2 ** -40 && largest < 2 ** 60 && offset <= size / 2;
+  return fit ? { origin: new Float64Array(d), scale: 1, asTheyAre: true } : frameOf(points);
+}
+
+/** Samples whose mean says where the origin lies. */
+const LOOKED_AT = 64;
+
+/** @param norms (n,): squared norms, where they are known */
+export function inFrame({ values, n, d }: Points, frame: Frame, norms?: Float64Array): Normalized {
+  return frame.asTheyAre && norms ? { values, n, d, norms, frame } : normalize(values, n, d, frame);
 }
 
 export function normalize(values: Coordinates, n: number, d: number, frame: Frame): Normalized {
@@ -94,6 +141,11 @@ export function normalize(values: Coordinates, n: number, d: number, frame: Fram
     norms[i] = norm;
   }
   return { values: out, n, d, norms, frame };
+}
+
+/** The rows `from` to `to` of normalized points, in the same memory. */
+export function rowBlock({ values, norms, d, frame }: Normalized, from: number, to: number): Normalized {
+  return { values: values.subarray(from * d, to * d), norms: norms.subarray(from, to), n: to - from, d, frame };
 }
 
 /**

@@ -16,6 +16,8 @@ export interface ProductShape {
  * Float32 with any order of summation keeps it; TF32 and half precision do not. What is computed from a product in this
  * folder is checked in float64 where it decides, so two products that keep the contract lead to the same assignments.
  *
+ * `out`, (m, n), may be overwritten and returned instead of a new array: a loop that asks for many products spares the collector their memory.
+ *
  * Such a product of whole numbers is exact where |a_i| |b_j| <= 2^24: no partial sum, in whatever order, needs more than
  * float32's 24 bits (Cauchy and Schwarz). quantize/rounded.ts builds on that.
  */
@@ -24,6 +26,7 @@ export type MatrixProduct = (
   b: Float32Array,
   shape: ProductShape,
   signal?: AbortSignal,
+  out?: Float32Array,
 ) => Promise<Float32Array>;
 
 /**
@@ -31,14 +34,14 @@ export type MatrixProduct = (
  *
  * @throws INVALID_INPUT if a length does not fit the shape; CANCELLED between blocks of rows
  */
-export const plainProduct: MatrixProduct = async (a, b, shape, signal) => {
+export const plainProduct: MatrixProduct = async (a, b, shape, signal, into) => {
   const { m, k, n, transposeB = false } = shape;
   if (a.length !== m * k || b.length !== k * n)
     throw invalid(`expected ${m * k} and ${k * n} values, got ${a.length} and ${b.length}: the shape is another`, {
       shape,
     });
   const columns = transposeB ? b : transposed(b, k, n);
-  const out = new Float32Array(m * n);
+  const out = into ?? new Float32Array(m * n);
   for (let from = 0; from < m; from += ROWS_PER_BLOCK) {
     throwIfAborted(signal);
     multiplyRows(a, columns, out, from, Math.min(m, from + ROWS_PER_BLOCK), k, n);

@@ -18,3 +18,17 @@ export function sum(values: ArrayLike<number>): number {
 export function mean(values: ArrayLike<number>): number {
   return sum(values) / values.length;
 }
+
+/** The sample standard deviation, over count - 1; 0 of fewer than two values. */
+export function deviation(values: ArrayLike<number>): number {
+  if (values.length < 2) return 0;
+  const centre = mean(values);
+  return Math.sqrt(sum(Array.from(values, (x) => (x - centre) ** 2)) / (values.length - 1));
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  const half = sorted.length / 2;
+  return (sorted[Math.ceil(half) - 1]! + sorted[Math.floor(half)]!) / 2;
+}

@@ -12,8 +12,8 @@ export interface DistortionCurve {
 
 /**
  * Divides a budget of points over classes so that the total distortion, by shares, is least: one by one to the class whose distortion falls
- * most, the first of equals. Between the numbers that were measured a curve is straight, and where noise makes it bulge its lower convex hull stands for it; on
- * convex curves this is optimal.
+ * most; of equals to the one with the fewest points, then the first, so that equal classes get equal shares. Between the numbers that were measured
+ * a curve is straight (`continuedCurve` fills it in), and where noise makes it bulge its lower convex hull stands for it; on convex curves this is optimal.
  *
  * Fox, "Discrete optimization via marginal analysis", Management Science 1966.
  *
@@ -41,16 +41,15 @@ export function allocate(
       `expected at least ${least[tight]} points for class ${tight}, whose curve ends at ${most[tight]}: lower min`,
     );
   const counts = Int32Array.from(least);
-  for (let left = total - atLeast!; left > 0; left--) {
-    let best = -1;
-    let gain = -Infinity;
-    counts.forEach((k, c) => {
-      if (k >= most[c]! || gains[c]![k - curves[c]!.k[0]!]! <= gain) return;
-      gain = gains[c]![k - curves[c]!.k[0]!]!;
-      best = c;
-    });
-    counts[best]!++;
-  }
+  const left = total - atLeast!;
+  if (left === 0) return counts;
+
+  // Gains never rise, so the points that one by one would take are the `left` largest gains of all.
+  const open = gains.map((gain, c) => gain.subarray(least[c]! - curves[c]!.k[0]!));
+  const last = nthLargest(open, left);
+  open.forEach((gain, c) => (counts[c]! += countAbove(gain, last)));
+  const ends = open.map((gain, c) => least[c]! + countAbove(gain, last, { equal: true }));
+  fillEvenly(counts, ends, total - counts.reduce((a, b) => a + b, 0));
   return counts;
 }
 
@@ -83,4 +82,30 @@ function lowerHull(x: readonly number[], y: readonly number[]): number[] {
     hull.push(j);
   }
   return hull;
+}
+
+/** @param n 1 to the number of values */
+function nthLargest(lists: readonly Float64Array[], n: number): number {
+  const all = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all.sort()[all.length - n]!;
+}
+
+/** How many of the first values of a falling list are above a limit, or at it. */
+function countAbove(falling: Float64Array, limit: number, { equal = false } = {}): number {
+  const end = falling.findIndex((value) => (equal ? value < limit : value <= limit));
+  return end < 0 ? falling.length : end;
+}
+
+/** Hands out what is left, always to the lowest count that has not reached its end. */
+function fillEvenly(counts: Int32Array, ends: readonly number[], left: number): void {
+  while (left > 0) {
+    const open = [...counts.keys()].filter((c) => counts[c]! < ends[c]!);
+    const level = open.reduce((lowest, c) => Math.min(lowest, counts[c]!), Infinity);
+    for (const c of open) if (counts[c] === level && left > 0 && left--) counts[c]!++;
+  }
 }

@@ -5,6 +5,7 @@ import { assertPoints, assertSameDimensions, type Points } from '../math/points.
 import { type MatrixProduct } from '../math/product.ts';
 import { exactDots } from './pieces.ts';
 import { rounded, type Rounded } from './rounded.ts';
+import { rowDot } from './space.ts';
 
 /**
  * Exact transport from n equal samples to k sinks, such as numerics/transport's `exactTransport`.
@@ -158,7 +159,7 @@ function onGrid({ origin, scale, d }: Rounded, { values, n }: Points): Float64Ar
   return out;
 }
 
-/** (n, k): squared distances on the grid, of centroids cut to a thousandth of its unit. */
+/** (n, k): squared distances on the grid, of centroids cut to a fraction of its unit. */
 async function costsTo(
   grid: Rounded,
   centroids: Float64Array,
@@ -168,17 +169,14 @@ async function costsTo(
 ): Promise<Float64Array> {
   const { n, d, norms } = grid;
   const cut = centroids.map((x) => Math.round(x / FINEST) * FINEST);
-  const dots = await exactDots(grid, cut, k, product, { finest: FINEST, signal });
-  const cost = new Float64Array(n * k);
-  for (let c = 0; c < k; c++) {
-    let norm = 0;
-    for (let p = c * d; p < (c + 1) * d; p++) norm += cut[p]! * cut[p]!;
-    for (let i = 0; i < n; i++) cost[i * k + c] = Math.max(0, norms[i]! + norm - 2 * dots[c * n + i]!);
-  }
+  const cost = await exactDots(grid, cut, k, product, { finest: FINEST, signal });
+  const cutNorms = Float64Array.from({ length: k }, (_, c) => rowDot(cut, c, cut, c, d));
+  for (let i = 0, p = 0; i < n; i++)
+    for (let c = 0; c < k; c++, p++) cost[p] = Math.max(0, norms[i]! + cutNorms[c]! - 2 * cost[p]!);
   return cost;
 }
 
-const FINEST = 2 ** -10;
+const FINEST = 2 ** -8;
 
 /** floor(n / k) samples each, and one more for those with most samples nearest to them. */
 function wholeDemands(cost: Float64Array, n: number, k: number): Float64Array {

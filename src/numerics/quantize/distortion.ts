@@ -1,8 +1,8 @@
-import { throwIfAborted } from '../../base/abort.ts';
-import { approximateSquaredDistances, errorBound, frameOf, normalize, squaredDistance } from '../math/distance.ts';
-import { assertPoints, assertSameDimensions, type Points } from '../math/points.ts';
+import { finiteNorms, squaredDistance } from '../math/distance.ts';
+import { assertPoints, assertSameDimensions, assertShape, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { mean } from '../math/sum.ts';
+import { nearestSearch } from './nearest.ts';
 
 export interface NearestCentroids {
   /** (n,), ties to the lowest index */
@@ -14,10 +14,7 @@ export interface NearestCentroids {
 }
 
 /**
- * The nearest centroid of each point, be the points those that the centroids were fitted to or held out.
- *
- * Exact: the product only rules out centroids that are farther by more than its error can be; the rest are measured in float64
- * from the differences. So the bytes do not depend on the product, nor on how points are cut into batches.
+ * The nearest centroid of each point, be the points those that the centroids were fitted to or held out. Exact whatever the product (nearest.ts).
  *
  * @param points (n, d)
  * @param centroids (k, d)
@@ -28,40 +25,30 @@ export async function nearestCentroids(
   centroids: Points,
   { product, signal }: { product: MatrixProduct; signal?: AbortSignal },
 ): Promise<NearestCentroids> {
-  assertPoints(points, 'points');
+  assertShape(points, 'points');
   assertPoints(centroids, 'centroids');
   assertSameDimensions(points, centroids);
-  const { values, n, d } = points;
-  const frame = frameOf(points);
-  const centres = normalize(centroids.values, centroids.n, d, frame);
-  const assignment = new Int32Array(n);
-  const squaredDistances = new Float64Array(n);
-
-  for (let from = 0; from < n; from += ROWS_PER_BLOCK) {
-    throwIfAborted(signal);
-    const rows = Math.min(ROWS_PER_BLOCK, n - from);
-    const block = normalize(values.subarray(from * d, (from + rows) * d), rows, d, frame);
-    const approximate = await approximateSquaredDistances(block, centres, product, signal);
-    for (let i = 0; i < rows; i++) decide(i, from + i, approximate, block.norms[i]!);
-  }
-  return { assignment, squaredDistances, distortion: mean(squaredDistances) };
-
-  function decide(row: number, i: number, approximate: Float64Array, norm: number): void {
-    const k = centroids.n;
-    let reach = Infinity;
-    for (let c = 0; c < k; c++)
-      reach = Math.min(reach, approximate[row * k + c]! + errorBound(norm, centres.norms[c]!, d));
-    let least = Infinity;
-    for (let c = 0; c < k; c++) {
-      if (approximate[row * k + c]! - errorBound(norm, centres.norms[c]!, d) > reach) continue;
-      const squared = squaredDistance(values, i, centroids.values, c, d);
-      if (squared >= least) continue;
-      least = squared;
-      assignment[i] = c;
-    }
-    squaredDistances[i] = least;
-  }
+  const search = nearestSearch(points, finiteNorms(points, 'points'), product);
+  const assignment = new Int32Array(points.n);
+  await search(centroids, assignment, signal);
+  return { assignment, ...distancesTo(points, centroids, assignment) };
 }
 
-/** Bounds the memory of the normalized copy: 64 MiB at d = 4096. */
-const ROWS_PER_BLOCK = 4096;
+/** Squared distances of points to the centroids that they are assigned to. */
+export function distancesTo(
+  { values, n, d }: Points,
+  centroids: Points,
+  assignment: Int32Array,
+): { squaredDistances: Float64Array; distortion: number } {
+  const squaredDistances = Float64Array.from({ length: n }, (_, i) =>
+    squaredDistance(values, i, centroids.values, assignment[i]!, d),
+  );
+  return { squaredDistances, distortion: mean(squaredDistances) };
+}
+
+/** (worst - best) / best of the distortions that several searches end at; 0 of none. */
+export function relativeSpread(distortions: readonly number[]): number {
+  if (distortions.length === 0) return 0;
+  const best = Math.min(...distortions);
+  return best > 0 ? (Math.max(...distortions) - best) / best : 0;
+}

@@ -1,14 +1,13 @@
 import { type MatrixProduct } from '../math/product.ts';
-import { ROW_NORM, type Rounded } from './rounded.ts';
+import { roomIn, type Rounded } from './rounded.ts';
 
 /**
- * Dot products of rows, such as sums of cells or centroids, with all samples. A row has more bits than a float32 product keeps, so it goes in
- * pieces: rows of whole numbers that add up to it, each times its unit, whose products are exact (rounded.ts). Two do for the sum of a few hundred
- * samples.
+ * Dot products of all samples with rows such as centroids. A row has more bits than a float32 product keeps, so it goes in
+ * pieces: rows of whole numbers that add up to it, each times its unit, whose products are exact (rounded.ts). Two reach a 2^8th of the
+ * grid's unit.
  *
- * @param rows (k, d), on the grid of the samples; left as they are
- * @param finest the unit below which bits are dropped: 1 drops none of a sum of samples
- * @returns (k, n)
+ * @param rows (k, d), on the grid of the samples, in whole units of `finest`; left as they are
+ * @returns (n, k)
  */
 export async function exactDots(
   { values, n, d }: Rounded,
@@ -17,46 +16,49 @@ export async function exactDots(
   product: MatrixProduct,
   { finest, signal }: { finest: number; signal?: AbortSignal },
 ): Promise<Float64Array<ArrayBuffer>> {
-  const pieces = piecesOf(rows, k, d, finest);
-  const left = new Float32Array(pieces.length * d);
-  pieces.forEach(({ whole }, p) => left.set(whole, p * d));
-  const products = await product(left, values, { m: pieces.length, k: d, n, transposeB: true }, signal);
-  const dots = new Float64Array(k * n);
-  pieces.forEach(({ row, unit }, piece) => {
-    for (let i = 0, p = piece * n, q = row * n; i < n; i++, p++, q++) dots[q]! += unit * products[p]!;
+  const pieces: Pieces[] = [];
+  for (let rest = rows, exact = false; !exact;) {
+    const piece = piecesOf(rest, k, d, finest);
+    pieces.push(piece);
+    rest = piece.rest;
+    exact = rest.every((x) => x === 0);
+  }
+  const columns = pieces.length * k;
+  const right = new Float32Array(columns * d);
+  pieces.forEach(({ whole }, p) => right.set(whole, p * k * d));
+  const products = await product(values, right, { m: n, k: d, n: columns, transposeB: true }, signal);
+  const dots = new Float64Array(n * k);
+  pieces.forEach(({ units }, p) => {
+    for (let i = 0, q = 0; i < n; i++)
+      for (let c = 0, from = i * columns + p * k; c < k; c++, q++) dots[q]! += units[c]! * products[from + c]!;
   });
   return dots;
 }
 
-interface Piece {
-  readonly row: number;
-  readonly unit: number;
-  /** (d,): whole numbers of norm up to `ROW_NORM` */
+/** The leading bits of all rows. */
+interface Pieces {
+  /** (k,): powers of two */
+  readonly units: Float64Array;
+  /** (k, d): whole numbers, of norm up to `ROW_NORM` a row */
   readonly whole: Float32Array;
+  /** (k, d): what they leave */
+  readonly rest: Float64Array;
 }
 
-function piecesOf(rows: Float64Array, k: number, d: number, finest: number): Piece[] {
-  const pieces: Piece[] = [];
-  const room = ROW_NORM - Math.ceil(Math.sqrt(d) / 2);
-  for (let row = 0; row < k; row++) {
-    const rest = rows.slice(row * d, (row + 1) * d);
-    let norm = normOf(rest);
-    for (let unit = Infinity; norm > 0 && unit > finest;) {
-      unit = Math.max(finest, 2 ** Math.ceil(Math.log2(norm / room)));
-      const whole = new Float32Array(d);
-      for (let j = 0; j < d; j++) {
-        whole[j] = Math.round(rest[j]! / unit);
-        rest[j]! -= whole[j]! * unit;
-      }
-      pieces.push({ row, unit, whole });
-      norm = normOf(rest);
+function piecesOf(rows: Float64Array, k: number, d: number, finest: number): Pieces {
+  const units = new Float64Array(k);
+  const whole = new Float32Array(k * d);
+  const rest = new Float64Array(k * d);
+  const room = roomIn(d);
+  for (let c = 0; c < k; c++) {
+    let squared = 0;
+    for (let p = c * d; p < (c + 1) * d; p++) squared += rows[p]! * rows[p]!;
+    const unit = squared > 0 ? Math.max(finest, 2 ** Math.ceil(Math.log2(Math.sqrt(squared) / room))) : finest;
+    units[c] = unit;
+    for (let p = c * d; p < (c + 1) * d; p++) {
+      whole[p] = Math.round(rows[p]! / unit);
+      rest[p] = rows[p]! - whole[p]! * unit;
     }
   }
-  return pieces;
-}
-
-function normOf(row: Float64Array): number {
-  let squared = 0;
-  for (const x of row) squared += x * x;
-  return Math.sqrt(squared);
+  return { units, whole, rest };
 }

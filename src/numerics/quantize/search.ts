@@ -9,13 +9,15 @@ export interface SearchOptions {
   readonly k: number;
   /** one for each random start */
   readonly streams: readonly RandomStream[];
-  /** (n,) each: further starts, which are not random */
+  /** (n,) each: further starts, which are not random; changed in place */
   readonly given: readonly Int32Array[];
   readonly maxIterations: number;
-  /** how many of the random starts go on after a few steps; all do where a step is cheap */
+  /** how many of the random starts go on after a few steps */
   readonly finalists: number;
+  /** of swaps, in all */
   readonly patience: number;
-  readonly swapStream: RandomStream;
+  /** one for each group of starts, which are counted from 0 */
+  readonly swapStream: (group: number) => RandomStream;
   readonly signal?: AbortSignal;
   /** Awaited once per iteration. */
   readonly onIteration?: (restart: number, iteration: number, potential: number) => void | Promise<void>;
@@ -31,78 +33,86 @@ export interface SearchResult {
 }
 
 /**
- * The partition of least potential that several starts come to: Lloyd's steps as long as many samples move, then Hartigan's until none moves
- * any more, then swaps from the best.
+ * The partition of least potential that several starts come to: Hartigan's steps until no sample moves, then swaps from the best.
  *
- * Starts race where steps are dear: after seeding, half go on, and after a few of Lloyd's steps the `finalists`. What a start has by then tells more
+ * Starts race: after seeding, half go on, and after a few steps the `finalists`. What a start has by then tells more
  * about its end than ten times as many starts would gain.
+ *
+ * Many starts are searched in groups, each with swaps of its own, since swaps seldom leave the neighbourhood of their start: at K = 10 three groups of 20
+ * found the least potential on more classes of CIFAR-10 than one of 60 with as many swaps.
  */
 export async function search(space: Space, options: SearchOptions): Promise<SearchResult> {
   const { k, streams, given, finalists, patience, swapStream, signal } = options;
-  const runners: Runner[] = [];
+  const groups = Math.max(1, Math.ceil(streams.length / STARTS_IN_GROUP));
+  const statistics: RunnerStatistics[] = [];
+  const swaps = { tried: 0, accepted: 0 };
   let best: Partition | undefined;
   let bestRestart = 0;
-  let least = Infinity;
 
-  for (let from = 0; from < streams.length; from += STARTS_AT_ONCE) {
-    const seedings = await seedGreedily(space, k, streams.slice(from, from + STARTS_AT_ONCE), signal);
-    const group = seedings.map((seeding, s) => startRunner(space, from + s, seeding, options));
-    runners.push(...group);
-    await finish(await race(group));
+  for (let group = 0; group < groups; group++) {
+    const from = group * STARTS_IN_GROUP;
+    const members = streams.slice(from, from + STARTS_IN_GROUP);
+    const seedings = await seedGreedily(space, k, members, signal);
+    const runners = seedings.map((seeding, s) => startRunner(space, from + s, seeding, options));
+    let going = await race(runners);
+    if (group === groups - 1) {
+      const others = given.map((assignment, g) =>
+        startRunner(space, streams.length + g, { assignment, potential: Infinity }, options),
+      );
+      runners.push(...others);
+      going = [...going, ...others];
+    }
+    const leader = await finish(going);
+    const { partition, statistics: swapped } = await improveBySwaps(space, leader.partition(), {
+      patience: Math.ceil(patience / groups),
+      random: swapStream(group),
+      signal,
+      converge: async (assignment, goal) => {
+        const trial = startRunner(space, leader.restart, { assignment, potential: Infinity }, options);
+        await trial.run({ goal });
+        return trial.partition();
+      },
+    });
+    swaps.tried += swapped.tried;
+    swaps.accepted += swapped.accepted;
+    if (!best || partition.potential() < best.potential()) {
+      best = partition;
+      bestRestart = leader.restart;
+    }
+    statistics.push(...runners.map((runner) => runner.statistics()));
   }
-  const others = given.map((assignment, g) =>
-    startRunner(space, streams.length + g, { assignment, potential: Infinity }, options),
-  );
-  runners.push(...others);
-  await finish(others);
+  return { assignment: best!.assignment, starts: statistics, best: bestRestart, swaps };
 
-  const swapped = await improveBySwaps(space, best!, {
-    patience,
-    random: swapStream,
-    signal,
-    converge: async (assignment, goal) => {
-      const trial = startRunner(space, bestRestart, { assignment, potential: Infinity }, options);
-      await trial.run({ goal });
-      return trial.partition();
-    },
-  });
-  return {
-    assignment: swapped.partition.assignment,
-    starts: runners.map((runner) => runner.statistics()),
-    best: bestRestart,
-    swaps: swapped.statistics,
-  };
-
-  async function race(group: readonly Runner[]): Promise<readonly Runner[]> {
-    const share = Math.ceil((finalists * group.length) / streams.length);
-    if (share >= group.length) return group;
-    const half = leading(group, Math.max(share, Math.ceil(group.length / 2)));
+  async function race(runners: readonly Runner[]): Promise<readonly Runner[]> {
+    const share = Math.ceil((finalists * runners.length) / streams.length);
+    if (share >= runners.length) return runners;
+    const half = leading(runners, Math.max(share, Math.ceil(runners.length / 2)));
     for (const runner of half) await runner.run({ steps: WARM_UP });
     return leading(half, share);
   }
-
-  async function finish(group: readonly Runner[]): Promise<void> {
-    for (const runner of group) {
-      await runner.run({ goal: least });
-      const { potential } = runner.statistics();
-      if (potential < least) {
-        least = potential;
-        best = runner.partition();
-        bestRestart = runner.restart;
-      }
-    }
-    for (const runner of runners) runner.release();
-  }
 }
 
-function leading(group: readonly Runner[], count: number): readonly Runner[] {
-  return [...group]
+/** The one that ends lowest. */
+async function finish(runners: readonly Runner[]): Promise<Runner> {
+  let least = Infinity;
+  let leader = runners[0]!;
+  for (const runner of runners) {
+    await runner.run({ goal: least });
+    const { potential } = runner.statistics();
+    if (potential >= least) continue;
+    least = potential;
+    leader = runner;
+  }
+  return leader;
+}
+
+function leading(runners: readonly Runner[], count: number): readonly Runner[] {
+  return [...runners]
     .sort((a, b) => a.statistics().potential - b.statistics().potential || a.restart - b.restart)
     .slice(0, count);
 }
 
-/** Bounds the memory of seeding and of the race. */
-const STARTS_AT_ONCE = 16;
+const STARTS_IN_GROUP = 20;
 
-/** Lloyd's steps before finalists are chosen. */
+/** Steps before finalists are chosen. */
 const WARM_UP = 2;

@@ -1,7 +1,7 @@
 import { type RandomStream } from '../math/random.ts';
 import { type Partition } from './partition.ts';
 import { indexAt } from './seeding.ts';
-import { type Space } from './space.ts';
+import { dotsWith, type Space } from './space.ts';
 
 /** How a search by swaps went. */
 export interface SwapStatistics {
@@ -36,14 +36,16 @@ export async function improveBySwaps(
   let potential = best.potential();
   let tried = 0;
   let accepted = 0;
-  for (let failures = 0; failures < patience && potential > 0; tried++) {
-    const assignment = await swapped(space, best, failures, (index) => random.uniform(tried * DRAWS + index), signal);
-    if (assignment === null) break;
+  let mergers = leastUseful(best);
+  for (let failures = 0; failures < patience && potential > 0 && mergers.length > 0; tried++) {
+    const merger = mergers[failures % mergers.length]!;
+    const assignment = await swapped(space, best, merger, (index) => random.uniform(tried * DRAWS + index), signal);
     const other = await converge(assignment, potential);
     const reached = other.potential();
     if (reached < potential * (1 - LEAST_GAIN)) {
       best = other;
       potential = reached;
+      mergers = leastUseful(best);
       accepted++;
       failures = 0;
     } else failures++;
@@ -56,25 +58,31 @@ const LEAST_GAIN = 1e-9;
 /** Random numbers that a trial may use. */
 const DRAWS = 16;
 
-/** The samples after a swap, or null where there is none to try. */
+/** Two cells, the first of which joins the second. */
+interface Merger {
+  readonly from: number;
+  readonly into: number;
+}
+
+/** The samples after a swap. */
 async function swapped(
   space: Space,
   partition: Partition,
-  failures: number,
+  { from, into }: Merger,
   draw: (index: number) => number,
   signal?: AbortSignal,
-): Promise<Int32Array | null> {
-  const mergers = leastUseful(partition);
-  if (mergers.length === 0) return null;
-  const { from, into } = mergers[failures % mergers.length]!;
+): Promise<Int32Array> {
   const { assignment } = partition;
   const { n, norms } = space;
-  const own = Float64Array.from(assignment, (c, i) => Math.max(0, partition.squaredDistance(i, c)));
+  const own = new Float64Array(n);
   const cumulative = new Float64Array(n);
   let total = 0;
-  for (let i = 0; i < n; i++) cumulative[i] = total += own[i]!;
+  for (let i = 0; i < n; i++) {
+    own[i] = Math.max(0, partition.squaredDistance(i, assignment[i]!));
+    cumulative[i] = total += own[i]!;
+  }
   const candidates = Array.from({ length: CANDIDATES }, (_, t) => indexAt(cumulative, draw(t) * total));
-  const dots = await space.dotsWith(candidates, signal);
+  const dots = await dotsWith(space, candidates, signal);
   const squared = (i: number, t: number) => norms[i]! + norms[candidates[t]!]! - 2 * dots[t * n + i]!;
   let best = 0;
   let most = -Infinity;
@@ -95,19 +103,21 @@ async function swapped(
 
 const CANDIDATES = 8;
 
-/** Cells by how little the potential grows when they join their best neighbour, least first; a few of them. */
-function leastUseful(partition: Partition): { from: number; into: number }[] {
+/** Cells by how little the potential grows when they join their best neighbour, least first; some of them. */
+function leastUseful(partition: Partition): Merger[] {
   const { k, counts } = partition;
-  const mergers: { from: number; into: number; loss: number }[] = [];
-  for (let a = 0; a < k; a++) {
-    if (counts[a] === 0) continue;
-    let merger = { from: a, into: -1, loss: Infinity };
-    for (let b = 0; b < k; b++) {
-      if (b === a || counts[b] === 0) continue;
-      const loss = partition.mergingLoss(a, b);
-      if (loss < merger.loss) merger = { from: a, into: b, loss };
+  const loss = new Float64Array(k).fill(Infinity);
+  const neighbour = new Int32Array(k).fill(-1);
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < a; b++) {
+      if (counts[a] === 0 || counts[b] === 0) continue;
+      const together = partition.mergingLoss(a, b);
+      if (together < loss[a]!) [loss[a], neighbour[a]] = [together, b];
+      if (together < loss[b]!) [loss[b], neighbour[b]] = [together, a];
     }
-    if (merger.into >= 0) mergers.push(merger);
-  }
-  return mergers.sort((a, b) => a.loss - b.loss || a.from - b.from).slice(0, Math.ceil(Math.sqrt(k)));
+  return Array.from(neighbour.keys())
+    .filter((cell) => neighbour[cell]! >= 0)
+    .sort((a, b) => loss[a]! - loss[b]! || a - b)
+    .slice(0, Math.ceil(2 * Math.sqrt(k)))
+    .map((from) => ({ from, into: neighbour[from]! }));
 }

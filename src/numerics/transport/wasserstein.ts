@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { invalid } from '../../base/errors.ts';
-import { squaredDistance, squaredNorms } from '../math/distance.ts';
-import { assertPoints, assertSameDimensions, assertShape, type Points } from '../math/points.ts';
+import { squaredDistance } from '../math/distance.ts';
+import { assertSameDimensions, assertShape, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { sum } from '../math/sum.ts';
 import { assertFinite } from '../math/tensor.ts';
@@ -28,7 +28,8 @@ export interface Wasserstein2Options {
  * For Voronoi weights of the same points its square is the distortion.
  *
  * Without a product the gap is rounding. With one it is at most 1e-8 of the square: the plan and the prices come from distances of
- * about single precision, their values from exact ones.
+ * about single precision, their values from exact ones. Its time is at least that of the product and of one exact distance for each point, which is
+ * all that reads the points: 1 + 4 ms of the 11 on one thread at n = 1300, d = 4096, K = 10.
  *
  * @param points (n, d)
  * @param centroids (k, d)
@@ -44,14 +45,14 @@ export async function wasserstein2(
   assertShape(points, 'points');
   assertShape(centroids, 'centroids');
   assertSameDimensions(points, centroids);
-  const norms = finiteNorms(points, 'points');
-  const centroidNorms = finiteNorms(centroids, 'centroids');
+  assertFinite(centroids.values, 'centroids', centroids.d);
   const shape = { n: points.n, k: centroids.n };
   if (!product) {
+    assertFinite(points.values, 'points', points.d);
     const { value, gap } = exactTransport(allDistances(points, centroids, signal), shape, weights, { signal });
     return { w2: Math.sqrt(value), squared: value, gap };
   }
-  const proposed = await proposedCosts(points, centroids, norms, centroidNorms, product, signal);
+  const proposed = await proposedCosts(points, centroids, product, signal);
   for (let prices: Float64Array | undefined; ;) {
     const transport = exactTransport(proposed.cost, shape, weights, { prices, signal });
     const { value, dual, measured } = proposed.decide(transport);
@@ -62,12 +63,6 @@ export async function wasserstein2(
     const squared = value / proposed.scale;
     return { w2: Math.sqrt(squared), squared, gap: (value - dual) / proposed.scale };
   }
-}
-
-function finiteNorms(points: Points, what: string): Float64Array {
-  const norms = squaredNorms(points);
-  if (!norms.every(Number.isFinite)) assertPoints(points, what);
-  return norms;
 }
 
 /** (n, k) */

@@ -1,4 +1,6 @@
-import { compareRecords, type SortRecord } from './records.ts';
+import { beginningOf, DIGEST_BYTES } from './digest-bytes.ts';
+import { type RestWriter, type SortRecord } from './records.ts';
+import { compareStored, StoredRecord } from './stored-record.ts';
 
 /**
  * Records as bytes of one buffer: as objects, a million of them would cost twice the memory and, surviving one collection
@@ -6,180 +8,191 @@ import { compareRecords, type SortRecord } from './records.ts';
  */
 export interface Arena {
   readonly count: number;
-  /** Whether it must be cleared before the next `add`: of records, or of bytes where their paths are long. */
+  /** Whether it must be cleared before the next record: of records, or of bytes where their paths are long. */
   readonly full: boolean;
-  add(record: SortRecord): void;
-  /** In order, in batches. Views: they end with the next `add` after `clear`. */
+  /**
+   * Takes these records from the one at `from` until it is full.
+   * @returns the place behind the last that it took
+   */
+  add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from: number): number;
+  /** A record of another arena or a run, into this group, with so many bytes of its rest. */
+  copy(record: StoredRecord, group: string, restBytes: number): void;
+  /** In order, in batches. Views: they end with the next record after `clear`. */
   sorted(): Generator<StoredRecord[]>;
   /** Keeps the memory for the records to come. */
   clear(): void;
 }
 
 /** Numbers for the groups of a sorter, in the order of their first record. */
-export interface GroupNumbers {
-  numberOf(group: string): number;
-  readonly names: readonly string[];
-}
+export class GroupNumbers {
+  readonly names: string[] = [];
+  private readonly numbers = new Map<string, number>();
 
-export function createGroupNumbers(): GroupNumbers {
-  const names: string[] = [];
-  const numbers = new Map<string, number>();
-  return {
-    names,
-    numberOf(group) {
-      const known = numbers.get(group);
-      if (known !== undefined) return known;
-      numbers.set(group, names.length);
-      return names.push(group) - 1;
-    },
-  };
-}
-
-/** A record that lies in a buffer: the digest, behind it the rest. */
-export class StoredRecord implements SortRecord {
-  readonly group: string;
-  readonly groupNumber: number;
-  readonly bytes: Buffer;
-  readonly at: number;
-  readonly end: number;
-
-  constructor(group: string, groupNumber: number, bytes: Buffer, at: number, end: number) {
-    this.group = group;
-    this.groupNumber = groupNumber;
-    this.bytes = bytes;
-    this.at = at;
-    this.end = end;
-  }
-
-  get sha256(): string {
-    return this.bytes.toString('latin1', this.at, this.at + DIGEST_BYTES);
-  }
-
-  get rest(): string {
-    return this.bytes.toString('utf8', this.at + DIGEST_BYTES, this.end);
-  }
-
-  /** In UTF-8. */
-  get restBytes(): number {
-    return this.end - this.at - DIGEST_BYTES;
-  }
-
-  /** @returns how many bytes */
-  copyRest(into: Buffer, at: number): number {
-    return this.bytes.copy(into, at, this.at + DIGEST_BYTES, this.end);
+  numberOf(group: string): number {
+    const known = this.numbers.get(group);
+    if (known !== undefined) return known;
+    this.numbers.set(group, this.names.length);
+    return this.names.push(group) - 1;
   }
 }
 
-export const DIGEST_BYTES = 64;
 export const BATCH_RECORDS = 2048;
 const FIRST_BYTES = 1024 * 1024;
 const MAX_BYTES = 32 * 1024 * 1024;
-/** Of a number of 53 bits: 36 for the beginning of a digest, 17 for a place. */
-const PLACES = 2 ** 17;
-const DIGITS = 9;
-export const MAX_RECORDS = PLACES;
+/** Three passes; 2,048 counters stay in the cache. */
+const RADIX_BITS = 11;
+const RADIX = 2 ** RADIX_BITS;
+const RADIX_MASK = RADIX - 1;
 
-/** @param maxRecords up to MAX_RECORDS */
+/** @param maxRecords of at least 1 */
 export function createArena(groups: GroupNumbers, maxRecords: number): Arena {
-  let bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  const ends = new Uint32Array(maxRecords);
-  const groupNumbers = new Uint32Array(maxRecords);
-  const beginnings = new Float64Array(maxRecords);
-  let count = 0;
+  return new RecordArena(groups, maxRecords);
+}
 
-  const startOf = (i: number) => (i === 0 ? 0 : ends[i - 1]!);
-  const view = (i: number) =>
-    new StoredRecord(groups.names[groupNumbers[i]!]!, groupNumbers[i]!, bytes, startOf(i), ends[i]!);
+/**
+ * A class, as is whatever is called for each record: what V8 has learned of a method and compiled stays from one import to
+ * the next, of the functions in a function it learns it anew.
+ */
+class RecordArena implements Arena {
+  count = 0;
+  private readonly groups: GroupNumbers;
+  private readonly maxRecords: number;
+  private bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  private readonly ends: Uint32Array;
+  private readonly groupNumbers: Uint32Array;
+  private readonly beginnings: Uint32Array;
+  private ordered: Uint32Array | null = null;
 
-  /** Group by group, by numbers that begin as the digests do and end in the place: numbers are sorted 3 times as fast as texts. */
-  const order = (): Uint32Array => {
-    const keys = new Float64Array(count);
-    const next = segments(groups, groupNumbers.subarray(0, count));
-    const starts = [...next.values()];
-    for (let i = 0; i < count; i++) {
-      const group = groupNumbers[i]!;
-      const at = next.get(group)!;
-      keys[at] = beginnings[i]! * PLACES + i;
-      next.set(group, at + 1);
+  constructor(groups: GroupNumbers, maxRecords: number) {
+    this.groups = groups;
+    this.maxRecords = maxRecords;
+    this.ends = new Uint32Array(maxRecords);
+    this.groupNumbers = new Uint32Array(maxRecords);
+    this.beginnings = new Uint32Array(maxRecords);
+  }
+
+  get full(): boolean {
+    return this.count === this.maxRecords || this.startOf(this.count) >= MAX_BYTES;
+  }
+
+  add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from: number): number {
+    let to = from;
+    for (; to < records.length && !this.full; to++) {
+      const { group, sha256, rest } = records[to]!;
+      const at = this.reserve(rests.maxBytes(rest));
+      this.bytes.write(sha256, at, 'latin1');
+      const end = rests.write(rest, this.bytes, at + DIGEST_BYTES);
+      this.close(group, beginningOf(this.bytes, at), end);
     }
-    for (const [i, start] of starts.entries()) keys.subarray(start, starts[i + 1]).sort();
-    const places = new Uint32Array(count);
-    for (let i = 0; i < count; i++) places[i] = keys[i]! - Math.floor(keys[i]! / PLACES) * PLACES;
-    sortTies(places);
-    return places;
-  };
+    return to;
+  }
+
+  copy(record: StoredRecord, group: string, restBytes: number): void {
+    const at = this.reserve(restBytes);
+    const copied = record.bytes.copy(this.bytes, at, record.at, record.at + DIGEST_BYTES + restBytes);
+    this.close(group, record.beginning, at + copied);
+  }
+
+  *sorted(): Generator<StoredRecord[]> {
+    const places = (this.ordered ??= this.order());
+    for (let from = 0; from < places.length; from += BATCH_RECORDS) yield this.views(places, from);
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.ordered = null;
+  }
+
+  private startOf(i: number): number {
+    return i === 0 ? 0 : this.ends[i - 1]!;
+  }
+
+  /** Makes room for a digest and a rest. @returns where */
+  private reserve(restBytes: number): number {
+    const at = this.startOf(this.count);
+    const most = at + DIGEST_BYTES + restBytes;
+    if (most > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(most, 2 * this.bytes.length));
+      this.bytes.copy(larger, 0, 0, at);
+      this.bytes = larger;
+    }
+    return at;
+  }
+
+  private close(group: string, beginning: number, end: number): void {
+    this.ends[this.count] = end;
+    this.groupNumbers[this.count] = this.groups.numberOf(group);
+    this.beginnings[this.count] = beginning;
+    this.count += 1;
+    this.ordered = null;
+  }
+
+  private views(places: Uint32Array, from: number): StoredRecord[] {
+    const views: StoredRecord[] = [];
+    const to = Math.min(from + BATCH_RECORDS, places.length);
+    for (let i = from; i < to; i++) views.push(this.view(places[i]!));
+    return views;
+  }
+
+  private view(place: number): StoredRecord {
+    const group = this.groupNumbers[place]!;
+    const name = this.groups.names[group]!;
+    return new StoredRecord(name, group, this.bytes, this.startOf(place), this.ends[place]!, this.beginnings[place]!);
+  }
+
+  /** By groups, in them by the beginnings of digests: first by what decides last, each time keeping the order before. */
+  private order(): Uint32Array {
+    const { count, beginnings } = this;
+    let places = new Uint32Array(count);
+    let moved = new Uint32Array(count);
+    for (let i = 0; i < count; i++) places[i] = i;
+    for (let shift = 0; shift < 32; shift += RADIX_BITS) {
+      const next = new Uint32Array(RADIX + 1);
+      for (let i = 0; i < count; i++) next[((beginnings[i]! >>> shift) & RADIX_MASK) + 1]! += 1;
+      for (let digit = 1; digit < RADIX; digit++) next[digit]! += next[digit - 1]!;
+      for (let i = 0; i < count; i++) {
+        const place = places[i]!;
+        moved[next[(beginnings[place]! >>> shift) & RADIX_MASK]!++] = place;
+      }
+      [places, moved] = [moved, places];
+    }
+    const next = groupStarts(this.groups.names, this.groupNumbers, count);
+    for (let i = 0; i < count; i++) {
+      const place = places[i]!;
+      moved[next[this.groupNumbers[place]!]!++] = place;
+    }
+    this.sortTies(moved);
+    return moved;
+  }
 
   /** What begins alike is mostly one image several times over. */
-  const sortTies = (places: Uint32Array) => {
-    const alike = (a: number, b: number) =>
-      beginnings[places[a]!] === beginnings[places[b]!] && groupNumbers[places[a]!] === groupNumbers[places[b]!];
-    for (let from = 0; from < places.length;) {
-      let to = from + 1;
-      while (to < places.length && alike(from, to)) to += 1;
-      if (to - from > 1) {
-        const same = Array.from(places.subarray(from, to), (place) => ({ place, record: view(place) }));
-        same.sort((a, b) => compareRecords(a.record, b.record));
-        places.set(
-          same.map(({ place }) => place),
-          from,
-        );
-      }
-      from = to;
+  private sortTies(places: Uint32Array): void {
+    for (let from = 0, to = 1; from < places.length; from = to, to += 1) {
+      while (to < places.length && this.alike(places[from]!, places[to]!)) to += 1;
+      if (to - from === 1) continue;
+      const same = Array.from(places.subarray(from, to), (place) => ({ place, record: this.view(place) }));
+      same.sort((a, b) => compareStored(a.record, b.record));
+      places.set(
+        same.map(({ place }) => place),
+        from,
+      );
     }
-  };
+  }
 
-  return {
-    get count() {
-      return count;
-    },
-    get full() {
-      return count === maxRecords || startOf(count) >= MAX_BYTES;
-    },
-    add({ group, sha256, rest }) {
-      const at = startOf(count);
-      const most = at + DIGEST_BYTES + 3 * rest.length;
-      if (most > bytes.length) {
-        const larger = Buffer.allocUnsafeSlow(Math.max(most, 2 * bytes.length));
-        bytes.copy(larger, 0, 0, at);
-        bytes = larger;
-      }
-      bytes.write(sha256, at, 'latin1');
-      ends[count] = at + DIGEST_BYTES + (rest === '' ? 0 : bytes.write(rest, at + DIGEST_BYTES));
-      groupNumbers[count] = groups.numberOf(group);
-      beginnings[count] = beginningOf(bytes, at);
-      count += 1;
-    },
-    *sorted() {
-      const places = order();
-      for (let from = 0; from < places.length; from += BATCH_RECORDS) {
-        yield Array.from(places.subarray(from, from + BATCH_RECORDS), view);
-      }
-    },
-    clear() {
-      count = 0;
-    },
-  };
+  private alike(a: number, b: number): boolean {
+    return this.beginnings[a] === this.beginnings[b] && this.groupNumbers[a] === this.groupNumbers[b];
+  }
 }
 
-/** Where each group begins, in the order of the groups. */
-function segments({ names }: GroupNumbers, groupNumbers: Uint32Array): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const group of groupNumbers) counts.set(group, (counts.get(group) ?? 0) + 1);
-  const starts = new Map<number, number>();
+/** By number of the group where its records begin, in the order of the names of the groups. */
+function groupStarts(names: readonly string[], groupNumbers: Uint32Array, count: number): Uint32Array {
+  const counts = new Uint32Array(names.length);
+  for (let i = 0; i < count; i++) counts[groupNumbers[i]!]! += 1;
+  const starts = new Uint32Array(names.length);
   let start = 0;
-  for (const group of [...counts.keys()].sort((a, b) => (names[a]! < names[b]! ? -1 : 1))) {
-    starts.set(group, start);
-    start += counts.get(group)!;
+  for (const group of [...names.keys()].sort((a, b) => (names[a]! < names[b]! ? -1 : 1))) {
+    starts[group] = start;
+    start += counts[group]!;
   }
   return starts;
-}
-
-/** The first digits of a digest as a number. */
-export function beginningOf(bytes: Buffer, at: number): number {
-  let value = 0;
-  for (let i = at; i < at + DIGITS; i++) {
-    const code = bytes[i]!;
-    value = value * 16 + (code < 0x3a ? code - 0x30 : code - 0x57);
-  }
-  return value;
 }

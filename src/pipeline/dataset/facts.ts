@@ -1,8 +1,10 @@
 import { throwIfAborted } from '../../base/abort.ts';
-import { pairDigest } from './digest.ts';
-import { keeping } from './keep.ts';
+import { PairDigest } from './digest.ts';
+import { compareDigests } from './digest-bytes.ts';
+import { type Keeping, keeping } from './keep.ts';
 import { parseGroup } from './records.ts';
 import { type RecordSorter } from './sort.ts';
+import { type StoredRecord } from './stored-record.ts';
 import { type DatasetVersionContent } from './version.ts';
 
 /** What one walk along the sorted images tells. */
@@ -22,48 +24,78 @@ export async function takeFacts(
   digests: RecordSorter,
   signal?: AbortSignal,
 ): Promise<ImageFacts> {
-  const digest = pairDigest();
-  const classes: { name: string; images: number }[] = [];
+  const found = new FactsFound();
   const stayed = new Map<string, number>();
   await using old = before && keeping(before.sorted());
-  let withinClass = 0;
-  let last = '';
-  let group = '';
-  let known: { name: string; images: number } | undefined;
   for await (const batch of images.sorted()) {
     throwIfAborted(signal);
-    for (const { group: own, sha256 } of batch) {
-      if (!known || own !== group) {
-        known = { name: parseGroup(own).className, images: 0 };
-        classes.push(known);
-        group = own;
-        last = '';
-      }
-      known.images += 1;
-      digest.add(known.name, sha256);
-      if (sha256 === last) withinClass += 1;
-      else {
-        const waiting = digests.add({ group: '', sha256, rest: '' });
-        if (waiting) await waiting;
-      }
-      last = sha256;
-      const chunk = old && (await old.find(known.name, sha256));
-      if (chunk) stayed.set(chunk, (stayed.get(chunk) ?? 0) + 1);
-    }
+    await addDigests(found.take(batch), digests);
+    if (old) await countStayed(batch, old, stayed);
   }
+  const { digest, classes, withinClass } = found;
   const total = classes.reduce((sum, { images: count }) => sum + count, 0);
   const acrossClasses = await countRepeated(digests);
   return { digest: digest.end(), images: total, classes, duplicates: { withinClass, acrossClasses }, stayed };
 }
 
+class FactsFound {
+  readonly digest = new PairDigest();
+  readonly classes: { name: string; images: number }[] = [];
+  withinClass = 0;
+  private last: StoredRecord | null = null;
+
+  /** @returns one of each that are equal */
+  take(batch: readonly StoredRecord[]): StoredRecord[] {
+    const distinct: StoredRecord[] = [];
+    for (const record of batch) {
+      const alike = this.last?.groupNumber === record.groupNumber;
+      if (!alike) {
+        const name = parseGroup(record.group).className;
+        this.classes.push({ name, images: 0 });
+        this.digest.begin(name);
+      }
+      this.classes.at(-1)!.images += 1;
+      this.digest.add(record);
+      if (alike && compareDigests(this.last!, record) === 0) this.withinClass += 1;
+      else distinct.push(record);
+      this.last = record;
+    }
+    return distinct;
+  }
+}
+
+async function addDigests(records: readonly StoredRecord[], digests: RecordSorter): Promise<void> {
+  for (const record of records) {
+    const waiting = digests.copy(record, '', 0);
+    if (waiting) await waiting;
+  }
+}
+
+async function countStayed(batch: readonly StoredRecord[], old: Keeping, stayed: Map<string, number>): Promise<void> {
+  for (const record of batch) {
+    const found = old.find(parseGroup(record.group).className, record);
+    const chunk = found instanceof Promise ? await found : found;
+    if (chunk !== null) stayed.set(chunk, (stayed.get(chunk) ?? 0) + 1);
+  }
+}
+
 async function countRepeated(sorter: RecordSorter): Promise<number> {
   let repeated = 0;
-  let last = '';
+  let last: StoredRecord | null = null;
   for await (const batch of sorter.sorted()) {
-    for (const { sha256 } of batch) {
-      if (sha256 === last) repeated += 1;
-      last = sha256;
-    }
+    repeated += repeatedIn(batch, last);
+    last = batch.at(-1)!;
+  }
+  return repeated;
+}
+
+/** Of records in order, those that are equal to the one before. */
+function repeatedIn(batch: readonly StoredRecord[], before: StoredRecord | null): number {
+  let repeated = 0;
+  let last = before;
+  for (const record of batch) {
+    if (last && compareDigests(last, record) === 0) repeated += 1;
+    last = record;
   }
   return repeated;
 }

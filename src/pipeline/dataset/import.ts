@@ -10,7 +10,8 @@ import { CHUNK_SIZES, type ChunkSizes } from './chunks.ts';
 import { writeEntries } from './entries.ts';
 import { takeFacts } from './facts.ts';
 import { regroup, sortPrevious } from './keep.ts';
-import { recordsOfScan } from './records.ts';
+import { recordsOf } from './records.ts';
+import { REFERENCE } from './reference-text.ts';
 import { createRecordSorter, type RecordSorter } from './sort.ts';
 import { CHUNKS, type DatasetChunk, type DatasetVersionContent, ENTRIES, SOURCES } from './version.ts';
 
@@ -122,15 +123,17 @@ async function scan(
   };
   const request = { path, classes: classes ?? null, split: split ?? null, writePack, ...(signal ? { signal } : {}) };
   const found = await scanner.scan(request);
-  const recordOf = recordsOfScan();
+  const groups = new Map<string, string>();
   let images = 0;
   let bytes = 0;
-  for await (const image of found.images) {
-    const waiting = into.add(recordOf(image));
+  let told = 0;
+  for await (const batch of found.images) {
+    const waiting = into.add(recordsOf(batch, groups), REFERENCE);
     if (waiting) await waiting;
-    images += 1;
-    bytes += image.reference.bytes;
-    if (images % PROGRESS_EVERY_IMAGES !== 0) continue;
+    images += batch.length;
+    for (const { reference } of batch) bytes += reference.bytes;
+    if (images - told < PROGRESS_EVERY_IMAGES) continue;
+    told = images;
     throwIfAborted(signal);
     onProgress?.({ images, bytes });
   }

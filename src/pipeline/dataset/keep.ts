@@ -1,8 +1,10 @@
 import { type ArtifactManifest } from '../../engine/ports.ts';
 import { type ObjectStore } from '../ports.ts';
 import { throwIfAborted } from '../../base/abort.ts';
-import { compareRecords, groupOf, parseGroup, type SortRecord } from './records.ts';
+import { compareDigests, type DigestBytes } from './digest-bytes.ts';
+import { groupOf, parseGroup, TEXT } from './records.ts';
 import { type RecordSorter } from './sort.ts';
+import { type StoredRecord } from './stored-record.ts';
 import { readChunks, readEntries } from './version.ts';
 
 /**
@@ -13,8 +15,11 @@ import { readChunks, readEntries } from './version.ts';
  */
 /** Holds sorted runs open until it is disposed of. */
 export interface Keeping extends AsyncDisposable {
-  /** For images in order of (class name, sha256): the chunk that this one was in, or null. Counts what it found. */
-  find(className: string, sha256: string): Promise<string | null>;
+  /**
+   * For images in order of (class name, sha256): the chunk that this one was in, or null. A promise only where more must be
+   * read first; to be awaited before the next call.
+   */
+  find(className: string, image: DigestBytes): string | null | Promise<string | null>;
 }
 
 /** Puts the images of the version before into the sorter, in the form that `keeping` reads. */
@@ -26,9 +31,12 @@ export async function sortPrevious(
 ): Promise<void> {
   const chunks = await readChunks(store, projectId, previous);
   for (const [number, chunk] of chunks.entries()) {
-    for (const { sha256 } of await readEntries(store, projectId, previous, chunk)) {
-      await into.add({ group: chunk.className, sha256, rest: String(number).padStart(8, '0') });
-    }
+    const alike = { group: chunk.className, rest: String(number).padStart(8, '0') };
+    const entries = await readEntries(store, projectId, previous, chunk);
+    await into.add(
+      entries.map(({ sha256 }) => ({ sha256, ...alike })),
+      TEXT,
+    );
   }
 }
 
@@ -45,44 +53,45 @@ export async function regroup(of: {
   for await (const batch of of.images.sorted()) {
     throwIfAborted(of.signal);
     for (const record of batch) {
-      const { sha256, rest } = record;
       const { className } = parseGroup(record.group);
-      const chunk = await old.find(className, sha256);
+      const found = old.find(className, record);
+      const chunk = found instanceof Promise ? await found : found;
       const stays = chunk !== null && of.kept.has(chunk);
-      await of.into.add(stays ? { group: groupOf({ className, keep: chunk }), sha256, rest } : record);
+      const waiting = of.into.copy(record, stays ? groupOf({ className, keep: chunk }) : record.group);
+      if (waiting) await waiting;
     }
   }
   return of.into;
 }
 
 /** Walks along the sorted images of the version before. */
-export function keeping(sorted: AsyncIterable<SortRecord[]>): Keeping {
+export function keeping(sorted: AsyncIterable<StoredRecord[]>): Keeping {
   const batches = sorted[Symbol.asyncIterator]();
-  let batch: SortRecord[] = [];
+  let batch: StoredRecord[] = [];
   let next = 0;
   let ended = false;
 
-  const peek = async (): Promise<SortRecord | null> => {
-    while (next === batch.length && !ended) {
-      const following = await batches.next();
-      ended = following.done === true;
-      batch = following.done ? [] : following.value;
-      next = 0;
+  const readOn = async () => {
+    const following = await batches.next();
+    ended = following.done === true;
+    batch = following.done ? [] : following.value;
+    next = 0;
+  };
+
+  const find: Keeping['find'] = (className, image) => {
+    while (next < batch.length) {
+      const record = batch[next]!;
+      const { group } = record;
+      const order = group === className ? compareDigests(record, image) : group < className ? -1 : 1;
+      if (order > 0) return null;
+      next += 1;
+      if (order === 0) return record.rest;
     }
-    return batch[next] ?? null;
+    return ended ? null : readOn().then(() => find(className, image));
   };
 
   return {
-    async find(className, sha256) {
-      for (;;) {
-        const record = next < batch.length ? batch[next]! : await peek();
-        if (record === null) return null;
-        const order = compareRecords(record, { group: className, sha256, rest: record.rest });
-        if (order > 0) return null;
-        next += 1;
-        if (order === 0) return record.rest;
-      }
-    },
+    find,
     async [Symbol.asyncDispose]() {
       await batches.return?.();
     },

@@ -1,13 +1,11 @@
-import { BATCH_RECORDS, beginningOf, type StoredRecord } from './arena.ts';
-import { compareRecords } from './records.ts';
+import { BATCH_RECORDS } from './arena.ts';
+import { compareStored, type StoredRecord } from './stored-record.ts';
 
 interface Cursor {
   batches: AsyncIterator<StoredRecord[]>;
   batch: StoredRecord[];
   next: number;
   record: StoredRecord;
-  /** Of the record's digest. */
-  beginning: number;
 }
 
 /** Of sorted runs one, by a heap with the first record on top. */
@@ -17,9 +15,7 @@ export async function* mergeRuns(sources: AsyncGenerator<StoredRecord[]>[]): Asy
     for (const batches of sources) {
       const first = await batches.next();
       if (first.done) continue;
-      const cursor = { batches, batch: first.value, next: 0, record: first.value[0]!, beginning: 0 };
-      advance(cursor);
-      heap.push(cursor);
+      heap.push({ batches, batch: first.value, next: 1, record: first.value[0]! });
     }
     for (let i = heap.length >> 1; i >= 0; i--) sink(heap, i);
     let out: StoredRecord[] = [];
@@ -31,7 +27,7 @@ export async function* mergeRuns(sources: AsyncGenerator<StoredRecord[]>[]): Asy
         top.batch = following.done ? [] : following.value;
         top.next = 0;
       }
-      if (top.batch.length > 0) advance(top);
+      if (top.batch.length > 0) top.record = top.batch[top.next++]!;
       else {
         const last = heap.pop()!;
         if (heap.length > 0) heap[0] = last;
@@ -54,21 +50,11 @@ function sink(heap: Cursor[], from: number): void {
   for (;;) {
     let child = 2 * i + 1;
     if (child >= heap.length) break;
-    if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child += 1;
-    if (!isBefore(heap[child]!, moving)) break;
+    const right = heap[child + 1];
+    if (right && compareStored(right.record, heap[child]!.record) < 0) child += 1;
+    if (compareStored(heap[child]!.record, moving.record) >= 0) break;
     heap[i] = heap[child]!;
     i = child;
   }
   heap[i] = moving;
-}
-
-function advance(cursor: Cursor): void {
-  cursor.record = cursor.batch[cursor.next++]!;
-  cursor.beginning = beginningOf(cursor.record.bytes, cursor.record.at);
-}
-
-/** As `compareRecords`, which nearly always ends with the beginnings. */
-function isBefore(a: Cursor, b: Cursor): boolean {
-  if (a.record.groupNumber === b.record.groupNumber && a.beginning !== b.beginning) return a.beginning < b.beginning;
-  return compareRecords(a.record, b.record) < 0;
 }

@@ -1,13 +1,26 @@
 import { invalid } from '../../base/errors.ts';
-import { type ScannedImage } from '../ports.ts';
+import { type ImageReference, type ScannedImage } from '../ports.ts';
 
 /** What is sorted: by group, then digest, then the rest, each by UTF-16 code unit. None has a tab or a line feed. */
-export interface SortRecord {
+export interface SortRecord<Rest = string> {
   group: string;
   /** Lower-case hex. */
   sha256: string;
-  rest: string;
+  rest: Rest;
 }
+
+/** How rests become text: in UTF-8 where they are kept, since as strings most of them would live for no longer than that. */
+export interface RestWriter<Rest> {
+  /** At least what `write` writes. */
+  maxBytes(rest: Rest): number;
+  /** @returns the end of what it wrote */
+  write(rest: Rest, bytes: Buffer, at: number): number;
+}
+
+export const TEXT: RestWriter<string> = {
+  maxBytes: (text) => 3 * text.length,
+  write: (text, bytes, at) => at + bytes.write(text, at),
+};
 
 /** Below zero where `a` comes first. */
 export function compareRecords(a: SortRecord, b: SortRecord): number {
@@ -16,7 +29,7 @@ export function compareRecords(a: SortRecord, b: SortRecord): number {
   return a.rest < b.rest ? -1 : a.rest > b.rest ? 1 : 0;
 }
 
-/** What the images of one group have in common. Their `rest` is the JSON of the reference. */
+/** What the images of one group have in common. Their `rest` is the reference, see `REFERENCE`. */
 export interface ImageGroup {
   className: string;
   /** Number of the chunk of the version before that they stay in; null if they have none. */
@@ -35,17 +48,21 @@ export function parseGroup(group: string): ImageGroup {
   return { className: group.slice(0, end), keep: keep === NOWHERE ? null : keep };
 }
 
-/** INVALID_INPUT for class names that cannot be shown. Made once per import: it remembers the names it has seen. */
-export function recordsOfScan(): (image: ScannedImage) => SortRecord {
-  const groups = new Map<string, string>();
-  return ({ className, sha256, reference }) => {
+/**
+ * INVALID_INPUT for class names that cannot be shown.
+ * @param groups of the class names that were seen; filled
+ */
+export function recordsOf(images: readonly ScannedImage[], groups: Map<string, string>): SortRecord<ImageReference>[] {
+  const records: SortRecord<ImageReference>[] = [];
+  for (const { className, sha256, reference } of images) {
     let group = groups.get(className);
     if (group === undefined) {
       checkName(className, reference.path);
       groups.set(className, (group = groupOf({ className, keep: null })));
     }
-    return { group, sha256, rest: JSON.stringify(reference) };
-  };
+    records.push({ group, sha256, rest: reference });
+  }
+  return records;
 }
 
 function checkName(className: string, path: string): void {

@@ -1,14 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createArena, createGroupNumbers, MAX_RECORDS, type StoredRecord } from './arena.ts';
+import { createArena, GroupNumbers } from './arena.ts';
 import { mergeRuns } from './merge.ts';
-import { type SortRecord } from './records.ts';
-import { readRun, writeRun } from './runs.ts';
+import { type RestWriter, type SortRecord } from './records.ts';
+import { readRun, type Run, writeRun } from './runs.ts';
+import { type StoredRecord } from './stored-record.ts';
 
 /** Sorts records in bounded memory: sorted runs on disk, merged when they are read. What fits one run never touches the disk. */
 export interface RecordSorter {
-  /** A promise where a run is written; to be awaited before the next call. */
-  add(record: SortRecord): Promise<void> | null;
+  /** Takes records from the one at `from`. A promise where a run is written; to be awaited before the next call. */
+  add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from?: number): Promise<void> | null;
+  /** As `add` of a record that another sorter has: into this group, and of its rest so many bytes, by default all. */
+  copy(record: StoredRecord, group: string, restBytes?: number): Promise<void> | null;
   /** All records in order, in batches. May be asked for again; nothing is added after the first time. */
   sorted(): AsyncIterable<StoredRecord[]>;
 }
@@ -16,23 +19,20 @@ export interface RecordSorter {
 export interface SorterOptions {
   /** A folder of the sorter's own; whoever made it removes it. */
   folder: string;
-  /** Records held in memory, at most 2^17 and 32 MiB: 65,536 with a rest of 100 characters take 12 MB. */
+  /** Records held in memory, at most 32 MiB of them: 65,536 with a rest of 100 characters take 12 MB. */
   runRecords?: number;
   /** Runs open at once; more are merged to one before. */
   fanIn?: number;
 }
 
 export function createRecordSorter({ folder, runRecords = 65_536, fanIn = 64 }: SorterOptions): RecordSorter {
-  const groups = createGroupNumbers();
-  const arena = createArena(groups, Math.min(runRecords, MAX_RECORDS));
-  let runs: string[] = [];
+  const groups = new GroupNumbers();
+  const arena = createArena(groups, runRecords);
+  let runs: Run[] = [];
   let made = 0;
 
-  const write = async (batches: Parameters<typeof writeRun>[1]): Promise<string> => {
-    const path = join(folder, `run-${made++}`);
-    await writeRun(path, batches);
-    return path;
-  };
+  const write = (batches: Parameters<typeof writeRun>[1]): Promise<Run> =>
+    writeRun(join(folder, `run-${made++}`), batches);
   const merged = () => mergeRuns(runs.map((run) => readRun(run, groups.names)));
 
   const spill = async () => {
@@ -40,13 +40,19 @@ export function createRecordSorter({ folder, runRecords = 65_536, fanIn = 64 }: 
     arena.clear();
     if (runs.length < fanIn) return;
     const one = await write(merged());
-    for (const run of runs) await rm(run);
+    for (const { path } of runs) await rm(path);
     runs = [one];
   };
 
+  const add: RecordSorter['add'] = (records, rests, from = 0) => {
+    const taken = arena.add(records, rests, from);
+    return arena.full ? spill().then(() => add(records, rests, taken) ?? undefined) : null;
+  };
+
   return {
-    add(record) {
-      arena.add(record);
+    add,
+    copy(record, group, restBytes = record.restBytes) {
+      arena.copy(record, group, restBytes);
       return arena.full ? spill() : null;
     },
     async *sorted() {

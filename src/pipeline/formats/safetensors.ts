@@ -72,6 +72,17 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   return { tensors, metadata };
 }
 
+/**
+ * Where a tensor begins in a safetensors file, in bytes, for reading parts of it.
+ * @param bytes the whole file
+ * @throws CORRUPT_ARTIFACT as `readSafetensors`, and where the tensor is not there
+ */
+export function tensorOffset(bytes: Uint8Array, name: string): number {
+  const { header, dataStart } = readHeader(bytes);
+  if (!header.has(name)) throw corrupt(`expected a tensor ${name}, got none`);
+  return dataStart + readEntry(name, header.get(name), bytes.length - dataStart).start;
+}
+
 const DTYPES = {
   float32: { name: 'F32', bytes: 4, array: Float32Array },
   float64: { name: 'F64', bytes: 8, array: Float64Array },

@@ -1,11 +1,14 @@
 import { describeImages } from '../dataset/describe.ts';
 import { type Made } from './made.ts';
+import { describePoints } from './points.ts';
 
 export interface CardFacts {
   names: readonly string[];
   rows: number;
   made: Made;
-  weights: { exponent: number; classShares: string };
+  weights: { exponent: number; classShares: string; refit: boolean };
+  /** How far the points are from the data they stand for: means over classes. */
+  distances: MeanDistances;
   /** Whether the rows carry soft labels. */
   soft: boolean;
   /** How many WebDataset shards there are. */
@@ -14,8 +17,17 @@ export interface CardFacts {
   renamed: readonly { className: string; folder: string }[];
 }
 
+/** See `control/figures.ts`. A type, so that it is a JsonObject. */
+export type MeanDistances = {
+  w2Weighted: number;
+  reduction: number;
+  /** Null from here on where nothing was compared. */
+  reductionBalanced: number | null;
+  reductionD4m: number | null;
+};
+
 /** The dataset card: README.md beside the Parquet file, with the front matter that the Hugging Face hub reads. */
-export function datasetCard({ names, rows, made, weights, soft, shards, renamed }: CardFacts): string {
+export function datasetCard({ names, rows, made, weights, distances, soft, shards, renamed }: CardFacts): string {
   return `---
 license: other
 task_categories: [image-classification]
@@ -29,15 +41,17 @@ configs:
 # ${rows} weighted synthetic images for ${made.datasetVersion.images} real ones
 
 Distilled by optimal quantization: each class was encoded into the latent space of the prior
-${made.prior.name} ${made.prior.version}, quantized with ${made.imagesPerClass} points, and the points were decoded into images.
+${made.prior.name} ${made.prior.version}, quantized with ${describePoints(made.pointsPerClass)}${divided(made)}, and the points were decoded into images.
+
+${distanceNote(distances)}
 
 The dataset that it was distilled from has ${plain(describeImages(made.datasetVersion))}.
 
 | column | meaning |
 |---|---|
 | \`image\` | PNG |
-| \`label\` | ${names.length} classes: ${names.map(plain).join(', ')}; numbered in this order, which is that of their names by code units, whatever numbers the source had |
-| \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of the cell's mass, class shares: ${weights.classShares.toLowerCase()} |
+| \`label\` | ${names.length} classes: ${counted(names, made.pointsPerClass).join(', ')}; numbered in this order, which is that of their names by code units, whatever numbers the source had |
+| \`weight\` | weight in the training loss, mean 1 over all rows; exponent a = ${weights.exponent} of ${weights.refit ? 'the mass refitted on the images' : "the cell's mass"}, class shares: ${weights.classShares.toLowerCase()} |
 ${soft ? `| \`soft_label\` | probabilities of the prior's teacher, in the order of the classes |\n` : ''}| \`point\` | index of the point in the class's codebook |
 | \`cell_count\` | real images in the point's Voronoi cell |
 
@@ -57,6 +71,33 @@ ${renamed.length > 0 ? `\n${renamedNote(renamed)}\n` : ''}
 Made from dataset version \`${made.datasetVersion.digest}\` with prior \`${made.prior.id}\` (licence of the prior: ${made.prior.license}).
 The images inherit the terms of the dataset that they were distilled from.
 `;
+}
+
+function distanceNote({ w2Weighted, reduction, reductionBalanced, reductionD4m }: MeanDistances): string {
+  const than = (share: number | null, what: string) =>
+    share === null ? [] : [`${Math.abs(100 * share).toFixed(1)}% ${share < 0 ? 'above' : 'below'} ${what}`];
+  const parts = [
+    ...than(reduction, 'that of the same points with uniform weights'),
+    ...than(reductionBalanced, 'that of the balanced quantizer'),
+    ...than(reductionD4m, "that of D4M's"),
+  ];
+  return (
+    `The weighted points are at a Wasserstein-2 distance of ${w2Weighted.toFixed(3)} from the latents of the real images (mean over classes, ` +
+    `by exact transport): ${parts.join(', ')}.`
+  );
+}
+
+/** Where the numbers of points come from, if they differ. */
+function divided({ recipe }: Made): string {
+  return recipe.totalImages === undefined
+    ? ''
+    : ' (the total is divided so that the distortion of all classes is least)';
+}
+
+/** With their points, where these differ. */
+function counted(names: readonly string[], points: readonly number[]): string[] {
+  const uneven = new Set(points).size > 1;
+  return names.map((name, index) => (uneven ? `${plain(name)} (${points[index]})` : plain(name)));
 }
 
 function shardPattern(shards: number): string {

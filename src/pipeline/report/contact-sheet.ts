@@ -1,4 +1,5 @@
 import { type TextOutlines } from '../ports.ts';
+import { INK, LINE, MUTED, WEIGHTED } from './colors.ts';
 
 /** One class of the sheet: its points, heaviest first. */
 export interface SheetClass {
@@ -95,9 +96,6 @@ function omission(classes: readonly SheetClass[], shown: readonly ShownClass[]):
   return `Showing ${count(shown).toLocaleString('en-US')} of ${count(classes).toLocaleString('en-US')} images: the heaviest ${which}.`;
 }
 
-const INK = '#1b1f24';
-const MUTED = '#6b7280';
-
 function drawPoint(
   point: SheetPoint,
   x: number,
@@ -111,8 +109,8 @@ function drawPoint(
   const caption = `${(100 * point.weight).toFixed(point.weight < 0.0995 ? 2 : 1)}%`;
   return (
     `<image x="${x}" y="${y}" width="${cell}" height="${cell}" image-rendering="optimizeSpeed" href="${href}"/>` +
-    `<rect x="${x}" y="${y + cell + 3}" width="${cell}" height="4" rx="2" fill="#e5e7eb"/>` +
-    `<rect x="${x}" y="${y + cell + 3}" width="${bar.toFixed(2)}" height="4" rx="2" fill="#2563eb"/>` +
+    `<rect x="${x}" y="${y + cell + 3}" width="${cell}" height="4" rx="2" fill="${LINE}"/>` +
+    `<rect x="${x}" y="${y + cell + 3}" width="${bar.toFixed(2)}" height="4" rx="2" fill="${WEIGHTED}"/>` +
     label(text.path(caption, { x: x + cell / 2, y: y + cell + 18, size: 10.5, anchor: 'middle' }), MUTED)
   );
 }

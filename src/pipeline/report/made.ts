@@ -1,4 +1,5 @@
 import { type ImagesFacts } from '../dataset/describe.ts';
+import { type QuantizerOptions } from '../quantizers/quantized.ts';
 import { type Recipe } from '../recipe.ts';
 
 /**
@@ -8,7 +9,10 @@ import { type Recipe } from '../recipe.ts';
 export interface Made {
   datasetVersion: { digest: string } & ImagesFacts;
   prior: { id: string; name: string; version: string; license: string };
-  imagesPerClass: number;
-  /** What else of the recipe the images follow from. */
-  recipe: Pick<Recipe, 'seed' | 'holdout' | 'quantizer' | 'decoder' | 'labels'>;
+  /** In the order of the classes. */
+  pointsPerClass: number[];
+  /** What of the recipe the images follow from. */
+  recipe: Pick<Recipe, 'imagesPerClass' | 'totalImages' | 'seed' | 'holdout' | 'decoder' | 'labels'> & {
+    quantizer: QuantizerOptions;
+  };
 }

@@ -17,14 +17,14 @@ export function datasetManifest(of: {
     sha256: sha256(bytes),
     mediaType,
   }));
-  const { recipe, imagesPerClass, ...source } = of.made;
+  const { recipe, ...source } = of.made;
   const manifest = {
     formatVersion: 1,
     files,
     classes: [...of.classes],
     images: of.images,
     ...source,
-    recipe: { ...recipe, imagesPerClass, weights: of.weights },
+    recipe: { ...recipe, weights: of.weights },
     renamedFolders: of.renamed,
   };
   return `${JSON.stringify(JSON.parse(canonicalJson(manifest)), null, 2)}\n`;

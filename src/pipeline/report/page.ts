@@ -1,50 +1,15 @@
-import { type JsonObject } from '../../base/json.ts';
 import { describeImages } from '../dataset/describe.ts';
-import { type Made } from './made.ts';
-
-/** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
-export interface ReportFigures {
-  title: string;
-  datasetVersion: Made['datasetVersion'];
-  prior: Made['prior'];
-  classes: ClassRow[];
-  stages: StageRow[];
-  /** Points in all. */
-  images: number;
-  weightExponent: number;
-  recipe: JsonObject;
-}
-
-export interface ClassRow {
-  name: string;
-  n: number;
-  k: number;
-  w2Weighted: number;
-  w2Uniform: number;
-  reduction: number;
-  ess: number;
-  heldoutN: number;
-  heldoutW2: number | null;
-  restartSpread: number;
-  intrinsicDimension: number | null;
-  intrinsicDimensionLow: number | null;
-  intrinsicDimensionHigh: number | null;
-  teacherAgreement: number | null;
-}
-
-export interface StageRow {
-  name: string;
-  artifacts: number;
-  items: number;
-  seconds: number;
-  costUsd: number;
-}
+import { D4M, INK, LINE, MUTED } from './colors.ts';
+import { decodedSection } from './decoded.ts';
+import { diagnostics } from './diagnostics.ts';
+import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
+import { count, dollars, escape, interval, mean, percent, signed, sum, table } from './html.ts';
+import { w2Section } from './w2.ts';
 
 /** One self-contained HTML page: no script, no font and no picture from elsewhere. */
 export function reportPage(figures: ReportFigures, contactSheetPng: Uint8Array): string {
   const { classes, stages } = figures;
-  const labelled = classes.some((row) => row.teacherAgreement !== null);
-  const cost = sum(stages, (row) => row.costUsd);
+  const compared = comparedRows(classes);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -65,36 +30,24 @@ ${tile('Synthetic images', count(figures.images))}
 ${tile('Kept', percent(figures.images / figures.datasetVersion.images))}
 ${tile('W2, mean over classes', mean(classes, (row) => row.w2Weighted).toFixed(4))}
 ${tile('Reduction by weights', percent(mean(classes, (row) => row.reduction)))}
-${tile('Compute cost', dollars(cost))}
+${tile('Compute cost', dollars(sum(stages, (row) => row.costUsd)))}
 </section>
 <section>
 <h2>Synthetic images and their weights</h2>
-<p class="muted">A row per class, heaviest point first. A weight is the share of the class's samples in the point's Voronoi cell.</p>
+<p class="muted">A row per class, heaviest point first. ${
+    figures.weights.refit
+      ? 'Weights are refitted on the decoded images: those that bring them nearest to the training latents in energy distance.'
+      : "A weight is the share of the class's samples in the point's Voronoi cell."
+  }</p>
 <img class="sheet" alt="Contact sheet: ${count(figures.images)} synthetic images of ${classes.length} classes with their weights" src="data:image/png;base64,${Buffer.from(contactSheetPng).toString('base64')}">
 </section>
-<section>
-<h2>Wasserstein-2 distance per class</h2>
-<p class="muted">Between the latents and the codebook: with its weights, and with the same points weighted uniformly (exact transport).
-Reduction = 1 - weighted / uniform. ESS = effective sample size of the weights, in points. Held-out: samples the quantizer never saw.
-Dimension: intrinsic dimension of the latents by two nearest neighbours, with its 95% interval.</p>
-<table>
-<thead><tr><th scope="col">Class</th><th scope="col">Images</th><th scope="col">K</th><th scope="col">W2 weighted</th><th scope="col">W2 uniform</th>
-<th scope="col">Reduction</th><th scope="col">ESS</th><th scope="col">W2 held-out</th><th scope="col">Spread over restarts</th><th scope="col">Dimension</th>${labelled ? '<th scope="col">Teacher agrees</th>' : ''}</tr></thead>
-<tbody>
-${classes.map((row) => classRow(row, Math.max(...classes.map((other) => other.w2Uniform)), labelled)).join('\n')}
-</tbody>
-</table>
-</section>
+${w2Section(classes)}
+${compared ? decodedSection(compared, figures.weights.refit) : ''}
+${diagnostics(classes)}${classesSection(classes)}
 <section>
 <h2>What it took</h2>
 <p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
-<table>
-<thead><tr><th scope="col">Stage</th><th scope="col">Artifacts</th><th scope="col">Images</th><th scope="col">Allocated seconds</th><th scope="col">Images per second</th><th scope="col">Cost</th></tr></thead>
-<tbody>
-${stages.map(stageRow).join('\n')}
-</tbody>
-<tfoot><tr><th scope="row">All</th><td></td><td></td><td>${sum(stages, (row) => row.seconds).toFixed(1)}</td><td></td><td>${dollars(cost)}</td></tr></tfoot>
-</table>
+${stagesTable(stages)}
 </section>
 <section>
 <h2>Where it comes from</h2>
@@ -102,7 +55,7 @@ ${stages.map(stageRow).join('\n')}
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
 <dt>Its images</dt><dd>${escape(describeImages(figures.datasetVersion))}</dd>
 <dt>Prior</dt><dd>${escape(figures.prior.name)} ${escape(figures.prior.version)} (${escape(figures.prior.license)}), <code>${escape(figures.prior.id)}</code></dd>
-<dt>Exponent of the training weights</dt><dd>a = ${figures.weightExponent}</dd>
+<dt>Training weights</dt><dd>exponent a = ${figures.weights.exponent} of ${figures.weights.refit ? 'masses refitted on the decoded images' : "the cells' masses"}</dd>
 </dl>
 <details><summary>Recipe</summary><pre>${escape(JSON.stringify(figures.recipe, null, 2))}</pre></details>
 </section>
@@ -115,46 +68,58 @@ ${stages.map(stageRow).join('\n')}
 const tile = (name: string, value: string): string =>
   `<div class="tile"><div class="value">${value}</div><div class="muted">${name}</div></div>`;
 
-function classRow(row: ClassRow, widest: number, labelled: boolean): string {
-  const share = (value: number) => (widest > 0 ? (100 * value) / widest : 0).toFixed(1);
-  return (
-    `<tr><th scope="row">${escape(row.name)}</th><td>${count(row.n)}</td><td>${row.k}</td>` +
-    `<td class="bar"><span style="--share:${share(row.w2Weighted)}%">${row.w2Weighted.toFixed(4)}</span></td>` +
-    `<td class="bar grey"><span style="--share:${share(row.w2Uniform)}%">${row.w2Uniform.toFixed(4)}</span></td>` +
-    `<td>${percent(row.reduction)}</td><td>${row.ess.toFixed(1)}</td>` +
-    `<td>${row.heldoutW2 === null ? 'none held out' : row.heldoutW2.toFixed(4)}</td><td>${percent(row.restartSpread)}</td>` +
-    `<td>${dimension(row)}</td>` +
-    `${labelled ? `<td>${row.teacherAgreement === null ? '' : percent(row.teacherAgreement)}</td>` : ''}</tr>`
+function classesSection(classes: readonly ClassRow[]): string {
+  const labelled = classes.some((row) => row.teacherAgreement !== null);
+  const surveyed = classes.some((row) => row.curve !== null);
+  const columns: Column[] = [
+    ['Images', (row) => count(row.n)],
+    ['K', (row) => count(row.k)],
+    ['Held out', (row) => count(row.heldoutN)],
+    ['Spread over restarts', (row) => (row.restartSpread === null ? 'one search' : percent(row.restartSpread))],
+    ...(surveyed ? SURVEYED : []),
+    ...(labelled ? [TEACHER] : []),
+  ];
+  return `<section>
+<h2>Classes</h2>
+<p class="muted">Spread: of the distortion, over restarts of the quantizer.${surveyed ? SURVEY_NOTE : ''}</p>
+${table(
+  ['Class', ...columns.map(([title]) => title)],
+  classes.map((row) => [escape(row.name), ...columns.map(([, of]) => of(row))]),
+)}
+</section>`;
+}
+
+type Column = [title: string, of: (row: ClassRow) => string];
+
+const SURVEY_NOTE = `
+Dimension d: intrinsic dimension of the latents, estimated from the two nearest neighbours of each. Slope: of log W2 against log K, for which theory has &minus;1/d.
+Both with 95% intervals.`;
+
+const SURVEYED: Column[] = [
+  ['Dimension d', (row) => interval(row.intrinsicDimension, row.intrinsicDimensionLow, row.intrinsicDimensionHigh, 1)],
+  ['Slope', (row) => interval(row.slope, row.slopeLow, row.slopeHigh, 3)],
+  ['&minus;1/d', ({ intrinsicDimension: d }) => (d === null ? '' : signed(-1 / d, 3))],
+];
+
+const TEACHER: Column = ['Teacher agrees', ({ teacherAgreement: share }) => (share === null ? '' : percent(share))];
+
+function stagesTable(stages: readonly StageRow[]): string {
+  return table(
+    ['Stage', 'Artifacts', 'Images', 'Allocated seconds', 'Images per second', 'Cost'],
+    stages.map(({ name, artifacts, items, seconds, costUsd }) => [
+      escape(name),
+      count(artifacts),
+      count(items),
+      seconds.toFixed(1),
+      seconds > 0 ? (items / seconds).toFixed(1) : '',
+      dollars(costUsd),
+    ]),
+    ['All', '', '', sum(stages, (row) => row.seconds).toFixed(1), '', dollars(sum(stages, (row) => row.costUsd))],
   );
 }
-
-function dimension(row: ClassRow): string {
-  const { intrinsicDimension: value, intrinsicDimensionLow: low, intrinsicDimensionHigh: high } = row;
-  return value === null || low === null || high === null
-    ? 'not found'
-    : `${value.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
-}
-
-function stageRow(row: StageRow): string {
-  const speed = row.seconds > 0 ? (row.items / row.seconds).toFixed(1) : '';
-  return (
-    `<tr><th scope="row">${escape(row.name)}</th><td>${count(row.artifacts)}</td><td>${count(row.items)}</td>` +
-    `<td>${row.seconds.toFixed(1)}</td><td>${speed}</td><td>${dollars(row.costUsd)}</td></tr>`
-  );
-}
-
-export function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-const sum = <T>(rows: readonly T[], of: (row: T) => number): number => rows.reduce((total, row) => total + of(row), 0);
-const mean = <T>(rows: readonly T[], of: (row: T) => number): number => sum(rows, of) / rows.length;
-const count = (value: number): string => value.toLocaleString('en-US');
-const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
-const dollars = (value: number): string => `$${value.toFixed(value < 1 ? 5 : 2)}`;
 
 const STYLE = `
-:root { color-scheme: light; --ink: #1b1f24; --muted: #5b6472; --line: #e5e7eb; --blue: #2563eb; }
+:root { color-scheme: light; --ink: ${INK}; --muted: ${MUTED}; --line: ${LINE}; }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #f8f9fb; }
 header, main { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 32px; }
@@ -166,10 +131,10 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 10px; 
 .sheet { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child { text-align: left; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
+th:first-child { text-align: left; white-space: normal; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
 tfoot th, tfoot td { border-bottom: 0; font-weight: 650; }
-.bar span { display: inline-block; min-width: 90px; padding: 0 4px; background: linear-gradient(#bfd3fb, #bfd3fb) left / var(--share) 100% no-repeat; }
-.bar.grey span { background-image: linear-gradient(#dfe3e8, #dfe3e8); }
+section > svg { display: block; margin: 4px 0 16px; }
+.warning { background: #fff4e5; border-left: 4px solid ${D4M}; padding: 8px 12px; margin: 0 0 12px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; } dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: #f8f9fb; padding: 12px; border-radius: 6px; overflow-x: auto; } code { font-size: 13px; }
 `;

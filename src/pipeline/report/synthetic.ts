@@ -1,5 +1,6 @@
 import { trainingWeights } from '../../numerics/quantize/weights.ts';
 import { readTensors } from '../latents.ts';
+import { classShares } from '../points.ts';
 import { type ObjectStore, type Pixels, type ImageCodec } from '../ports.ts';
 
 /** The artifacts of one class that a synthetic dataset is put together from. */
@@ -8,6 +9,8 @@ export interface ClassArtifacts {
   codebook: string;
   images: string;
   softLabels: string | null;
+  /** Its comparison, whose refitted weights the points get in place of the codebook's; null: they keep these. */
+  refit: string | null;
 }
 
 /** One class of the synthetic dataset, points in the order of its codebook. */
@@ -15,7 +18,7 @@ export interface SyntheticClass {
   className: string;
   /** Lossless PNG per point. */
   pngs: Uint8Array[];
-  /** (k,) Voronoi masses, sum 1. */
+  /** (k,) Voronoi masses, or those refitted on the images; sum 1. */
   masses: Float64Array;
   /** (k,) samples per cell. */
   counts: Int32Array;
@@ -28,6 +31,9 @@ export async function readSyntheticClass(
   { store, projectId, codec }: { store: ObjectStore; projectId: string; codec: ImageCodec },
 ): Promise<SyntheticClass> {
   const { weights, counts } = await readTensors(store, projectId, of.codebook, 'codebook.safetensors');
+  const masses = of.refit
+    ? (await readTensors(store, projectId, of.refit, 'comparison.safetensors'))['refitWeights']
+    : weights;
   const { images } = await readTensors(store, projectId, of.images, 'images.safetensors');
   const soft = of.softLabels
     ? (await readTensors(store, projectId, of.softLabels, 'labels.safetensors'))['softLabels']!
@@ -48,7 +54,7 @@ export async function readSyntheticClass(
   return {
     className: of.className,
     pngs,
-    masses: weights!.data as Float64Array,
+    masses: masses!.data as Float64Array,
     counts: counts!.data as Int32Array,
     softLabels: soft
       ? Array.from({ length: k }, (_, i) => Array.from((soft.data as Float32Array).subarray(i * c, (i + 1) * c)))
@@ -62,13 +68,11 @@ export async function readSyntheticClass(
  */
 export function weightsOf(
   classes: readonly SyntheticClass[],
-  { exponent, classShares }: { exponent: number; classShares: 'DATA' | 'UNIFORM' },
+  { exponent, classShares: kind }: { exponent: number; classShares: 'DATA' | 'UNIFORM' },
 ): Float64Array[] {
   const images = classes.map((entry) => entry.counts.reduce((sum, count) => sum + count, 0));
-  const all = images.reduce((sum, count) => sum + count, 0);
-  const shares = images.map((count) => (classShares === 'DATA' ? count / all : 1 / classes.length));
   return trainingWeights(
     classes.map((entry) => entry.masses),
-    { exponent, classShares: shares },
+    { exponent, classShares: classShares(images, kind) },
   );
 }

@@ -8,10 +8,11 @@ import { writeSafetensors } from '../formats/safetensors.ts';
 import { asLatents, readTensors } from '../latents.ts';
 import { classIdOf, decoderMode, describedPrior } from '../prior/described.ts';
 import { type Prior } from '../prior/model.ts';
+import { type Recipe } from '../recipe.ts';
 import { taskOf, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
- * Codebooks to images, one class a task: each point is noised to a strength, denoised by the class-conditional model with
+ * Codebooks to images, one class a task: each point, or the medoid of its cell, is noised to a strength, denoised by the class-conditional model with
  * guidance (SDEdit with DDIM), and decoded by the VAE. Without a denoiser the VAE decodes the points as they are.
  */
 export const decode: Stage = {
@@ -29,6 +30,7 @@ export const decode: Stage = {
         decoder: prior.files['vae_decoder/model.onnx']!.sha256,
         scaling: [prior.scalingFactor, prior.shiftFactor],
         image: { ...prior.image },
+        start: recipe.decoder.start,
         ...(mode === 'DIFFUSION' && {
           diffusion: {
             denoiser: prior.files[`${prior.denoiser!.folder}/model.onnx`]!.sha256,
@@ -59,8 +61,9 @@ export const decode: Stage = {
   async run(task, context) {
     const options = task.options as unknown as DecodeOptions;
     const prior = await context.prior(task.locators['prior'] as string);
-    const { centroids } = await readTensors(context.store, context.projectId, task.inputs[0]!, 'codebook.safetensors');
-    const codebook = asLatents(centroids, `the codebook of ${options.className}`);
+    const tensors = await readTensors(context.store, context.projectId, task.inputs[0]!, 'codebook.safetensors');
+    const start = options.start === 'MEDOID' ? 'medoids' : 'centroids';
+    const codebook = asLatents(tensors[start], `the ${start} of ${options.className}`);
     const { n: k, d, values } = codebook.points;
     const { channels, height, width } = prior.description.image;
     const pixels = new Uint8Array(k * height * width * channels);
@@ -82,6 +85,7 @@ export const decode: Stage = {
 interface DecodeOptions {
   className: string;
   label: number;
+  start: Recipe['decoder']['start'];
   diffusion?: DiffusionOptions;
 }
 

@@ -5,6 +5,7 @@ import { readManifest } from '../artifacts.ts';
 import { datasetContent, readChunks, readEntries, readSources, type DatasetChunk } from '../dataset/version.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { decodedBatches, type SkippedImage } from '../images.ts';
+import { assertFiniteLatents } from '../latents.ts';
 import { describedPrior } from '../prior/described.ts';
 import { latentLength } from '../prior/description.ts';
 import { taskOf, type Produced, type Stage } from '../stage.ts';
@@ -80,7 +81,7 @@ export const encode: Stage = {
       refuseCorrupt(locators, skipped);
       if (part.digests.length > 0) {
         const means = await prior.encode(part.pixels);
-        assertFinite(means, d, part.paths);
+        assertFiniteLatents(means, d, (row) => `image ${part.paths[row]}`);
         latents.set(means, kept * d);
         part.digests.forEach((digest, i) => digests.set(Buffer.from(digest, 'hex'), (kept + i) * 32));
         kept += part.digests.length;
@@ -115,17 +116,6 @@ function refuseCorrupt({ className, corruptImages }: EncodeLocators, skipped: re
     `expected at most ${corruptImages} corrupt images in class ${className}, got ${skipped.length} or more ` +
       `(${named.join('; ')}): mend or remove them and import again, or raise tolerances.corruptImages (--tolerate-corrupt)`,
     { className, skipped: skipped.slice(0, 20).map((image) => ({ ...image })) },
-  );
-}
-
-function assertFinite(latents: Float32Array, d: number, paths: readonly string[]): void {
-  const bad = latents.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  throw new PushforwardError(
-    'NON_FINITE',
-    `expected finite latents, got ${latents[bad]} for image ${paths[Math.floor(bad / d)]}: ` +
-      'run `pushforward prior validate` on the prior; its encoder overflows on this image',
-    { path: paths[Math.floor(bad / d)] },
   );
 }
 

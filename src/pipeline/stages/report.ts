@@ -1,18 +1,24 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type Published } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
+import { curveOf } from '../curve.ts';
 import { classBalance } from '../dataset/balance.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
 import { type ArchiveFile } from '../ports.ts';
 import { contactSheet } from '../report/contact-sheet.ts';
-import { datasetCard } from '../report/card.ts';
+import { datasetCard, type MeanDistances } from '../report/card.ts';
 import { imageFolder } from '../report/image-folder.ts';
 import { type Made } from '../report/made.ts';
 import { datasetManifest } from '../report/manifest.ts';
-import { reportPage, type ClassRow, type ReportFigures, type StageRow } from '../report/page.ts';
+import { comparedRows, type ClassRow, type Comparison, type ReportFigures, type StageRow } from '../report/figures.ts';
+import { mean, sum } from '../report/html.ts';
+import { reportPage } from '../report/page.ts';
+import { describePoints } from '../report/points.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
 import { webDataset } from '../report/webdataset.ts';
+import { quantizerOptions } from '../quantizers/quantized.ts';
 import { describedPrior } from '../prior/described.ts';
+import { type Recipe } from '../recipe.ts';
 import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext } from '../stage.ts';
 
 /**
@@ -24,7 +30,7 @@ export const report: Stage = {
   version: 4,
 
   async plan(context) {
-    const classes = classArtifacts(context.published);
+    const classes = classArtifacts(context.published, context.recipe.weights.refit);
     const { store, projectId, inputs } = context;
     const version = datasetContent(await readManifest(store, projectId, inputs['datasetVersion']!));
     const made = await provenance(context, version);
@@ -32,12 +38,15 @@ export const report: Stage = {
       entry.codebook,
       entry.images,
       ...(entry.softLabels ? [entry.softLabels] : []),
+      ...(entry.refit ? [entry.refit] : []),
     ]);
+    const surveys = (context.published.get('survey') ?? []).map(({ manifest }) => manifest.id);
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
     const dataset: JsonObject = {
       task: 'dataset',
       classes: classes as unknown as JsonObject[],
       weights: context.recipe.weights,
+      distances: meanDistances(classRows(context.published)),
       made,
     };
     const page: JsonObject = {
@@ -53,6 +62,8 @@ export const report: Stage = {
         items: index === 0 ? points : 0,
         options,
         identity,
+        // the page shows curves, which its options have already
+        inputs: index === 0 ? identity : [...identity, ...surveys],
       }),
     );
     return { kind: 'tasks', tasks };
@@ -75,24 +86,27 @@ export const report: Stage = {
 interface ReportOptions {
   task: 'dataset' | 'page';
   classes: ClassArtifacts[];
-  weights: { exponent: number; classShares: 'DATA' | 'UNIFORM' };
+  weights: Recipe['weights'];
+  distances: MeanDistances;
   made: Made;
   figures?: ReportFigures;
 }
 
 async function provenance(
-  { store, projectId, inputs, recipe }: PlanContext,
+  { store, projectId, inputs, recipe, published }: PlanContext,
   { digest, images, bytes, classes, duplicates }: DatasetVersionContent,
 ): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
   const made: Made = {
     datasetVersion: { digest, images, bytes, balance: classBalance(classes), duplicates },
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
-    imagesPerClass: recipe.imagesPerClass,
+    pointsPerClass: pointsOf(published),
     recipe: {
+      imagesPerClass: recipe.imagesPerClass,
+      totalImages: recipe.totalImages,
       seed: recipe.seed,
       holdout: recipe.holdout,
-      quantizer: recipe.quantizer,
+      quantizer: quantizerOptions(recipe.quantizer),
       decoder: recipe.decoder,
       labels: recipe.labels,
     },
@@ -100,7 +114,7 @@ async function provenance(
   return made as unknown as JsonObject;
 }
 
-function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
+function classArtifacts(published: PlanContext['published'], refit: boolean): ClassArtifacts[] {
   const labels = published.get('label') ?? [];
   const images = published.get('decode') ?? [];
   return (published.get('quantize') ?? []).map((codebook, index) => ({
@@ -108,42 +122,68 @@ function classArtifacts(published: PlanContext['published']): ClassArtifacts[] {
     codebook: codebook.manifest.id,
     images: images[index]!.manifest.id,
     softLabels: labels[index]?.manifest.id ?? null,
+    refit: refit ? published.get('compare')![index]!.manifest.id : null,
   }));
 }
 
 function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
   const { datasetVersion, prior } = made as unknown as Made;
-  const labels = published.get('label') ?? [];
   const codebooks = published.get('quantize') ?? [];
   return {
-    title: `${codebooks.length} classes, ${recipe.imagesPerClass} images each`,
+    title: `${codebooks.length} classes, ${describePoints(pointsOf(published), 'images')}`,
     datasetVersion,
     prior,
-    classes: codebooks.map((entry, index) => classRow(entry, labels[index])),
+    classes: classRows(published),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),
     images: sum(published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!),
-    weightExponent: recipe.weights.exponent,
+    weights: recipe.weights,
     recipe: recipe as unknown as JsonObject,
   };
 }
 
-function classRow(codebook: Published, labels: Published | undefined): ClassRow {
-  const metrics = codebook.manifest.metrics as unknown as ClassRow;
+function classRows(published: PlanContext['published']): ClassRow[] {
+  return (published.get('quantize') ?? []).map(({ manifest: { metrics, content } }): ClassRow => {
+    const name = content['className'] as string;
+    // a stage may have left classes out
+    const of = (stage: string) => published.get(stage)?.find(({ task }) => task.labels['class'] === name)?.manifest;
+    const survey = of('survey');
+    const surveyed = (metric: string) => survey?.metrics[metric] ?? null;
+    return {
+      name,
+      n: metrics['n']!,
+      k: metrics['k']!,
+      w2Weighted: metrics['w2Weighted']!,
+      w2Uniform: metrics['w2Uniform']!,
+      reduction: metrics['reduction']!,
+      ess: metrics['ess']!,
+      heldoutN: metrics['heldoutN']!,
+      heldoutW2: metrics['heldoutW2'] ?? null,
+      restartSpread: metrics['restartSpread'] ?? null,
+      intrinsicDimension: surveyed('intrinsicDimension'),
+      intrinsicDimensionLow: surveyed('intrinsicDimensionLow'),
+      intrinsicDimensionHigh: surveyed('intrinsicDimensionHigh'),
+      slope: surveyed('quantizationRate'),
+      slopeLow: surveyed('quantizationRateLow'),
+      slopeHigh: surveyed('quantizationRateHigh'),
+      curve: survey ? curveOf(survey) : null,
+      teacherAgreement: of('label')?.metrics['teacherAgreement'] ?? null,
+      ...(of('compare')?.metrics as Comparison | undefined),
+    };
+  });
+}
+
+/** Points of each class, in order. */
+function pointsOf(published: PlanContext['published']): number[] {
+  return (published.get('quantize') ?? []).map((codebook) => codebook.manifest.content['k'] as number);
+}
+
+function meanDistances(rows: readonly ClassRow[]): MeanDistances {
+  const compared = comparedRows(rows);
   return {
-    name: codebook.manifest.content['className'] as string,
-    n: metrics.n,
-    k: metrics.k,
-    w2Weighted: metrics.w2Weighted,
-    w2Uniform: metrics.w2Uniform,
-    reduction: metrics.reduction,
-    ess: metrics.ess,
-    heldoutN: metrics.heldoutN,
-    heldoutW2: metrics.heldoutW2 ?? null,
-    restartSpread: metrics.restartSpread,
-    intrinsicDimension: metrics.intrinsicDimension ?? null,
-    intrinsicDimensionLow: metrics.intrinsicDimensionLow ?? null,
-    intrinsicDimensionHigh: metrics.intrinsicDimensionHigh ?? null,
-    teacherAgreement: labels?.manifest.metrics['teacherAgreement'] ?? null,
+    w2Weighted: mean(rows, (row) => row.w2Weighted),
+    reduction: mean(rows, (row) => row.reduction),
+    reductionBalanced: compared && mean(compared, (row) => row.reductionBalanced),
+    reductionD4m: compared && mean(compared, (row) => row.reductionD4m),
   };
 }
 
@@ -203,6 +243,7 @@ async function datasetArtifact(
     rows: rows.length,
     made: options.made,
     weights: options.weights,
+    distances: options.distances,
     soft: classes.every((entry) => entry.softLabels !== null),
     shards: Object.keys(shards).length,
     renamed: folder.renamed,
@@ -249,6 +290,3 @@ function pageArtifact(options: ReportOptions, sheet: Uint8Array): Produced {
     metrics: {},
   };
 }
-
-const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
-  items.reduce((total, item) => total + of(item), 0);

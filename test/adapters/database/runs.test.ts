@@ -2,7 +2,7 @@ import { CompiledQuery } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, openDatabase, ping } from '../../../src/adapters/database/connection.ts';
 import { createRunStore } from '../../../src/adapters/database/runs.ts';
-import { type NewRun, type RunChange, type RunStore } from '../../../src/engine/ports.ts';
+import { type NewRun, type RunChange, type RunStore, USUAL_LAUNCH } from '../../../src/engine/ports.ts';
 import { seedProject, startTestPostgres, type TestDatabase, type TestPostgres } from '../../support/postgres.ts';
 import { manifestOf, taskOf } from '../../support/tasks.ts';
 
@@ -32,6 +32,7 @@ const newRun = (more: Partial<NewRun> = {}): NewRun => ({
   fingerprint: 'f',
   traceparent: null,
   stages: ['encode'],
+  ...USUAL_LAUNCH,
   ...more,
 });
 
@@ -39,7 +40,7 @@ async function withTask(change: RunChange) {
   await change.updateRun('QUEUED', { state: 'RUNNING', started: true });
   await change.updateStage('encode', 'PENDING', { state: 'RUNNING', started: true });
   const spec = taskOf({ stage: 'encode' });
-  await change.insertTasks([{ id: 'task_1', spec, state: 'PENDING', cache: null, metrics: null }]);
+  await change.insertTasks([{ id: 'task_1', spec, state: 'PENDING', cache: 'MISS', cacheReason: null, metrics: null }]);
 }
 
 const attempt = {
@@ -119,14 +120,16 @@ describe('the run store', () => {
     await runs.insertRun(newRun());
     await runs.change('run_1', withTask);
     const { artifactId } = taskOf({ stage: 'encode' });
-    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [artifactId] })).toEqual([]);
-    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [] })).toMatchObject([{ taskId: 'task_1', epoch: 0 }]);
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [artifactId], exceptProjects: [] })).toEqual([]);
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [], exceptProjects: [] })).toMatchObject([
+      { taskId: 'task_1', epoch: 0 },
+    ]);
     expect(await runs.nextReadyInMs()).toBeNull();
     await runs.change('run_1', async (change) => {
       await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1 });
       await change.updateTask('task_1', 'RUNNING', 1, { state: 'PENDING', retryAfterMs: 60_000 });
     });
-    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [] })).toEqual([]);
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [], exceptProjects: [] })).toEqual([]);
     expect(await runs.nextReadyInMs()).toBeGreaterThan(50_000);
   });
 
@@ -171,7 +174,9 @@ describe('the run store', () => {
     const clean = 'nul \ufffd, half \ufffd, whole \u{1f600}, escaped \\u0000';
     await runs.change('run_1', async (change) => {
       const spec = { ...taskOf({ stage: 'encode' }), title, labels: { [title]: title } };
-      await change.insertTasks([{ id: 'task_1', spec, state: 'PENDING', cache: null, metrics: null }]);
+      await change.insertTasks([
+        { id: 'task_1', spec, state: 'PENDING', cache: 'MISS', cacheReason: null, metrics: null },
+      ]);
       await change.recordArtifacts([{ manifest: manifestOf(spec), title, taskId: null, made: null }]);
       await change.updateStage('encode', 'PENDING', { state: 'SKIPPED', skipReason: title });
       await change.appendEvents([{ type: 'x', payload: { lines: [title] } }]);
@@ -200,7 +205,8 @@ describe('the run store', () => {
           id: `task_${index}`,
           spec: taskOf({ stage: 'encode', index }),
           state: 'PENDING' as const,
-          cache: null,
+          cache: 'MISS' as const,
+          cacheReason: null,
           metrics: null,
         })),
       );

@@ -47,7 +47,9 @@ async function scanned(path: string, limits: Partial<ScanLimits> = {}) {
     },
   });
   const entries: DatasetEntry[] = [];
-  for await (const { sha256: digest, reference } of found.images) entries.push({ sha256: digest, label: 0, reference });
+  for await (const batch of found.images) {
+    for (const { sha256: digest, reference } of batch) entries.push({ sha256: digest, label: 0, reference });
+  }
   entries.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
   return { store, entries, sources: found.summary().sources };
 }

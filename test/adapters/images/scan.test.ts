@@ -33,7 +33,7 @@ async function scan(path: string, limits: Partial<ScanLimits> = {}, classes: str
   };
   const found = await createSourceScanner(limits).scan({ path, classes, writePack });
   const images: ScannedImage[] = [];
-  for await (const image of found.images) images.push(image);
+  for await (const batch of found.images) images.push(...batch);
   return { images, packs, summary: found.summary() };
 }
 

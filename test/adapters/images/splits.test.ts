@@ -147,7 +147,7 @@ describe('class folders of several splits', () => {
     expect(read).toEqual([]);
     const { images, summary } = await scan('val');
     const found: string[] = [];
-    for await (const image of images) found.push(`${image.className} ${image.sha256}`);
+    for await (const batch of images) found.push(...batch.map((image) => `${image.className} ${image.sha256}`));
     expect(found.sort()).toEqual(expected(files.val));
     expect(summary()).toMatchObject({ split: 'validation', splits: ['test', 'train', 'validation'] });
     expect(read.every((key) => key.startsWith('set/val/'))).toBe(true);

@@ -21,18 +21,19 @@ async function packed(entries: { header: Partial<Header> & { name: string }; bod
 
 function parsed(tar: Uint8Array, cuts: readonly number[] = [], maxBodyBytes = 1e9): Found[] {
   const parser = createTarParser(maxBodyBytes);
-  const found: Found[] = [];
-  const take = ({ name, type, offset, body }: TarEntry) =>
-    found.push({ name, type, offset, body: body && Buffer.concat(body).toString('hex') });
+  const found: TarEntry[] = [];
   let at = 0;
   for (const cut of [...cuts].sort((a, b) => a - b)) {
-    parser.push(tar.subarray(at, cut), take);
+    parser.push(tar.subarray(at, cut), found);
     at = Math.max(at, cut);
   }
-  parser.push(tar.subarray(at), take);
+  parser.push(tar.subarray(at), found);
   expect(parser.position).toBe(tar.length);
   parser.end();
-  return found;
+  return found.map(({ name: own, type, offset, body }) => ({
+    ...{ name: own, type, offset },
+    body: body && Buffer.from(body).toString('hex'),
+  }));
 }
 
 /** The same by tar-stream, which is another's work. */

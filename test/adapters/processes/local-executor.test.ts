@@ -37,7 +37,10 @@ afterEach(async () => {
 
 async function start(executor: Executor, what: string, stage = 'encode') {
   const progress: number[] = [];
-  const handle = await executor.start(orderOf(taskOf({ stage, options: { do: what } })), (done) => progress.push(done));
+  const handle = await executor.start(orderOf(taskOf({ stage, options: { do: what } })), {
+    progress: (done) => progress.push(done),
+    waiting: () => {},
+  });
   return { handle, progress, identity: handle.reference as unknown as ProcessIdentity };
 }
 
@@ -57,7 +60,7 @@ describe('an order', () => {
     expect(outcome.result.usage).toMatchObject({ bytesRead: 7, bytesWritten: 9 });
     expect(outcome.result.usage.allocatedSeconds).toBeGreaterThan(0);
     expect(outcome.result.usage.peakMemoryBytes).toBeGreaterThan(1e7);
-    expect(executor.priceUsdPerSecond).toBeCloseTo(0.001);
+    expect(executor.priceUsdPerSecond({ stage: 'encode', execution: {} })).toBeCloseTo(0.001);
 
     const again = await start(executor, 'succeed');
     expect(again.handle.reference).toEqual(handle.reference);
@@ -87,7 +90,7 @@ describe('an order', () => {
   it('comes with the trace context of its attempt', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     const order = orderOf(taskOf({ stage: 'encode', options: { do: 'trace' } }));
-    const handle = await executorOf().start({ ...order, traceparent }, () => {});
+    const handle = await executorOf().start({ ...order, traceparent }, { progress() {}, waiting() {} });
     expect(failureOf(await handle.outcome).error.message).toBe(traceparent);
   });
 

@@ -6,15 +6,20 @@ import { type ScannedImage, type SourceScanner } from '../../../src/pipeline/por
 
 const [root, count] = [process.argv[2]!, Number(process.argv[3])];
 const CLASSES = 1000;
+const BATCH = 250;
 
 /** Names and sizes as those of ImageNet, in the order of its tars. */
-async function* images(): AsyncGenerator<ScannedImage> {
-  for (let i = 0; i < count; i++) {
-    const className = `n${String(1_440_764 + Math.floor((i * CLASSES) / count)).padStart(8, '0')}`;
-    const sha256 = hash('sha256', String(i));
-    const path = `train/${className}/${className}_${i}.JPEG`;
-    yield { className, sha256, reference: { source: 0, path, bytes: 110_000, offset: i * 111_104 } };
+async function* images(): AsyncGenerator<ScannedImage[]> {
+  for (let from = 0; from < count; from += BATCH) {
+    yield Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => image(from + i));
   }
+}
+
+function image(i: number): ScannedImage {
+  const className = `n${String(1_440_764 + Math.floor((i * CLASSES) / count)).padStart(8, '0')}`;
+  const sha256 = hash('sha256', String(i));
+  const path = `train/${className}/${className}_${i}.JPEG`;
+  return { className, sha256, reference: { source: 0, path, bytes: 110_000, offset: i * 111_104 } };
 }
 
 const scanner: SourceScanner = {

@@ -66,7 +66,7 @@ async function cifarRows(): Promise<{ classes: string[]; rows: SyntheticRow[] }>
     const softLabel = Array.from({ length: 10 }, (_, i) => Math.fround(((i * 31 + point) % 97) / 97));
     const weight = Math.fround(1 + (point % 13) / 13);
     rows.push({
-      imagePng: Uint8Array.from(member.read()),
+      imagePng: Uint8Array.from(member.body!),
       path: `${name}/${String(point).padStart(5, '0')}.png`,
       label,
       weight,

@@ -164,11 +164,11 @@ describe('a run', () => {
     await world.rows.mark((await world.rows.policy())!, world.clock.now(), new AbortController().signal);
     const { keys, sweep } = await world.rows.deleteDoomed(world.clock.now(), world.clock.now(), 100);
     expect(keys.length).toBe(13);
-    const find = vi.spyOn(world.publications, 'find');
+    const verify = vi.spyOn(world.publications, 'verify');
     const starts = world.executor.starts.length;
     const id = await world.launch(1);
     // It finds them again and again, and may not have them.
-    await until(() => find.mock.calls.length > 5);
+    await until(() => verify.mock.calls.length > 5);
     expect(await world.outputs(id)).toEqual([]);
     for (const key of keys) await world.store.delete(key);
     await world.rows.confirmGone(sweep, keys);

@@ -148,7 +148,7 @@ function storing(store: ObjectStore): Publications {
   const real = createPublications(store);
   const bytes = (text: string) => putBlob(store, PROJECT, new TextEncoder().encode(text), 'text/plain');
   return {
-    find: (projectId, id) => real.find(projectId, id),
+    ...real,
     async publish(projectId, manifest) {
       if (manifest.kind === 'stage') return await real.publish(projectId, manifest);
       const blobs = {

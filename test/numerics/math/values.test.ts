@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assertPoints } from '../../../src/numerics/math/points.ts';
 import { softmax } from '../../../src/numerics/math/softmax.ts';
-import { mean, sum } from '../../../src/numerics/math/sum.ts';
+import { deviation, mean, median, sum } from '../../../src/numerics/math/sum.ts';
 import { pointsOf } from '../support.ts';
 
 describe('sum', () => {
@@ -10,6 +10,16 @@ describe('sum', () => {
     expect(sum(new Float64Array(10_000).fill(0.1))).toBe(1000);
     expect(sum([])).toBe(0);
     expect(mean([1, 2, 6])).toBe(3);
+  });
+});
+
+describe('deviation and median', () => {
+  it('are those of a sample', () => {
+    expect(deviation([2, 4, 4, 4, 5, 5, 7, 9])).toBeCloseTo(Math.sqrt(32 / 7), 12);
+    expect(deviation([3])).toBe(0);
+    expect(median([9, 10, 1])).toBe(9);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+    expect(median([5])).toBe(5);
   });
 });
 

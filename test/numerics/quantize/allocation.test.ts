@@ -16,12 +16,26 @@ describe('allocate', () => {
     );
   });
 
+  it('gives equal curves equal shares, and any curve no less for more of the samples', () => {
+    fc.assert(
+      fc.property(anyCurve, fc.integer({ min: 1, max: 4 }), fc.nat(), (curve, copies, pick) => {
+        const curves = Array.from({ length: copies }, () => curve);
+        const [least, most] = [copies * curve.k[0]!, copies * curve.k.at(-1)!];
+        const counts = allocate(curves, least + (pick % (most - least + 1)));
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        // more first: of equals, which points that gain nothing are, the first gets one
+        const two = allocate([{ ...curve, share: 2 * curve.share }, curve], 2 * curve.k[0]! + (pick % 5));
+        expect(two[0]).toBeGreaterThanOrEqual(two[1]!);
+      }),
+    );
+  });
+
   it('sees through noise, between what was measured, and by shares', () => {
     const bulging = { k: [1, 2, 4], distortion: [10, 9.9, 2], share: 1 };
     const flat = { k: [1, 4], distortion: [5, 4], share: 1 };
     expect(Array.from(allocate([bulging, flat], 5))).toEqual([4, 1]);
     expect(Array.from(allocate([bulging, { ...flat, share: 100 }], 5))).toEqual([1, 4]);
-    expect(Array.from(allocate([flat, flat], 5))).toEqual([4, 1]);
+    expect(Array.from(allocate([flat, flat], 5))).toEqual([3, 2]);
     expect(Array.from(allocate([bulging, flat], 6, { min: 2 }))).toEqual([4, 2]);
   });
 
@@ -49,6 +63,18 @@ const convexCurve = fc
     const distortion = [0];
     for (const fall of [...falls].sort((a, b) => a - b)) distortion.unshift(distortion[0]! + fall);
     return { k: distortion.map((_, j) => j + 1), distortion, share };
+  });
+
+/** Measured at some numbers of points only, and not convex. The last is far enough for any budget of the tests. */
+const anyCurve = fc
+  .record({
+    k: fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 6 }),
+    distortion: fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 7, maxLength: 7 }),
+    share: fc.constantFrom(0.1, 1),
+  })
+  .map(({ k, distortion, share }): DistortionCurve => {
+    const rising = [...k.sort((a, b) => a - b), 50];
+    return { k: rising, distortion: distortion.slice(0, rising.length).sort((a, b) => b - a), share };
   });
 
 function everyAllocation(curves: readonly DistortionCurve[], total: number): number[][] {

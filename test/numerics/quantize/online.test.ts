@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type Points } from '../../../src/numerics/math/points.ts';
 import { nearestCentroids } from '../../../src/numerics/quantize/distortion.ts';
-import { fitOnline, medoids, streamedAssignment } from '../../../src/numerics/quantize/online.ts';
+import { medoids } from '../../../src/numerics/quantize/medoids.ts';
+import { fitOnline, streamedAssignment } from '../../../src/numerics/quantize/online.ts';
 import { fitQuantizer } from '../../../src/numerics/quantize/quantize.ts';
-import { cloud, pointsOf, product, squared } from '../support.ts';
+import { cloud, pointsOf, product } from '../support.ts';
 
 const key = { seed: 1, classIndex: 0 };
 
@@ -33,6 +34,36 @@ describe('fitOnline', () => {
     expect(cut).toEqual(await streamedAssignment(inBatches(points, 130), centroids, { product }));
   });
 
+  it('asks for each pass by its number, and hands out the assignment of the last one', async () => {
+    const points = cloud(130, 5);
+    const asked: number[] = [];
+    const assigned: number[] = [];
+    const batches = (pass: number) => (asked.push(pass), inBatches(points, 40));
+    const onAssigned = (some: Int32Array) => assigned.push(...some);
+    const { centroids } = await fitOnline(batches, { k: 4, passes: 2, ...key, onAssigned }, { product });
+    expect(asked).toEqual([0, 1, 2]);
+    expect(assigned).toEqual([...(await nearestCentroids(points, centroids, { product })).assignment]);
+  });
+
+  it('finds the medoids that all samples at hand would give', async () => {
+    const points = cloud(300, 4);
+    const { centroids, medoids: found } = await fitOnline(() => inBatches(points, 40), { k: 7, ...key }, { product });
+    const { assignment } = await nearestCentroids(points, centroids, { product });
+    expect(found).toEqual(medoids(points, centroids, assignment));
+  });
+
+  it('gives an empty cell the sample nearest to its centroid, in another pass', async () => {
+    // 50 is a centroid after the first pass, and then never the nearest again
+    const stream = (pass: number) => pointsOf((pass === 0 ? [0, 1, 10, 50] : [0, 1, 10, 11]).map((x) => [x]));
+    const asked: number[] = [];
+    const batches = (pass: number) => (asked.push(pass), inBatches(stream(pass), 4));
+    const { counts, centroids, medoids: found } = await fitOnline(batches, { k: 3, passes: 1, ...key }, { product });
+    const empty = counts.indexOf(0);
+    expect(centroids.values[empty]).toBe(50);
+    expect(found[empty]).toBe(3);
+    expect(asked).toEqual([0, 1, 1]);
+  });
+
   it('is the mean at k = 1, after one pass', async () => {
     const points = cloud(90, 3);
     const { centroids } = await fitOnline(() => inBatches(points, 20), { k: 1, passes: 1, ...key }, { product });
@@ -47,18 +78,6 @@ describe('fitOnline', () => {
     await expect(fit(cloud(20, 2))).rejects.toThrow('expected 1 to 5 centroids, got 6');
     await expect(fitOnline(() => inBatches(cloud(1, 1), 0), { k: 1, ...key }, { product })).rejects.toThrow('got none');
     await expect(fit(pointsOf([[NaN], [1]]))).rejects.toMatchObject({ code: 'INVALID_INPUT', details: { index: 0 } });
-  });
-});
-
-describe('medoids', () => {
-  it('are the nearest samples', async () => {
-    const points = cloud(60, 4);
-    const { centroids } = await fitQuantizer(points, { k: 5, ...key }, { product });
-    const found = await medoids(points, centroids, { product });
-    found.forEach((i, c) => {
-      const all = Array.from({ length: 60 }, (_, e) => squared(points, e, centroids, c));
-      expect(all[i]).toBe(Math.min(...all));
-    });
   });
 });
 

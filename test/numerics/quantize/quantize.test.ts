@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Points } from '../../../src/numerics/math/points.ts';
 import { sum } from '../../../src/numerics/math/sum.ts';
 import { nearestCentroids } from '../../../src/numerics/quantize/distortion.ts';
-import { fitQuantizer, prefersGram, type Codebook, type FitOptions } from '../../../src/numerics/quantize/quantize.ts';
+import { fitQuantizer, type Codebook, type FitOptions } from '../../../src/numerics/quantize/quantize.ts';
 import { bytes, cloud, gridPoints, pointsOf, product, roughProduct, squared } from '../support.ts';
 
 const fit = (points: Points, options: Partial<FitOptions> & { k: number }) =>
@@ -70,13 +70,14 @@ describe('fitQuantizer', () => {
   });
 
   it('gives the same bytes for the same seed, and the same cells for any product', async () => {
-    const points = cloud(200, 16);
-    const first = await fit(points, { k: 8 });
-    expect(everyByte(await fit(points, { k: 8 }))).toBe(everyByte(first));
-    const rough = await fitQuantizer(points, { k: 8, seed: 1, classIndex: 0, restarts: 3 }, { product: roughProduct });
-    expect(everyByte(rough)).toBe(everyByte(first));
-    expect(everyByte(await fit(points, { k: 8, seed: 2 }))).not.toBe(everyByte(first));
-    expect(everyByte(await fit(points, { k: 8, classIndex: 1 }))).not.toBe(everyByte(first));
+    for (const points of [cloud(200, 16), cloud(150, 96)]) {
+      const first = await fit(points, { k: 8 });
+      expect(everyByte(await fit(points, { k: 8 }))).toBe(everyByte(first));
+      const options = { k: 8, seed: 1, classIndex: 0, restarts: 3 };
+      expect(everyByte(await fitQuantizer(points, options, { product: roughProduct }))).toBe(everyByte(first));
+      expect(everyByte(await fit(points, { k: 8, seed: 2 }))).not.toBe(everyByte(first));
+      expect(everyByte(await fit(points, { k: 8, classIndex: 1 }))).not.toBe(everyByte(first));
+    }
   });
 
   it('keeps the best restart, tells of all, and swaps from there', async () => {
@@ -108,11 +109,13 @@ describe('fitQuantizer', () => {
     );
   });
 
-  it('gives up restarts that are behind where a step is dear, and none where it is cheap', () => {
-    expect(prefersGram({ n: 1300, d: 4096, k: 10, restarts: 10 })).toBe(true);
-    expect(prefersGram({ n: 1300, d: 4096, k: 100, restarts: 1 })).toBe(true);
-    expect(prefersGram({ n: 5000, d: 256, k: 10, restarts: 10 })).toBe(false);
-    expect(prefersGram({ n: 1e6, d: 1e6, k: 10, restarts: 10 })).toBe(false);
+  it('finds in a sketch what a start from there does not lower in all dimensions', async () => {
+    const points = cloud(300, 160, 3, 6);
+    const wide = await fit(points, { k: 6, restarts: 6 });
+    expectCodebook(points, wide);
+    const again = await fit(points, { k: 6, restarts: 0, patience: 0, starts: [wide.centroids] });
+    expect(wide.distortion).toBeLessThanOrEqual(again.distortion * (1 + 1e-3));
+    for (const { distortion } of wide.restarts) expect(distortion).toBeGreaterThan(0.99 * wide.distortion);
   });
 
   it('reports progress and stops between iterations', async () => {

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/json.ts';
-import { CHUNK_SIZES, type ChunkSizes, createChunkCutter } from '../../../src/pipeline/dataset/chunks.ts';
+import { CHUNK_SIZES, type ChunkSizes, ChunkCutter } from '../../../src/pipeline/dataset/chunks.ts';
 import { chunkDigest } from '../../../src/pipeline/dataset/digest.ts';
+import { digestBytes } from '../../../src/pipeline/dataset/digest-bytes.ts';
 
 const digests = (n: number, from = 0) => Array.from({ length: n }, (_, i) => sha256(`image ${from + i}`)).sort();
 
 function cut(images: string[], sizes: ChunkSizes = CHUNK_SIZES) {
-  const cutter = createChunkCutter(sizes);
-  for (const digest of images) cutter.add({ label: 0, className: 'cat', sha256: digest, keep: null, bytes: 10 });
+  const cutter = new ChunkCutter(sizes);
+  cutter.begin({ label: 0, className: 'cat', keep: null });
+  for (const digest of images) cutter.add(digestBytes(digest), 10);
   return cutter.end();
 }
 
@@ -41,14 +43,15 @@ describe('chunks', () => {
   });
 
   it('end with the class and with a chunk that is kept', () => {
-    const cutter = createChunkCutter(CHUNK_SIZES);
-    const add = (label: number, keep: string | null) =>
-      cutter.add({ label, className: `c${label}`, sha256: sha256(`${label}${keep}`), keep, bytes: 1 });
-    add(0, '00000001');
-    add(0, '00000002');
-    add(0, '00000002');
-    add(0, null);
-    add(1, null);
+    const cutter = new ChunkCutter(CHUNK_SIZES);
+    const add = (label: number, keep: string | null, count: number) => {
+      cutter.begin({ label, className: `c${label}`, keep });
+      for (let i = 0; i < count; i++) cutter.add(digestBytes(sha256(`${label}${keep}${i}`)), 1);
+    };
+    add(0, '00000001', 1);
+    add(0, '00000002', 2);
+    add(0, null, 1);
+    add(1, null, 1);
     expect(cutter.end().map(({ className, count }) => [className, count])).toEqual([
       ['c0', 1],
       ['c0', 2],

@@ -272,7 +272,7 @@ function scannerOf(images: Record<string, number[]>): SourceScanner {
     async scan() {
       return {
         images: (async function* () {
-          yield* scanned;
+          yield scanned;
         })(),
         summary: () => ({
           format: 'folder',

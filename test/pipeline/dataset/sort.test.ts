@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/json.ts';
-import { compareRecords, type SortRecord } from '../../../src/pipeline/dataset/records.ts';
+import { compareRecords, type SortRecord, TEXT } from '../../../src/pipeline/dataset/records.ts';
 import { createRecordSorter, type RecordSorter, type SorterOptions } from '../../../src/pipeline/dataset/sort.ts';
 import { withFolder } from '../../support/image-sources.ts';
 
@@ -25,7 +25,7 @@ async function collect(sorter: RecordSorter): Promise<SortRecord[]> {
 
 async function sorterOf(records: readonly SortRecord[], options: SorterOptions): Promise<RecordSorter> {
   const sorter = createRecordSorter(options);
-  for (const one of records) await sorter.add(one);
+  await sorter.add(records, TEXT);
   return sorter;
 }
 
@@ -65,6 +65,17 @@ describe('createRecordSorter', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it.each([0, 1, 70, 80_000])('tells runs that are %i bytes long where they were longer', async (bytes) => {
+    await withFolder(async (folder) => {
+      const sorter = await sorterOf(numbered(3000), { folder, runRecords: 1000 });
+      await truncate(join(folder, 'run-1'), bytes);
+      await expect(collect(sorter)).rejects.toMatchObject({
+        code: 'INTERNAL',
+        message: expect.stringMatching(/expected a run of \d{5} bytes in .*run-1, got \d+: /) as never,
+      });
+    });
   });
 
   it('can be left in the middle', async () => {

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { createTextOutlines } from '../../../src/adapters/images/text.ts';
 import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { contactSheet } from '../../../src/pipeline/report/contact-sheet.ts';
-import { reportPage, type ReportFigures } from '../../../src/pipeline/report/page.ts';
+import { type ReportFigures } from '../../../src/pipeline/report/figures.ts';
+import { reportPage } from '../../../src/pipeline/report/page.ts';
+import { classRow, SURVEYED } from '../../support/class-row.ts';
 
 const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
@@ -19,27 +21,10 @@ const figures = (name: string): ReportFigures => ({
     duplicates: { withinClass: 3, acrossClasses: 0 },
   },
   prior: { id: 'p', name, version: '1', license: name },
-  classes: [
-    {
-      name,
-      n: 1000,
-      k: 2,
-      w2Weighted: 1.5,
-      w2Uniform: 2,
-      reduction: 0.25,
-      ess: 1.6,
-      heldoutN: 0,
-      heldoutW2: null,
-      restartSpread: 0.01,
-      intrinsicDimension: 12.34,
-      intrinsicDimensionLow: 11.5,
-      intrinsicDimensionHigh: 13.21,
-      teacherAgreement: null,
-    },
-  ],
+  classes: [classRow({ name })],
   stages: [{ name: 'encode', artifacts: 1, items: 1000, seconds: 4, costUsd: 0.002 }],
   images: 2,
-  weightExponent: 1,
+  weights: { exponent: 1, refit: false },
   recipe: { note: name },
 });
 
@@ -57,9 +42,88 @@ describe('the page', () => {
     expect(page).toContain(
       '<dd>1,000 images (2.5 MB) of 2 classes, from 400 (dog) to 600 (cat), 1.5 to 1, as even as 2 classes; duplicates: 3 within classes</dd>',
     );
-    expect(page).toContain('<td>12.3 (11.5 to 13.2)</td>');
     expect(page).toContain('<td>4.0</td><td>250.0</td><td>$0.00200</td>');
     expect(page).not.toContain('Teacher agrees');
+    expect(page).not.toContain('Slope');
+  });
+
+  it('has what a survey found and how far teachers agree, where there are such figures', () => {
+    const of = figures('cat');
+    const classes = [
+      classRow({ ...SURVEYED, restartSpread: null, teacherAgreement: 0.5 }),
+      classRow({ name: 'dog', n: 3, k: 1 }),
+    ];
+    const page = reportPage({ ...of, classes }, new Uint8Array([1, 2, 3]));
+    expect(page).toContain(
+      '<td>1,000</td><td>2</td><td>0</td><td>one search</td><td>8.0 (7.0 to 9.0)</td>' +
+        '<td>\u22120.150 (\u22120.200 to \u22120.100)</td><td>\u22120.125</td><td>50.00%</td>',
+    );
+    expect(page).toContain(
+      '<th scope="row">dog</th><td>3</td><td>1</td><td>0</td><td>1.00%</td><td>not found</td><td>not found</td><td></td><td></td>',
+    );
+    const order = [
+      'Synthetic images and',
+      'Wasserstein-2 distance',
+      'What more points',
+      'Where weights pay',
+      '<h2>Classes',
+    ];
+    const places = [...order, 'What it took'].map((title) => page.indexOf(title));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places[0]).toBeGreaterThan(0);
+  });
+});
+
+const COMPARED = {
+  w2Balanced: 1.6,
+  reductionBalanced: 0.0625,
+  w2D4mMean: 2.5,
+  w2D4mDeviation: 0.1,
+  reductionD4m: 0.4,
+  w2Decoded: 1.75,
+  w2DecodedBias: 0.25,
+  nearestRatio: 0.66,
+  energyDecoded: 0.5,
+  energyRefit: 0.25,
+  w2Refit: 1.8,
+  essRefit: 1.5,
+};
+
+describe('the page of a run that was compared', () => {
+  const compared = (more: object = {}, weights = { exponent: 1, refit: false }) => {
+    const of = figures('cat');
+    return reportPage(
+      { ...of, weights, classes: [{ ...of.classes[0]!, ...COMPARED, ...more }] },
+      new Uint8Array([1, 2, 3]),
+    );
+  };
+
+  it('has the baselines in table and plot, and their means', () => {
+    const page = compared();
+    expect(page).toContain('<td>1.6000</td><td>6.25%</td><td>2.500 \u00b1 0.100</td><td>40.00%</td>');
+    expect(page).toContain('<tfoot><tr><th scope="row">Mean</th>');
+    expect(page).toMatch(/<svg role="img" aria-label="[^"]*weighted 1\.500; balanced 1\.600; .*40\.0% below D4M/);
+  });
+
+  it('warns of images that lie on training images', () => {
+    expect(compared()).not.toContain('class="warning"');
+    const page = compared({ name: HOSTILE, nearestRatio: 0.1 });
+    expect(page).toMatch(/class="warning">Images of &#60;script&#62;.* may be copies/);
+    expect(page).not.toContain('<script');
+  });
+
+  it('says which weights the dataset has', () => {
+    expect(compared()).toContain("share of the class's samples");
+    const page = compared({}, { exponent: 0.5, refit: true });
+    expect(page).toContain('Weights are refitted on the decoded images');
+    expect(page).toContain('exponent a = 0.5 of masses refitted on the decoded images');
+  });
+
+  it('leaves it out where nothing was compared', () => {
+    const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
+    expect(page).not.toContain('W2 balanced');
+    expect(page).not.toContain('What the decoder did');
+    expect(page).toContain('aria-label="Bars of W2');
   });
 });
 

@@ -1,0 +1,53 @@
+import { beginningOf, compareDigests, DIGEST_BYTES, type DigestBytes } from './digest-bytes.ts';
+import { type SortRecord } from './records.ts';
+
+/** A record that lies in a buffer: the digest, behind it the rest. What walks along many of them makes no text of each. */
+export class StoredRecord implements SortRecord, DigestBytes {
+  readonly group: string;
+  readonly groupNumber: number;
+  readonly bytes: Buffer;
+  readonly at: number;
+  readonly end: number;
+  readonly beginning: number;
+
+  /** @param beginning if it is known */
+  constructor(group: string, groupNumber: number, bytes: Buffer, at: number, end: number, beginning?: number) {
+    this.group = group;
+    this.groupNumber = groupNumber;
+    this.bytes = bytes;
+    this.at = at;
+    this.end = end;
+    this.beginning = beginning ?? beginningOf(bytes, at);
+  }
+
+  get sha256(): string {
+    return this.bytes.toString('latin1', this.at, this.at + DIGEST_BYTES);
+  }
+
+  get rest(): string {
+    return this.bytes.toString('utf8', this.at + DIGEST_BYTES, this.end);
+  }
+
+  /** In UTF-8. */
+  get restBytes(): number {
+    return this.end - this.at - DIGEST_BYTES;
+  }
+
+  copyDigest(into: Buffer, at: number): void {
+    this.bytes.copy(into, at, this.at, this.at + DIGEST_BYTES);
+  }
+
+  /** @returns how many bytes */
+  copyRest(into: Buffer, at: number): number {
+    return this.bytes.copy(into, at, this.at + DIGEST_BYTES, this.end);
+  }
+}
+
+/** As `compareRecords`, which nearly always ends with the digests. */
+export function compareStored(a: StoredRecord, b: StoredRecord): number {
+  if (a.groupNumber !== b.groupNumber && a.group !== b.group) return a.group < b.group ? -1 : 1;
+  const order = compareDigests(a, b);
+  if (order !== 0) return order;
+  const [ours, theirs] = [a.rest, b.rest];
+  return ours < theirs ? -1 : ours > theirs ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+import { type Points } from '../numerics/math/points.ts';
+import { type RandomStream } from '../numerics/math/random.ts';
+import { chosenRows } from '../numerics/math/rows.ts';
+import { blobKey, getBlob, readManifest } from './artifacts.ts';
+import { readSafetensors, tensorOffset } from './formats/safetensors.ts';
+import { asLatents, assertSameLength, datasetOrder } from './latents.ts';
+import { type ObjectStore } from './ports.ts';
+
+/** The latents of a class where they lie: no more of them is in memory than was asked for. */
+export interface LatentStream {
+  readonly n: number;
+  readonly d: number;
+  /** What d flattens: (channels, height, width). */
+  readonly shape: number[];
+  /** @param samples by their place in the order of the dataset version @returns (samples.length, d), in the order asked for */
+  read(samples: Int32Array): Promise<Points>;
+}
+
+/**
+ * Reads the artifacts once, one after the other: checks their digests, and notes which sample lies where. However a version was
+ * cut into chunks, its samples have the same order, and so `read` gives the same for the same numbers.
+ */
+export async function openLatents(
+  store: ObjectStore,
+  projectId: string,
+  artifactIds: readonly string[],
+): Promise<LatentStream> {
+  const parts: { key: string; offset: number }[] = [];
+  const digests: Uint8Array[] = [];
+  let shape: number[] = [];
+  let d = 0;
+  for (const id of artifactIds) {
+    const blob = (await readManifest(store, projectId, id)).blobs['latents.safetensors']!;
+    const bytes = await getBlob(store, projectId, blob);
+    const { tensors } = readSafetensors(bytes);
+    const latents = asLatents(tensors['latents'], `latents of artifact ${id}`);
+    if (parts.length > 0) assertSameLength(latents.points.d, d);
+    ({ shape } = latents);
+    ({ d } = latents.points);
+    parts.push({ key: blobKey(projectId, blob.sha256), offset: tensorOffset(bytes, 'latents') });
+    digests.push(tensors['digests']!.data as Uint8Array);
+  }
+  const order = datasetOrder(digests);
+
+  return {
+    n: order.part.length,
+    d,
+    shape,
+    async read(samples) {
+      const values = new Float32Array(samples.length * d);
+      const wanted = Map.groupBy(samples.keys(), (at) => order.part[samples[at]!]!);
+      for (const [part, places] of wanted) {
+        const { key, offset } = parts[part]!;
+        const rows = places.map((at) => ({ at, row: order.row[samples[at]!]! })).sort((a, b) => a.row - b.row);
+        for (const run of runs(rows)) {
+          const first = run[0]!.row;
+          const bytes = 4 * d * (run.at(-1)!.row - first + 1);
+          const read = floats(await store.get(key, { offset: offset + 4 * d * first, bytes }));
+          for (const { at, row } of run) values.set(read.subarray((row - first) * d, (row - first + 1) * d), at * d);
+        }
+      }
+      return { values, n: samples.length, d };
+    },
+  };
+}
+
+/** All of these samples, or a random choice of so many of them. */
+export async function sampleOf(
+  stream: LatentStream,
+  samples: Int32Array,
+  most: number,
+  random: RandomStream,
+): Promise<Points> {
+  const chosen = samples.length <= most ? samples : chosenRows(samples.length, most, random).map((i) => samples[i]!);
+  return await stream.read(chosen);
+}
+
+/** Rows that lie near each other are read at once, with what is between them: a request costs more than a few rows. */
+const GAP_ROWS = 16;
+/** The most that one request reads, so that what lies between the samples asked for never outweighs them by much. */
+const RUN_ROWS = 1024;
+
+function runs<T extends { row: number }>(rows: readonly T[]): T[][] {
+  const found: T[][] = [];
+  for (const one of rows) {
+    const run = found.at(-1);
+    const near = run && one.row - run.at(-1)!.row <= GAP_ROWS && one.row - run[0]!.row < RUN_ROWS;
+    if (near) run.push(one);
+    else found.push([one]);
+  }
+  return found;
+}
+
+/** Little-endian, as safetensors has them; copied, because they need not be aligned in their buffer. */
+function floats(bytes: Uint8Array): Float32Array {
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}
