@@ -20,20 +20,19 @@ export function claimPass(url: string, projectId: string): Promise<PassClaim | n
  * An advisory lock of a connection of its own: it ends with the process, however that ends, so a restart need not wait
  * for a lease. The server notices a machine that vanished within about half a minute.
  */
-async function claim(
-  url: string,
-  lock: string,
-  parameters: unknown[],
-): Promise<{ held(): boolean; release(): Promise<void> } | null> {
+async function claim(url: string, lock: string, parameters: unknown[]): Promise<(ServiceClaim & PassClaim) | null> {
   const client = new pg.Client({ connectionString: url, application_name: 'pushforward claim', keepAlive: true });
-  let held = true;
-  client.on('error', () => (held = false));
-  client.on('end', () => (held = false));
+  const lost = new AbortController();
+  client.on('error', () => lost.abort());
+  client.on('end', () => lost.abort());
   try {
     await client.connect();
     await client.query('set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3');
     const answer = await client.query<{ got: boolean }>(lock, parameters);
-    if (answer.rows[0]?.got) return { held: () => held, release: async () => void (held && (await client.end())) };
+    if (answer.rows[0]?.got) {
+      const held = () => !lost.signal.aborted;
+      return { held, lost: lost.signal, release: async () => void (held() && (await client.end())) };
+    }
   } catch (error) {
     await client.end().catch(() => {});
     throw error;

@@ -60,7 +60,7 @@ const FORGET_MS = 24 * HOUR_MS;
  * @throws NOT_READY where another pass over the project is under way, and does not end in time
  */
 export function retentionPass(of: PassOptions, projectId: string, signal: AbortSignal): Promise<PassReport> {
-  return claimed(of, projectId, signal, async () => {
+  return claimed(of, projectId, signal, async (signal) => {
     const rows = of.retention.project(projectId);
     await endInterrupted(of, rows, signal);
     const now = of.clock.now();
@@ -83,7 +83,7 @@ export function sweepOrphans(
   olderThanHours: number,
   signal: AbortSignal,
 ): Promise<OrphanSweep> {
-  return claimed(of, projectId, signal, async () => {
+  return claimed(of, projectId, signal, async (signal) => {
     await endInterrupted(of, of.retention.project(projectId), signal);
     return await sweepRows(of, projectId, olderThanHours, signal);
   });
@@ -97,7 +97,8 @@ async function claimed<T>(
   { retention, clock, patienceMs = 0 }: PassOptions,
   projectId: string,
   signal: AbortSignal,
-  work: () => Promise<T>,
+  /** Its signal also aborts where the claim is lost; it is asked between the batches of a pass. */
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const giveUpMs = clock.now().getTime() + patienceMs;
   let claim: PassClaim | null = null;
@@ -114,7 +115,15 @@ async function claimed<T>(
     );
   }
   try {
-    return await work();
+    return await work(AbortSignal.any([signal, claim.lost]));
+  } catch (error) {
+    if (!claim.lost.aborted || signal.aborted) throw error;
+    throw new PushforwardError(
+      'DATABASE_UNAVAILABLE',
+      `expected to hold the pass over project ${projectId} until it ends, got its connection to the database lost: the next pass goes on`,
+      {},
+      { cause: error },
+    );
   } finally {
     await claim.release();
   }

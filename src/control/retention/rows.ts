@@ -18,7 +18,8 @@ export interface RetentionStore {
 }
 
 export interface PassClaim {
-  held(): boolean;
+  /** Aborts where it ends before it is released: another pass may begin, so this one has to stop. */
+  lost: AbortSignal;
   release(): Promise<void>;
 }
 

@@ -231,6 +231,38 @@ describe('beside others', () => {
     expect(await waiting).toMatchObject({ deleted: { artifacts: 0 } });
   });
 
+  it('a pass whose claim is lost stops where it is, and the next one goes on', async () => {
+    const world = await newWorld();
+    await world.setPolicy({ keepRuns: 1, graceHours: 0 });
+    const [old] = [await world.run(1), await world.run(2)];
+    const lost = new AbortController();
+    let deletions = 0;
+    const broken = world.pass({
+      retention: {
+        ...world.retention,
+        claimPass: async () => ({ lost: lost.signal, release: async () => {} }),
+        project: () => ({
+          ...world.rows,
+          async deleteDoomed(...of) {
+            const condemned = await world.rows.deleteDoomed(...of);
+            lost.abort();
+            return condemned;
+          },
+        }),
+      },
+      store: { ...world.store, delete: async (key) => (deletions++, await world.store.delete(key)) },
+    });
+    await expect(broken).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      message: expect.stringContaining('the next pass goes on') as string,
+    });
+    expect([await world.states(old), deletions]).toEqual([['DELETED'], 0]);
+    await world.hourPasses();
+    await world.pass();
+    const { store, rows } = await world.keys();
+    expect(store).toEqual(rows);
+  });
+
   it('blobs that nobody names stay while an import is under way, which may be about to name them', async () => {
     const world = await newWorld();
     const key = `blobs/${'a'.repeat(64)}`;

@@ -36,7 +36,7 @@ function scripted() {
       if (state.fails) throw state.fails;
       return state.projects;
     },
-    claimPass: async () => (state.claimed ? null : { held: () => true, release: async () => {} }),
+    claimPass: async () => (state.claimed ? null : { lost: new AbortController().signal, release: async () => {} }),
     project: (projectId) =>
       ({
         forgetGone: async () => {},
