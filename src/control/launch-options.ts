@@ -1,5 +1,5 @@
-import { invalid } from '../base/errors.ts';
 import { type RunLimits } from '../engine/ports.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** How urgent a run is and what it may use: never part of what it makes. */
 export interface LaunchOptions {
@@ -14,26 +14,21 @@ const MOST_ATTEMPTS = 100;
 
 /** @throws INVALID_INPUT naming the field of the launch input */
 export function checkLaunchOptions({ priority, limits }: LaunchOptions): { priority: number; limits: RunLimits } {
-  const within = (value: number | null | undefined, [low, high]: [number, number], path: string[], usual: string) => {
-    if (value === null || value === undefined) return null;
-    if (Number.isInteger(value) && value >= low && value <= high) return value;
-    throw invalid(
-      `expected ${path.join('.')} to be a whole number from ${low} to ${high}, got ${value}: change it, or leave it out for ${usual}`,
-      { path },
-    );
-  };
-  const seconds: [number, number] = [1, LONGEST_SECONDS];
+  const within = (value: number | null | undefined, path: string[], [from, to]: [number, number], usual: string) =>
+    value === null || value === undefined
+      ? null
+      : wholeNumber(value, {
+          ...{ name: path.join('.'), from, to, path },
+          remedy: `change it, or leave it out for ${usual}`,
+        });
+  const limit = (name: keyof RunLimits, to: number, usual: string) =>
+    within(limits?.[name], ['limits', name], [1, to], usual);
   return {
-    priority: within(priority, [-MOST_URGENT, MOST_URGENT], ['priority'], '0') ?? 0,
+    priority: within(priority, ['priority'], [-MOST_URGENT, MOST_URGENT], '0') ?? 0,
     limits: {
-      taskSeconds: within(limits?.taskSeconds, seconds, ['limits', 'taskSeconds'], 'none'),
-      runSeconds: within(limits?.runSeconds, seconds, ['limits', 'runSeconds'], 'none'),
-      maxAttempts: within(
-        limits?.maxAttempts,
-        [1, MOST_ATTEMPTS],
-        ['limits', 'maxAttempts'],
-        'the default of the service',
-      ),
+      taskSeconds: limit('taskSeconds', LONGEST_SECONDS, 'none'),
+      runSeconds: limit('runSeconds', LONGEST_SECONDS, 'none'),
+      maxAttempts: limit('maxAttempts', MOST_ATTEMPTS, 'the default of the service'),
     },
   };
 }

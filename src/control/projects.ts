@@ -1,7 +1,7 @@
-import { invalid } from '../base/errors.ts';
 import { type Principal } from './identity.ts';
 import { type Catalog } from './ports.ts';
 import { type ProjectView } from './views.ts';
+import { wholeNumber } from './whole-number.ts';
 
 const MOST = 100_000;
 
@@ -14,14 +14,11 @@ export async function limitProject(
   { projectId }: Principal,
   maxRunningTasks: number | null,
 ): Promise<ProjectView> {
-  if (
-    maxRunningTasks !== null &&
-    !(Number.isInteger(maxRunningTasks) && maxRunningTasks >= 1 && maxRunningTasks <= MOST)
-  ) {
-    throw invalid(
-      `expected maxRunningTasks to be a whole number from 1 to ${MOST}, got ${maxRunningTasks}: change it, or leave it out for no limit`,
-      { path: ['maxRunningTasks'] },
-    );
+  if (maxRunningTasks !== null) {
+    wholeNumber(maxRunningTasks, {
+      ...{ name: 'maxRunningTasks', from: 1, to: MOST, path: ['maxRunningTasks'] },
+      remedy: 'change it, or leave it out for no limit',
+    });
   }
   const rows = catalog.project(projectId);
   await rows.limitProject(maxRunningTasks);

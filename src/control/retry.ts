@@ -6,7 +6,7 @@ import { type Principal } from './identity.ts';
 import { checkLaunchOptions, type LaunchOptions } from './launch-options.ts';
 import { type Catalog, type EngineControl } from './ports.ts';
 import { type Retention } from './retention/retention.ts';
-import { getRun, inputDeleted, sameLaunch } from './runs.ts';
+import { getRun, launchOf, sameLaunch } from './runs.ts';
 import { type RunView } from './views.ts';
 
 export interface RetryRunInput extends LaunchOptions {
@@ -20,7 +20,7 @@ export interface RetryRunInput extends LaunchOptions {
  * Launches the recipe of a run again, as a run of its own that names the first. What was published is reused, so that it goes on
  * where the first one failed; with `fromStage` that stage and all behind it are carried out again. Limits and priority are
  * those of the first one where none are given.
- * @throws NOT_FOUND; NOT_READY while the run is under way; INVALID_INPUT; IDEMPOTENCY_CONFLICT; ARTIFACT_IN_USE where another run needs what is to be invalidated
+ * @throws NOT_FOUND; NOT_READY while the run is under way; IDEMPOTENCY_CONFLICT; INVALID_INPUT, also where what is to be invalidated is pinned or another run needs it
  */
 export async function retryRun(
   of: { catalog: Catalog; engine: EngineControl; retention: Retention },
@@ -47,20 +47,16 @@ export async function retryRun(
   }
   if (fromStage !== null) await invalidateFrom(of, principal, first, fromStage);
   const { recipe, recipeDigest, datasetVersionId, priorId, limits } = first;
-  const launched = of.engine.launch({
+  return await launchOf(of, {
     ...{ projectId: principal.projectId, recipe, recipeDigest, datasetVersionId, priorId },
     ...{ inputs: (await rows.inputsByRole(first.id))!, idempotencyKey, fingerprint, retriedRunId: first.id },
-    priority: input.priority === undefined || input.priority === null ? first.priority : options.priority,
+    priority: input.priority ?? first.priority,
     limits: {
       taskSeconds: options.limits.taskSeconds ?? limits.taskSeconds,
       runSeconds: options.limits.runSeconds ?? limits.runSeconds,
       maxAttempts: options.limits.maxAttempts ?? limits.maxAttempts,
     },
   });
-  const { run, created } = await launched.catch((error: unknown) => {
-    throw inputDeleted(error);
-  });
-  return { run: await getRun(rows, run.id), reused: !created };
 }
 
 async function invalidateFrom(

@@ -1,6 +1,6 @@
 import { notFound, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
-import { USUAL_LAUNCH } from '../engine/ports.ts';
+import { type LaunchRequest, USUAL_LAUNCH } from '../engine/ports.ts';
 import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
@@ -56,7 +56,7 @@ export async function launchRun(
   checkLaunch(recipe, version.classes, prior.description);
   checkExecutorClass(recipe, of.executorClasses);
 
-  const launched = of.engine.launch({
+  return await launchOf(of, {
     projectId: principal.projectId,
     recipe: asJson(recipe),
     recipeDigest: recipeDigest(recipe),
@@ -69,10 +69,17 @@ export async function launchRun(
     limits,
     retriedRunId: null,
   });
-  const { run, created } = await launched.catch((error: unknown) => {
+}
+
+/** Hands a checked request to the engine. @throws ARTIFACT_DELETED naming the field of the recipe; IDEMPOTENCY_CONFLICT */
+export async function launchOf(
+  { catalog, engine }: Needs,
+  request: LaunchRequest,
+): Promise<{ run: RunView; reused: boolean }> {
+  const { run, created } = await engine.launch(request).catch((error: unknown) => {
     throw inputDeleted(error);
   });
-  return { run: await getRun(rows, run.id), reused: !created };
+  return { run: await getRun(catalog.project(request.projectId), run.id), reused: !created };
 }
 
 /** Asks a run to stop; one that has ended stays as it is. */
@@ -100,7 +107,7 @@ export function sameLaunch(earlier: RunView, fingerprint: string, key: string): 
 }
 
 /** The field of the launch input whose artifact is gone; any other error as it is. */
-export function inputDeleted(error: unknown): unknown {
+function inputDeleted(error: unknown): unknown {
   if (!(error instanceof PushforwardError) || error.code !== 'ARTIFACT_DELETED') return error;
   const path = ['recipe', `${String(error.details['role'])}Id`];
   return new PushforwardError(error.code, error.message, { ...error.details, path }, { cause: error });

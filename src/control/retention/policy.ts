@@ -1,4 +1,5 @@
 import { invalid } from '../../base/errors.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 /**
  * What a project keeps. The keep rules add up, as those of restic and other backup tools do: a run stays if any of
@@ -78,8 +79,8 @@ function parseRule(rule: { kind: string; days: number; cutLineage?: boolean | nu
 }
 
 function within(name: string, value: number | null, least: number, path = [name]): number | null {
-  if (value === null || (Number.isInteger(value) && value >= least && value <= MOST)) return value;
-  throw wrong(path, `expected ${name} to be a whole number from ${least} to ${MOST}, got ${value}: correct it`);
+  if (value === null) return null;
+  return wholeNumber(value, { name, from: least, to: MOST, path: ['policy', ...path], remedy: 'correct it' });
 }
 
 const wrong = (path: string[], message: string) => invalid(message, { path: ['policy', ...path] });

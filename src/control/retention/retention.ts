@@ -13,6 +13,7 @@ import {
 } from './pass.ts';
 import { parsePolicy, type RetentionPolicyInput } from './policy.ts';
 import { type PinView, type PlanItem, type PlanTotals, type StoredPolicy, type Tally } from './rows.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 /** What a project keeps, what goes, and what is in the way. Each use case takes who asks. */
 export interface Retention {
@@ -121,9 +122,8 @@ function checkIds(ids: readonly string[]): string[] {
 
 /** An hour protects what attempts are about to refer to; the default protects what was lost a day ago as well. */
 function checkHours(hours: number): number {
-  if (Number.isInteger(hours) && hours >= 1 && hours <= 100_000) return hours;
-  throw invalid(
-    `expected olderThanHours to be a whole number from 1 to 100000, got ${hours}: use ${ORPHAN_HOURS} or more`,
-    { path: ['olderThanHours'] },
-  );
+  return wholeNumber(hours, {
+    ...{ name: 'olderThanHours', from: 1, to: 100_000, path: ['olderThanHours'] },
+    remedy: `use ${ORPHAN_HOURS} or more`,
+  });
 }
