@@ -71,20 +71,25 @@ export function createPublications(store: ObjectStore): Publications {
   /** Key to the etag that was there when its digest was right: what did not change since is not read again. */
   const right = new Map<string, string>();
 
-  /** The first blob that is not there with its size. */
-  async function missingBlob(projectId: string, manifest: ArtifactManifest): Promise<string | null> {
-    for (const [name, blob] of Object.entries(manifest.blobs)) {
-      if ((await store.head(blobKey(projectId, blob.sha256)))?.bytes !== blob.bytes) return name;
+  async function manifestOf(projectId: string, id: string): Promise<ArtifactManifest | null> {
+    return (await store.head(artifactKey(projectId, id))) ? await readManifest(store, projectId, id) : null;
+  }
+
+  /** The first blob that has a flaw: is not there, has another size or, where every byte is to be looked at, other bytes. */
+  async function firstFlaw(projectId: string, { blobs }: ArtifactManifest, look: 'size' | 'bytes') {
+    for (const [name, blob] of Object.entries(blobs)) {
+      const flaw = await flawOf(projectId, blob, look);
+      if (flaw !== null) return { name, flaw };
     }
     return null;
   }
 
-  async function flawOf(projectId: string, blob: BlobReference): Promise<string | null> {
+  async function flawOf(projectId: string, blob: BlobReference, look: 'size' | 'bytes'): Promise<string | null> {
     const key = blobKey(projectId, blob.sha256);
     const head = await store.head(key);
     if (!head) return 'is not in the store any more';
     if (head.bytes !== blob.bytes) return `has ${head.bytes} bytes in the store, not ${blob.bytes}`;
-    if (right.get(key) === head.etag) return null;
+    if (look === 'size' || right.get(key) === head.etag) return null;
     const digest = createHash('sha256');
     for await (const piece of store.stream(key)) digest.update(piece);
     if (digest.digest('hex') !== blob.sha256) return 'has other bytes in the store than were published';
@@ -95,19 +100,15 @@ export function createPublications(store: ObjectStore): Publications {
 
   return {
     async find(projectId, id) {
-      if (!(await store.head(artifactKey(projectId, id)))) return null;
-      const manifest = await readManifest(store, projectId, id);
-      return (await missingBlob(projectId, manifest)) === null ? manifest : null;
+      const manifest = await manifestOf(projectId, id);
+      return manifest && (await firstFlaw(projectId, manifest, 'size')) === null ? manifest : null;
     },
 
     async verify(projectId, id) {
-      if (!(await store.head(artifactKey(projectId, id)))) return { manifest: null, flaw: null };
-      const manifest = await readManifest(store, projectId, id);
-      for (const [name, blob] of Object.entries(manifest.blobs)) {
-        const flaw = await flawOf(projectId, blob);
-        if (flaw !== null) return { manifest: null, flaw: `its ${name} ${flaw}` };
-      }
-      return { manifest };
+      const manifest = await manifestOf(projectId, id);
+      if (!manifest) return { manifest, flaw: null };
+      const found = await firstFlaw(projectId, manifest, 'bytes');
+      return found ? { manifest: null, flaw: `its ${found.name} ${found.flaw}` } : { manifest };
     },
 
     async publish(projectId, manifest) {
@@ -116,14 +117,14 @@ export function createPublications(store: ObjectStore): Publications {
       const { written } = await store.put(key, bytes, { ifAbsent: true, mediaType: 'application/json' });
       if (written) return manifest;
       const winner = await readManifest(store, projectId, manifest.id);
-      const missing = await missingBlob(projectId, winner);
+      const missing = await firstFlaw(projectId, winner, 'size');
       if (missing === null) return winner;
       // The same work gave other bytes here than where it was published first, and those are lost.
       throw new PushforwardError(
         'CORRUPT_ARTIFACT',
-        `expected blob ${missing} of artifact ${winner.id} in the store, got none or one of another size: ` +
+        `expected blob ${missing.name} of artifact ${winner.id} in the store, got none or one of another size: ` +
           `delete the object ${key} and launch the run again`,
-        { artifactId: winner.id, blob: winner.blobs[missing]!.sha256 },
+        { artifactId: winner.id, blob: winner.blobs[missing.name]!.sha256 },
       );
     },
   };
