@@ -24,11 +24,6 @@ export function compareDigests(a: DigestBytes, b: DigestBytes): number {
   return a.bytes.compare(b.bytes, b.at, b.at + DIGEST_BYTES, a.at, a.at + DIGEST_BYTES);
 }
 
-export function digestBytes(sha256: string): DigestBytes {
-  const bytes = Buffer.from(sha256, 'latin1');
-  return { bytes, at: 0, beginning: beginningOf(bytes, 0) };
-}
-
 const WORD_DIGITS = 8;
 
 function wordAt(bytes: Buffer, at: number): number {

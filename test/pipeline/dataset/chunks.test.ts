@@ -2,9 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/json.ts';
 import { CHUNK_SIZES, type ChunkSizes, ChunkCutter } from '../../../src/pipeline/dataset/chunks.ts';
 import { chunkDigest } from '../../../src/pipeline/dataset/digest.ts';
-import { digestBytes } from '../../../src/pipeline/dataset/digest-bytes.ts';
+import { beginningOf, type DigestBytes } from '../../../src/pipeline/dataset/digest-bytes.ts';
 
 const digests = (n: number, from = 0) => Array.from({ length: n }, (_, i) => sha256(`image ${from + i}`)).sort();
+
+function digestBytes(digest: string): DigestBytes {
+  const bytes = Buffer.from(digest, 'latin1');
+  return { bytes, at: 0, beginning: beginningOf(bytes, 0) };
+}
 
 function cut(images: string[], sizes: ChunkSizes = CHUNK_SIZES) {
   const cutter = new ChunkCutter(sizes);
