@@ -19,19 +19,18 @@ export interface GoProgram {
   name: string;
   /** What it is built from, versions included: another recipe is another program. */
   recipe: string;
+  /** Where programs are kept; default: in the project, with its packages. */
+  folder?: string;
   /** Arguments of `go`, which puts the program into a folder. */
   build: (into: string) => { args: string[]; env?: Record<string, string>; cwd?: string };
 }
 
 /** Builds the program, or finds it built before. @returns its path */
-export async function goProgram({ name, recipe, build }: GoProgram): Promise<string> {
+export async function goProgram({ name, recipe, folder = CACHE, build }: GoProgram): Promise<string> {
   const digest = createHash('sha256').update(recipe).digest('hex').slice(0, 12);
-  const program = join(ROOT, 'node_modules/.cache', `${name}-${digest}`, name);
-  const there = await access(program).then(
-    () => true,
-    () => false,
-  );
-  if (there) return program;
+  const program = join(folder, `${name}-${digest}`, name);
+  if (await exists(program)) return program;
+  process.stderr.write(`building ${name}\n`);
   await mkdir(dirname(program), { recursive: true });
   // Several test files may build at once: each builds aside, and the last to finish gives its file the name.
   const aside = await mkdtemp(join(dirname(program), 'build-'));
@@ -40,6 +39,15 @@ export async function goProgram({ name, recipe, build }: GoProgram): Promise<str
   await rename(join(aside, name), program);
   await rm(aside, { recursive: true });
   return program;
+}
+
+const CACHE = join(ROOT, 'node_modules/.cache');
+
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Folder of a module's sources. */
