@@ -1,4 +1,5 @@
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
+import { ByteWriter, parquetWrite } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { createTableWriter } from '../../../src/adapters/images/parquet.ts';
 import { type SyntheticTable } from '../../../src/pipeline/ports.ts';
@@ -17,6 +18,27 @@ const table = (rows: number): SyntheticTable => ({
     cellCount: i * 10,
   })),
   metadata: { 'pushforward.run': 'run_1', 'pushforward.digest': 'abc' },
+});
+
+/** Images of 100 kB, so that a row group has several pages; names that are no ASCII; an empty soft label. */
+const large = (rows: number): SyntheticTable => {
+  const { classes, rows: small, metadata } = table(rows);
+  const image = (i: number) => new Uint8Array(100_000 + i).fill(i);
+  return {
+    classes,
+    metadata,
+    rows: small.map((row, i) => ({
+      ...row,
+      imagePng: image(i),
+      path: `été/${i}.png`,
+      softLabel: i % 5 === 0 ? [] : row.softLabel,
+    })),
+  };
+};
+
+const withoutSoftLabels = (of: SyntheticTable): SyntheticTable => ({
+  ...of,
+  rows: of.rows.map((row) => ({ ...row, softLabel: null })),
 });
 
 const bufferOf = (bytes: Uint8Array) =>
@@ -40,6 +62,28 @@ describe('writeSyntheticParquet', () => {
         cell_count: i * 10,
       });
       expect(row['soft_label'] ?? null).toEqual(i % 3 === 0 ? null : [0.25, 0.75]);
+    }
+  });
+
+  it('is, byte for byte, what hyparquet-writer makes of the same columns', async () => {
+    for (const of of [table(2500), large(40), table(1), withoutSoftLabels(table(9))]) {
+      const { rows, classes } = of;
+      const stored = { codec: 'UNCOMPRESSED' as const, encoding: 'PLAIN' as const, statistics: false };
+      const columnData = [
+        { name: 'image', data: rows.map((row) => ({ bytes: row.imagePng, path: row.path })), ...stored },
+        { name: 'label', data: rows.map((row) => BigInt(row.label)) },
+        { name: 'weight', data: Float32Array.from(rows, (row) => row.weight) },
+        { name: 'soft_label', data: rows.map((row) => row.softLabel) },
+        { name: 'class', data: rows.map((row) => classes[row.label]!) },
+        { name: 'point', data: rows.map((row) => row.point) },
+        { name: 'cell_count', data: rows.map((row) => row.cellCount) },
+      ];
+      const ours = await writeSyntheticParquet(of);
+      const { schema, key_value_metadata: kvMetadata } = parquetMetadata(bufferOf(ours));
+      const writer = new ByteWriter();
+      const written = { writer, columnData, schema, rowGroupSize: 1000, createdBy: 'pushforward' };
+      await parquetWrite({ ...written, kvMetadata: kvMetadata! });
+      expect(Buffer.from(ours).equals(writer.getBytes())).toBe(true);
     }
   });
 
