@@ -47,7 +47,11 @@ function repeated({ withinClass, acrossClasses }: ImagesFacts['duplicates']): st
 
 const count = (value: number): string => value.toLocaleString('en-US');
 const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`;
-const rounded = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+/** With a decimal where it tells something: 1.04 is not 1, and 2.0 classes are not as even as 2. */
+const rounded = (value: number): string => {
+  const digits = value < 10 ? 1 : 0;
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+};
 
 function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;

@@ -22,6 +22,14 @@ describe('in words', () => {
     );
   });
 
+  it('tell classes that are nearly even from ones that are', () => {
+    expect(images({ A: 26, B: 25 })).toBe(
+      '51 images (120.1 MB) of 2 classes, from 25 (B) to 26 (A), 1.0 to 1, as even as 2.0 classes; no duplicates',
+    );
+    expect(images({ A: 5000, B: 3000 })).toContain('from 3,000 (B) to 5,000 (A), 1.7 to 1, as even as 1.9 classes');
+    expect(images({ A: 12_345, B: 1000 })).toContain('12 to 1');
+  });
+
   it('is the source', () => {
     const of = { format: 'tar.gz', split: null, splits: [], ignored: { count: 0, examples: [] } };
     expect(describeSource(of)).toBe('tar.gz');
