@@ -7,14 +7,18 @@ export async function timeMs(work: () => unknown): Promise<number> {
   return performance.now() - begin;
 }
 
-/** Median time of calls in turns, so that load that comes and goes meets all of them: ms by name. The first turn only warms up. */
+/**
+ * Median time of calls in turns, so that load that comes and goes meets all of them: ms by name. The first turn only warms up.
+ * @param before runs before each call, outside its time
+ */
 export async function interleavedMs(
   works: Record<string, () => unknown>,
-  { turns, warmUp = 1 }: { turns: number; warmUp?: number },
+  { turns, warmUp = 1, before }: { turns: number; warmUp?: number; before?: () => Promise<void> },
 ): Promise<Record<string, number>> {
   const times = Object.fromEntries(Object.keys(works).map((name): [string, number[]] => [name, []]));
   for (let turn = -warmUp; turn < turns; turn++) {
     for (const [name, work] of Object.entries(works)) {
+      await before?.();
       const ms = await timeMs(work);
       if (turn >= 0) times[name]!.push(ms);
     }

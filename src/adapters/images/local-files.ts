@@ -59,7 +59,7 @@ export const localFiles: SourceFiles = {
     }
   },
 
-  stream: (path) => createReadStream(path, { highWaterMark: 256 * 1024 }),
+  stream: (path) => createReadStream(path, { highWaterMark: 1024 * 1024 }),
 
   async open(path, etag) {
     const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {

@@ -29,6 +29,7 @@ export async function* samplesOf(
     gzip: boolean;
     limits: ScanLimits;
     ignored?: Ignored;
+    pieceBytes?: number;
     signal?: AbortSignal | undefined;
   },
 ): AsyncGenerator<Sample> {
@@ -78,11 +79,12 @@ export function classOfSample(sample: Sample, classNames: readonly string[] | nu
 
 /** Samples with an image that are looked at before a tar is taken for one of class folders. */
 const LOOKED_AT = 4;
+const LOOK_BYTES = 64 * 1024;
 
 /** Whether a tar is a WebDataset shard: an image of its first has `.cls`, or JSON with a class, beside it. */
 export async function isShard(path: string, options: Parameters<typeof samplesOf>[1]): Promise<boolean> {
   let looked = 0;
-  for await (const sample of samplesOf(path, options)) {
+  for await (const sample of samplesOf(path, { ...options, pieceBytes: LOOK_BYTES })) {
     if (!sample.image) continue;
     if (sample.cls !== null || ['class', 'class_name', 'label'].some((field) => field in (sample.json ?? {})))
       return true;

@@ -25,9 +25,12 @@ export async function writeTemporary(
   try {
     let flushing = { from: 0, done: Promise.resolve() };
     for await (const chunk of chunksOf(body)) {
+      // Hashed while it is written. Awaited below; until then a failure is no unhandled one.
+      const written = file.writeFile(chunk);
+      written.catch(() => undefined);
       hash.update(chunk);
       bytes += chunk.length;
-      await file.writeFile(chunk);
+      await written;
       if (bytes - flushing.from < FLUSH_BYTES) continue;
       await flushing.done;
       flushing = { from: bytes, done: file.datasync() };

@@ -15,9 +15,11 @@ export interface Arena {
    * @returns the place behind the last that it took
    */
   add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from: number): number;
-  /** A record of another arena or a run, into this group, with so many bytes of its rest. */
-  copy(record: StoredRecord, group: string, restBytes: number): void;
-  /** In order, in batches. Views: they end with the next record after `clear`. */
+  /** A record of another arena or a run, into this group. */
+  copy(record: StoredRecord, group: string): void;
+  /** As `add`: of records of another arena or a run the digests, into one group. */
+  copyDigests(records: readonly StoredRecord[], group: string, from: number): number;
+  /** In order, in batches. Views: they end with the next batch. */
   sorted(): Generator<StoredRecord[]>;
   /** Keeps the memory for the records to come. */
   clear(): void;
@@ -37,7 +39,8 @@ export class GroupNumbers {
 }
 
 export const BATCH_RECORDS = 2048;
-const FIRST_BYTES = 1024 * 1024;
+/** Enough for 50,000; memory that is not written to costs nothing. */
+const FIRST_BYTES = 8 * 1024 * 1024;
 const MAX_BYTES = 32 * 1024 * 1024;
 /** Three passes; 2,048 counters stay in the cache. */
 const RADIX_BITS = 11;
@@ -87,15 +90,30 @@ class RecordArena implements Arena {
     return to;
   }
 
-  copy(record: StoredRecord, group: string, restBytes: number): void {
-    const at = this.reserve(restBytes);
-    const copied = record.bytes.copy(this.bytes, at, record.at, record.at + DIGEST_BYTES + restBytes);
+  copy(record: StoredRecord, group: string): void {
+    const at = this.reserve(record.restBytes);
+    const copied = record.bytes.copy(this.bytes, at, record.at, record.end);
     this.close(group, record.beginning, at + copied);
+  }
+
+  copyDigests(records: readonly StoredRecord[], group: string, from: number): number {
+    let to = from;
+    for (; to < records.length && !this.full; to++) {
+      const at = this.reserve(0);
+      records[to]!.copyDigest(this.bytes, at);
+      this.close(group, records[to]!.beginning, at + DIGEST_BYTES);
+    }
+    return to;
   }
 
   *sorted(): Generator<StoredRecord[]> {
     const places = (this.ordered ??= this.order());
-    for (let from = 0; from < places.length; from += BATCH_RECORDS) yield this.views(places, from);
+    const views = Array.from({ length: Math.min(BATCH_RECORDS, places.length) }, () => new StoredRecord());
+    for (let from = 0; from < places.length; from += BATCH_RECORDS) {
+      if (places.length - from < BATCH_RECORDS) views.length = places.length - from;
+      this.move(views, places, from);
+      yield views;
+    }
   }
 
   clear(): void {
@@ -127,17 +145,15 @@ class RecordArena implements Arena {
     this.ordered = null;
   }
 
-  private views(places: Uint32Array, from: number): StoredRecord[] {
-    const views: StoredRecord[] = [];
-    const to = Math.min(from + BATCH_RECORDS, places.length);
-    for (let i = from; i < to; i++) views.push(this.view(places[i]!));
-    return views;
-  }
-
-  private view(place: number): StoredRecord {
-    const group = this.groupNumbers[place]!;
-    const name = this.groups.names[group]!;
-    return new StoredRecord(name, group, this.bytes, this.startOf(place), this.ends[place]!, this.beginnings[place]!);
+  /** To the records at these places, from the one at `from`. */
+  private move(views: readonly StoredRecord[], places: Uint32Array, from: number): void {
+    const { bytes, ends, beginnings, groupNumbers, groups } = this;
+    for (let i = 0; i < views.length; i++) {
+      const place = places[from + i]!;
+      const group = groupNumbers[place]!;
+      const at = this.startOf(place);
+      views[i]!.moveTo(groups.names[group]!, group, bytes, at, ends[place]!, beginnings[place]!);
+    }
   }
 
   /** By groups, in them by the beginnings of digests: first by what decides last, each time keeping the order before. */
@@ -170,7 +186,9 @@ class RecordArena implements Arena {
     for (let from = 0, to = 1; from < places.length; from = to, to += 1) {
       while (to < places.length && this.alike(places[from]!, places[to]!)) to += 1;
       if (to - from === 1) continue;
-      const same = Array.from(places.subarray(from, to), (place) => ({ place, record: this.view(place) }));
+      const views = Array.from({ length: to - from }, () => new StoredRecord());
+      this.move(views, places, from);
+      const same = views.map((record, i) => ({ record, place: places[from + i]! }));
       same.sort((a, b) => compareStored(a.record, b.record));
       places.set(
         same.map(({ place }) => place),

@@ -29,7 +29,8 @@ export async function takeFacts(
   await using old = before && keeping(before.sorted());
   for await (const batch of images.sorted()) {
     throwIfAborted(signal);
-    await addDigests(found.take(batch), digests);
+    const waiting = digests.copyDigests(found.take(batch), '');
+    if (waiting) await waiting;
     if (old) await countStayed(batch, old, stayed);
   }
   const { digest, classes, withinClass } = found;
@@ -60,14 +61,8 @@ class FactsFound {
       else distinct.push(record);
       this.last = record;
     }
+    this.last = this.last?.copy() ?? null;
     return distinct;
-  }
-}
-
-async function addDigests(records: readonly StoredRecord[], digests: RecordSorter): Promise<void> {
-  for (const record of records) {
-    const waiting = digests.copy(record, '', 0);
-    if (waiting) await waiting;
   }
 }
 
@@ -84,7 +79,7 @@ async function countRepeated(sorter: RecordSorter): Promise<number> {
   let last: StoredRecord | null = null;
   for await (const batch of sorter.sorted()) {
     repeated += repeatedIn(batch, last);
-    last = batch.at(-1)!;
+    last = batch.at(-1)!.copy();
   }
   return repeated;
 }

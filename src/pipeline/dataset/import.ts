@@ -178,8 +178,7 @@ async function publish(
 ): Promise<ArtifactManifest> {
   const putJson = (value: unknown) =>
     putBlob(store, projectId, new TextEncoder().encode(canonicalJson(value)), 'application/json');
-  const chunks = await putJson(made.chunks);
-  const sources = await putJson(made.sources);
+  const [chunks, sources] = await Promise.all([putJson(made.chunks), putJson(made.sources)]);
   const { digest, format, split, splits, ignored } = content;
   const found = { format, split, splits, ignored: { ...ignored } };
   const options = { digest, entries: made.entries.sha256, sources: sources.sha256, found };

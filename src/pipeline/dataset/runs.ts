@@ -73,7 +73,7 @@ export async function* readRun({ path, bytes }: Run, names: readonly string[]): 
         const next = at + HEADER_BYTES + DIGEST_BYTES + chunk.readUInt32LE(at + 4);
         if (next > end) break;
         const group = chunk.readUInt32LE(at);
-        batch.push(new StoredRecord(names[group]!, group, chunk, at + HEADER_BYTES, next));
+        batch.push(new StoredRecord().moveTo(names[group]!, group, chunk, at + HEADER_BYTES, next));
         at = next;
       }
       rest = chunk.subarray(at, end);

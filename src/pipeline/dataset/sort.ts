@@ -10,9 +10,11 @@ import { type StoredRecord } from './stored-record.ts';
 export interface RecordSorter {
   /** Takes records from the one at `from`. A promise where a run is written; to be awaited before the next call. */
   add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from?: number): Promise<void> | null;
-  /** As `add` of a record that another sorter has: into this group, and of its rest so many bytes, by default all. */
-  copy(record: StoredRecord, group: string, restBytes?: number): Promise<void> | null;
-  /** All records in order, in batches. May be asked for again; nothing is added after the first time. */
+  /** As `add` of a record that another sorter has, into this group. */
+  copy(record: StoredRecord, group: string): Promise<void> | null;
+  /** As `add` of the digests of records that another sorter has, into one group. */
+  copyDigests(records: readonly StoredRecord[], group: string, from?: number): Promise<void> | null;
+  /** All records in order, in batches, which end with the next one. May be asked for again; nothing is added after the first time. */
   sorted(): AsyncIterable<StoredRecord[]>;
 }
 
@@ -49,12 +51,18 @@ export function createRecordSorter({ folder, runRecords = 65_536, fanIn = 64 }: 
     return arena.full ? spill().then(() => add(records, rests, taken) ?? undefined) : null;
   };
 
+  const copyDigests: RecordSorter['copyDigests'] = (records, group, from = 0) => {
+    const taken = arena.copyDigests(records, group, from);
+    return arena.full ? spill().then(() => copyDigests(records, group, taken) ?? undefined) : null;
+  };
+
   return {
     add,
-    copy(record, group, restBytes = record.restBytes) {
-      arena.copy(record, group, restBytes);
+    copy(record, group) {
+      arena.copy(record, group);
       return arena.full ? spill() : null;
     },
+    copyDigests,
     async *sorted() {
       if (runs.length > 0 && arena.count > 0) await spill();
       yield* runs.length === 0 ? arena.sorted() : merged();

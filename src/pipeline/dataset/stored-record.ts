@@ -1,23 +1,42 @@
 import { beginningOf, compareDigests, DIGEST_BYTES, type DigestBytes } from './digest-bytes.ts';
 import { type SortRecord } from './records.ts';
 
-/** A record that lies in a buffer: the digest, behind it the rest. What walks along many of them makes no text of each. */
+const NOWHERE = Buffer.alloc(0);
+
+/**
+ * A record that lies in a buffer: the digest, behind it the rest. What walks along many of them makes no text of each, and may
+ * move one view from record to record.
+ */
 export class StoredRecord implements SortRecord, DigestBytes {
-  readonly group: string;
-  readonly groupNumber: number;
-  readonly bytes: Buffer;
-  readonly at: number;
-  readonly end: number;
-  readonly beginning: number;
+  group = '';
+  groupNumber = -1;
+  bytes: Buffer = NOWHERE;
+  at = 0;
+  end = 0;
+  beginning = 0;
 
   /** @param beginning if it is known */
-  constructor(group: string, groupNumber: number, bytes: Buffer, at: number, end: number, beginning?: number) {
+  moveTo(
+    group: string,
+    groupNumber: number,
+    bytes: Buffer,
+    at: number,
+    end: number,
+    beginning = beginningOf(bytes, at),
+  ): this {
     this.group = group;
     this.groupNumber = groupNumber;
     this.bytes = bytes;
     this.at = at;
     this.end = end;
-    this.beginning = beginning ?? beginningOf(bytes, at);
+    this.beginning = beginning;
+    return this;
+  }
+
+  /** The same place. */
+  copy(): StoredRecord {
+    const { group, groupNumber, bytes, at, end, beginning } = this;
+    return new StoredRecord().moveTo(group, groupNumber, bytes, at, end, beginning);
   }
 
   get sha256(): string {
