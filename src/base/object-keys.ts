@@ -1,4 +1,5 @@
 import { invalid, PushforwardError } from './errors.ts';
+import { namelessSegment } from './relative-path.ts';
 
 const MAX_KEY_BYTES = 1024;
 /** What common file systems allow for one name. */
@@ -35,9 +36,9 @@ export function keyFault(key: string): string | null {
   if (!key.isWellFormed()) return 'not valid Unicode';
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `longer than ${MAX_KEY_BYTES} bytes`;
   if (/[\u0000-\u001f\u007f\\]/.test(key)) return 'a control character or a backslash';
+  const nameless = namelessSegment(key);
+  if (nameless !== null) return nameless === '' ? 'an empty segment' : `a ${nameless} segment`;
   for (const segment of key.split('/')) {
-    if (segment === '') return 'an empty segment';
-    if (segment === '.' || segment === '..') return `a ${segment} segment`;
     if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES) return `a segment longer than ${MAX_SEGMENT_BYTES} bytes`;
   }
   return null;

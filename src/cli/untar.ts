@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { invalid, PushforwardError } from '../base/errors.ts';
+import { namelessSegment } from '../base/relative-path.ts';
 
 /**
  * Writes the files of a tar into a folder, in place of what an earlier one left there: images of two runs must not mix.
@@ -37,7 +38,7 @@ async function filesOf(tar: Uint8Array): Promise<{ path: string; bytes: Uint8Arr
   try {
     for await (const member of members) {
       const { name, type } = member.header;
-      const below = name.split('/').every((segment) => !['', '.', '..'].includes(segment)) && !/[\\:]/.test(name);
+      const below = namelessSegment(name) === null && !/[\\:]/.test(name);
       if (type !== 'file' || !below) throw corrupt(`got the ${type} ${JSON.stringify(name)}`);
       files.push({ path: name, bytes: await buffer(member) });
     }

@@ -1,5 +1,6 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import { invalid, PushforwardError } from '../base/errors.ts';
+import { namelessSegment } from '../base/relative-path.ts';
 import { isBelow, parseS3Url, s3Url } from '../base/s3-url.ts';
 import { type RealPath } from './ports.ts';
 
@@ -30,7 +31,7 @@ export async function resolveSource(
       { path: ['path'] },
     );
   }
-  if (found.key !== '' && found.key.split('/').some((segment) => ['', '.', '..'].includes(segment))) {
+  if (found.key !== '' && namelessSegment(found.key) !== null) {
     throw new PushforwardError(
       'UNSAFE_PATH',
       `expected a key of names joined by /, got ${JSON.stringify(found.key)}: leave out empty names, . and ..`,
@@ -115,5 +116,5 @@ function outside(received: string, roots: readonly string[], what: 'folder' | 'p
 
 function isWithin(root: string, path: string): boolean {
   const step = relative(root, path);
-  return step === '' || (!step.startsWith('..') && !isAbsolute(step));
+  return step === '' || (namelessSegment(step.replaceAll(sep, '/')) === null && !isAbsolute(step));
 }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { PushforwardError } from '../../base/errors.ts';
+import { namelessSegment } from '../../base/relative-path.ts';
 import { type BundleFiles } from '../../pipeline/ports.ts';
 
 /** The files below a local folder. Symbolic links are neither listed nor read. */
@@ -21,7 +22,7 @@ export function bundleFolder(root: string): BundleFiles {
 
     async read(path) {
       const segments = path.split('/');
-      if (isAbsolute(path) || segments.some((segment) => ['', '.', '..'].includes(segment) || /[\\\0]/.test(segment))) {
+      if (isAbsolute(path) || namelessSegment(path) !== null || /[\\\0]/.test(path)) {
         throw new PushforwardError(
           'UNSAFE_PATH',
           `expected a path inside the bundle, got ${JSON.stringify(path)}: correct it`,

@@ -1,5 +1,6 @@
 import { PushforwardError } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
+import { namelessSegment } from '../../base/relative-path.ts';
 import { type BundleFiles } from '../ports.ts';
 import { type FileDigest, type PriorDescription } from './description.ts';
 import { DENOISER_FOLDERS, describePrior, parsePriorFile, priorInvalid, type PriorFile } from './parse.ts';
@@ -75,8 +76,7 @@ function requiredFiles({ files }: PriorFile): string[] {
 }
 
 function checkEntry(path: string, stated: FileDigest, present: ReadonlyMap<string, number>): void {
-  const segments = path.split('/');
-  if (segments.some((segment) => ['', '.', '..'].includes(segment)) || /[\\\u0000-\u001f]/.test(path)) {
+  if (namelessSegment(path) !== null || /[\\\u0000-\u001f]/.test(path)) {
     throw new PushforwardError(
       'UNSAFE_PATH',
       `expected relative paths inside the bundle in prior.json, got ${JSON.stringify(path)}: correct the path`,
