@@ -337,8 +337,8 @@ export interface ArchiveFile {
 
 /** Implemented by adapters/images. */
 export interface ArchiveWriter {
-  /** A tar of these files in this order; the same files give the same bytes. */
-  tar(files: readonly ArchiveFile[]): Promise<Uint8Array>;
+  /** A tar of these files in this order, in pieces as they are asked for; the same files give the same bytes. */
+  tar(files: readonly ArchiveFile[]): AsyncIterable<Uint8Array>;
 }
 
 /** Implemented by adapters/images. */

@@ -1,5 +1,5 @@
 import { type JsonObject } from '../base/json.ts';
-import { type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports.ts';
+import { type BlobReference, type PlanRequest, type StagePlan, type TaskSpec } from '../engine/ports.ts';
 import { artifactId } from './artifacts.ts';
 import { type Prior } from './prior/model.ts';
 import {
@@ -69,7 +69,8 @@ export interface WorkContext {
 /** What a task made, before it is published. */
 export interface Produced {
   kind: string;
-  blobs: Record<string, { bytes: Uint8Array; mediaType: string }>;
+  /** A reference: it is in the store already, since it is too large to be held until the others are there. */
+  blobs: Record<string, { bytes: Uint8Array; mediaType: string } | BlobReference>;
   content: JsonObject;
   metrics: Record<string, number>;
 }

@@ -22,8 +22,8 @@ export async function carryOut(
   }
   const made = await stage.run(task, context);
   const blobs: Record<string, BlobReference> = {};
-  for (const [name, { bytes, mediaType }] of Object.entries(made.blobs)) {
-    blobs[name] = await putBlob(context.store, context.projectId, bytes, mediaType);
+  for (const [name, blob] of Object.entries(made.blobs)) {
+    blobs[name] = 'sha256' in blob ? blob : await putBlob(context.store, context.projectId, blob.bytes, blob.mediaType);
   }
   return publications.publish(context.projectId, {
     formatVersion: 1,

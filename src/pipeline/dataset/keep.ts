@@ -11,9 +11,8 @@ import { readChunks, readEntries } from './version.ts';
  * Which images stay in which chunk of the version before. Samples are ordered by digest, so new images fall between old
  * ones everywhere, and chunks cut afresh would all be new: instead old images stay where they are and new ones make
  * chunks of their own. A chunk below the smallest size is dissolved, so that many small additions do not leave many
- * small chunks.
+ * small chunks. Holds sorted runs open until it is disposed of.
  */
-/** Holds sorted runs open until it is disposed of. */
 export interface Keeping extends AsyncDisposable {
   /**
    * For images in order of (class name, sha256): the chunk that this one was in, or null. A promise only where more must be

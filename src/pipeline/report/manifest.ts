@@ -1,9 +1,10 @@
-import { canonicalJson, sha256 } from '../../base/json.ts';
+import { canonicalJson } from '../../base/json.ts';
+import { type BlobReference } from '../../engine/ports.ts';
 import { type Made } from './made.ts';
 
 /** `manifest.json`: digests of the files beside it, and everything that their bytes follow from. */
 export function datasetManifest(of: {
-  files: Record<string, { bytes: Uint8Array; mediaType: string }>;
+  files: Record<string, BlobReference>;
   classes: readonly string[];
   images: number;
   made: Made;
@@ -11,10 +12,10 @@ export function datasetManifest(of: {
   /** Classes whose folder in imagefolder.tar has another name. */
   renamed: readonly { className: string; folder: string }[];
 }): string {
-  const files = Object.entries(of.files).map(([name, { bytes, mediaType }]) => ({
+  const files = Object.entries(of.files).map(([name, { bytes, sha256, mediaType }]) => ({
     name,
-    bytes: bytes.length,
-    sha256: sha256(bytes),
+    bytes,
+    sha256,
     mediaType,
   }));
   const { recipe, ...source } = of.made;

@@ -1,6 +1,6 @@
 import { type JsonObject } from '../../base/json.ts';
-import { type Published } from '../../engine/ports.ts';
-import { readManifest } from '../artifacts.ts';
+import { type BlobReference, type Published } from '../../engine/ports.ts';
+import { putBlob, readManifest } from '../artifacts.ts';
 import { curveOf } from '../curve.ts';
 import { classBalance } from '../dataset/balance.ts';
 import { datasetContent, type DatasetVersionContent } from '../dataset/version.ts';
@@ -216,7 +216,7 @@ async function datasetArtifact(
   options: ReportOptions,
   classes: readonly SyntheticClass[],
   sheet: Uint8Array,
-  { images }: WorkContext,
+  { images, store, projectId }: WorkContext,
 ): Promise<Produced> {
   const weights = weightsOf(classes, options.weights);
   const names = classes.map((entry) => entry.className);
@@ -235,7 +235,6 @@ async function datasetArtifact(
     'pushforward.made': JSON.stringify(options.made),
     'pushforward.weights': JSON.stringify(options.weights),
   };
-  const parquet = await images.tables.writeSyntheticParquet({ classes: names, rows, metadata });
   const folder = imageFolder(names, rows);
   const shards = webDataset(names, rows);
   const card = datasetCard({
@@ -248,20 +247,22 @@ async function datasetArtifact(
     shards: Object.keys(shards).length,
     renamed: folder.renamed,
   });
-  const tar = async (members: readonly ArchiveFile[]) => ({
-    bytes: await images.archives.tar(members),
-    mediaType: 'application/x-tar',
-  });
-  const packed = await Promise.all(
-    Object.entries(shards).map(async ([name, members]) => [name, await tar(members)] as const),
-  );
-  const files = {
-    'train.parquet': { bytes: parquet, mediaType: 'application/vnd.apache.parquet' },
-    'imagefolder.tar': await tar(folder.files),
-    ...Object.fromEntries(packed),
-    'contact-sheet.png': { bytes: sheet, mediaType: 'image/png' },
-    'README.md': { bytes: new TextEncoder().encode(card), mediaType: 'text/markdown' },
+  // One file after another: each is as large as all images together.
+  const files: Record<string, BlobReference> = {};
+  const keep = async (name: string, body: Uint8Array | AsyncIterable<Uint8Array>, mediaType: string) => {
+    files[name] = await putBlob(store, projectId, body, mediaType);
   };
+  const keepTar = (name: string, members: readonly ArchiveFile[]) =>
+    keep(name, images.archives.tar(members), 'application/x-tar');
+  await keep(
+    'train.parquet',
+    await images.tables.writeSyntheticParquet({ classes: names, rows, metadata }),
+    'application/vnd.apache.parquet',
+  );
+  await keepTar('imagefolder.tar', folder.files);
+  for (const [name, members] of Object.entries(shards)) await keepTar(name, members);
+  await keep('contact-sheet.png', sheet, 'image/png');
+  await keep('README.md', new TextEncoder().encode(card), 'text/markdown');
   const manifest = datasetManifest({
     files,
     classes: names,

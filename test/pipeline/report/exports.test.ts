@@ -20,9 +20,12 @@ import { scanned } from '../../support/scanned.ts';
 const CLASSES = ['cat', 'dog'];
 const archives = createArchiveWriter();
 
+const tarOf = async (files: readonly ArchiveFile[]): Promise<Uint8Array> =>
+  new Uint8Array(await buffer(archives.tar(files)));
+
 async function packed(shards: Record<string, ArchiveFile[]>): Promise<Record<string, Uint8Array>> {
   const tars: Record<string, Uint8Array> = {};
-  for (const [name, files] of Object.entries(shards)) tars[name] = await archives.tar(files);
+  for (const [name, files] of Object.entries(shards)) tars[name] = await tarOf(files);
   return tars;
 }
 
@@ -62,7 +65,7 @@ describe('the image folder', () => {
   it('has an image per row and repeats its label with weight and soft label', async () => {
     const all = await rows(2);
     const { files: made, renamed } = imageFolder(CLASSES, all);
-    const tar = await archives.tar(made);
+    const tar = await tarOf(made);
     expect(renamed).toEqual([]);
     const files = await members(tar);
     expect([...files.keys()]).toEqual([
@@ -92,7 +95,7 @@ describe('the image folder', () => {
     expect(folders.slice(0, 7)).toEqual(['Cat', '_CON', 'a_b~2', 'a_b', 'cat~3', 'cat~2', '__']);
     expect(new Set(folders.map((folder) => folder.normalize('NFC').toLowerCase())).size).toBe(names.length);
     const { files: made, renamed } = imageFolder(['Cat', 'cat'], await rows(1, ['Cat', 'cat']));
-    const tar = await archives.tar(made);
+    const tar = await tarOf(made);
     expect(renamed).toEqual([{ className: 'cat', folder: 'cat~2' }]);
     const files = await members(tar);
     expect([...files.keys()]).toEqual(['metadata.jsonl', 'Cat/00000.png', 'cat~2/00000.png']);
@@ -102,10 +105,10 @@ describe('the image folder', () => {
   it('is unpacked in place of an earlier one, never of other files', async () => {
     await withFolder(async (root) => {
       const at = join(root, 'imagefolder');
-      const first = await archives.tar(imageFolder(CLASSES, await rows(3)).files);
+      const first = await tarOf(imageFolder(CLASSES, await rows(3)).files);
       await unpackTar(first, at);
       expect((await scanned(at)).images).toHaveLength(6);
-      const tar = await archives.tar(imageFolder(CLASSES, await rows(2)).files);
+      const tar = await tarOf(imageFolder(CLASSES, await rows(2)).files);
       await expect(unpackTar(tar.subarray(0, tar.length - 1200), at)).rejects.toMatchObject({
         code: 'CORRUPT_ARTIFACT',
       });
@@ -158,9 +161,31 @@ describe('the WebDataset', () => {
 it('has the same bytes for the same rows', async () => {
   const once = await rows(3);
   const again = await rows(3);
-  const both = [once, again].map((made) => archives.tar(imageFolder(CLASSES, made).files));
+  const both = [once, again].map((made) => tarOf(imageFolder(CLASSES, made).files));
   expect(await both[0]).toEqual(await both[1]);
   expect(await packed(webDataset(CLASSES, once))).toEqual(await packed(webDataset(CLASSES, again)));
+});
+
+it('a tar is made as it is read, and ends where nobody reads on', async () => {
+  let asked = 0;
+  const files = Array.from({ length: 200 }, (_, i) => ({
+    path: `a/${i}.png`,
+    get bytes() {
+      asked += 1;
+      return new Uint8Array(100_000).fill(i);
+    },
+  }));
+  for await (const piece of archives.tar(files)) {
+    expect(piece.length).toBeGreaterThan(0);
+    break;
+  }
+  expect(asked).toBeLessThan(5);
+  const tar = await tarOf(files);
+  expect([...(await members(tar)).values()].map((bytes) => bytes[0])).toEqual(files.map((_, i) => i));
+});
+
+it.each(['/a', '../a', 'a//b', ''])('a tar has no file called %j', async (path) => {
+  await expect(tarOf([{ path, bytes: new Uint8Array(1) }])).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 });
 
 const cardOf = (rows: number) =>
