@@ -27,7 +27,7 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 4,
+  version: 5,
 
   async plan(context) {
     const classes = classArtifacts(context.published, context.recipe.weights.refit);
