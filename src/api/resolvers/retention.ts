@@ -108,7 +108,7 @@ export class RetentionResolver {
   })
   invalidateArtifacts(
     @Ctx() { control, principal }: ApiContext,
-    @Arg('ids', () => [ID], { description: 'Ids of the artifacts, at most 10000.' }) ids: string[],
+    @Arg('ids', () => [ID], { description: 'Ids of the artifacts, at least one.' }) ids: string[],
     @Arg('note', () => String, { defaultValue: '', description: 'Why; at most 1000 characters.' }) note: string,
   ): Promise<object> {
     return asResult('InvalidateArtifactsSuccess', ['InvalidInput', 'NotFound'], async () => ({
