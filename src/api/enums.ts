@@ -136,3 +136,24 @@ export const Provider = registered('Provider', 'What runs the models.', {
   WEBGPU: 'Any GPU through WebGPU.',
   CUDA: 'An NVIDIA GPU.',
 });
+
+export const LineageKind = registered('LineageKind', 'What a node of lineage is.', {
+  DATASET_VERSION: 'A dataset version.',
+  PRIOR: 'A prior.',
+  RUN: 'A run.',
+  ARTIFACT: 'An artifact; those of versions and priors among them.',
+});
+
+export const LineageDirection = registered('LineageDirection', 'Which way lineage is followed.', {
+  UPSTREAM: 'To what something was made from.',
+  DOWNSTREAM: 'To what was made from something.',
+});
+
+export const LineageRelation = registered('LineageRelation', 'How what lies downstream came from what lies upstream.', {
+  READ: 'A run read a dataset version, a prior, or the artifact of one.',
+  MADE: 'A run made an artifact.',
+  REUSED:
+    'A run found an artifact that another had made. Followed downstream alone: the bytes come from the other run.',
+  DERIVED: 'An artifact was made from another.',
+  STORED: 'An artifact is what a dataset version or a prior is stored as.',
+});

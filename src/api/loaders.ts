@@ -1,8 +1,12 @@
 import DataLoader from 'dataloader';
 import { type ProjectReader } from '../control/control.ts';
 import { FIGURE_STAGES } from '../control/figures.ts';
+import { lineageKey } from '../control/lineage.ts';
 import {
   type EventPageRequest,
+  type LineageDirection,
+  type LineageEdge,
+  type LineageKey,
   type PinView,
   type TaskPageRequest,
   type VersionPageRequest,
@@ -20,6 +24,7 @@ import {
   type UploadFileView,
   type UploadView,
 } from '../control/views.ts';
+import { MAX_PAGE } from './connection.ts';
 
 /** One query per kind and tick, however many objects of a response ask. A loader lives as long as its request. */
 export type Loaders = ReturnType<typeof createLoaders>;
@@ -121,6 +126,21 @@ export function createLoaders(rows: ProjectReader) {
       (pin) => pin.artifactId,
       (pin) => pin,
     ),
+    /** The first neighbours of a node, `MAX_PAGE` at most, whatever is asked for. */
+    lineageEdges: new DataLoader<LineageNeighbours, LineageEdge[], string>(
+      async (requests) => {
+        const found = requests.map((): LineageEdge[] => []);
+        for (const direction of ['UPSTREAM', 'DOWNSTREAM'] as const) {
+          const asked = requests.flatMap((one, at) => (one.direction === direction ? [at] : []));
+          const sources = asked.map((at) => requests[at]!.of);
+          const first = MAX_PAGE * asked.length;
+          const edges = await rows.lineageEdges({ sources, direction, after: null, first, perSource: MAX_PAGE });
+          for (const edge of edges) found[asked[edge.source]!]!.push(edge);
+        }
+        return found;
+      },
+      { cacheKeyFn: ({ of, direction }) => `${direction} ${lineageKey(of)}`, maxBatchSize: MAX_BATCH },
+    ),
     /** One more task than asked for says whether there are more. */
     tasksOfStage: new DataLoader<TaskPageRequest, TaskView[], string>(
       async (requests) => {
@@ -150,6 +170,11 @@ export function createLoaders(rows: ProjectReader) {
 }
 
 const MAX_BATCH = 500;
+
+interface LineageNeighbours {
+  of: LineageKey;
+  direction: LineageDirection;
+}
 
 interface OutputsRequest {
   runId: string;

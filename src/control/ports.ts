@@ -12,6 +12,9 @@ import {
   type DatasetView,
   type ImportProgress,
   type ImportSource,
+  type LineageDirection,
+  type LineageEdge,
+  type LineageKey,
   type PriorView,
   type ProjectView,
   type RunEventView,
@@ -111,7 +114,8 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   /** The same of one run, with its state as of just before. Null: no such run. */
   events(runId: string, after: number, first: number): Promise<{ run: RunView; events: RunEventView[] } | null>;
 
-  artifactsById(ids: readonly string[]): Promise<ArtifactView[]>;
+  /** With `kinds`, only artifacts of these. */
+  artifactsById(ids: readonly string[], kinds?: readonly string[]): Promise<ArtifactView[]>;
   /** Oldest first; with `kinds`, only artifacts of these. */
   artifactsByRun(
     runIds: readonly string[],
@@ -125,6 +129,8 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   /** Runs that read these artifacts. */
   runsUsingArtifacts(ids: readonly string[]): Promise<{ artifactId: string; run: RunView }[]>;
   pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
+  /** Edges that lead away from these nodes, in the order of the nodes, then of kind and id; see `LineageRelation` for what they are. */
+  lineageEdges(request: LineageEdgesRequest): Promise<LineageEdge[]>;
 }
 
 export interface UploadReads {
@@ -205,6 +211,17 @@ export interface VersionPageRequest {
   /** Versions with a smaller number; null for all. */
   before: number | null;
   first: number;
+}
+
+export interface LineageEdgesRequest {
+  sources: readonly LineageKey[];
+  direction: LineageDirection;
+  /** Of the first source, edges behind the one to this node; null for all. */
+  after: LineageKey | null;
+  /** Edges at most, of all sources together. */
+  first: number;
+  /** Of each at most. */
+  perSource: number;
 }
 
 export interface EventPageRequest {

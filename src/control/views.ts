@@ -190,3 +190,32 @@ export interface RunEventView {
   type: string;
   payload: JsonObject;
 }
+
+export type LineageKind = 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT';
+export type LineageDirection = 'UPSTREAM' | 'DOWNSTREAM';
+
+/**
+ * How what lies downstream came from what lies upstream: a run READ a version, a prior or their artifact; a run MADE an artifact, or
+ * found it and REUSED it; an artifact was DERIVED from another; or it is what a version or a prior is STORED as.
+ *
+ * Upstream of an artifact lies the run that made it, and no run that found it: these are where its bytes come from. Downstream of a
+ * run lies all that it wrote, found or made.
+ */
+export type LineageRelation = 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED';
+
+export interface LineageKey {
+  kind: LineageKind;
+  id: string;
+}
+
+export interface LineageNode extends LineageKey {
+  /** Steps away from where the walk began, 1 for a neighbour. */
+  depth: number;
+}
+
+export interface LineageEdge {
+  /** Its place among the sources that were asked about. */
+  source: number;
+  relation: LineageRelation;
+  to: LineageKey;
+}

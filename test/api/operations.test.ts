@@ -107,6 +107,22 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
     blobs: [{ name: 'data', bytes: 100, downloadUrl: expect.stringContaining(api.url) }],
   });
   expect(artifact.usedBy.artifacts.length).toBeGreaterThan(0);
+
+  const up = await send('Lineage', { node: first.artifact.id, direction: 'UPSTREAM' });
+  const [found] = up.nodes;
+  expect(found).toMatchObject({ kind: 'RUN', id, depth: 1, node: { runState: 'SUCCEEDED' } });
+  expect(found.neighbours).toContainEqual({ relation: 'READ', kind: 'DATASET_VERSION', id: version.id });
+  const down = await send('Lineage', { node: version.id, direction: 'DOWNSTREAM', depth: 2, first: 2 });
+  expect(down.nodes.map(({ depth }: { depth: number }) => depth)).toEqual([1, 1]);
+  const rest = await send('Lineage', {
+    ...{ node: version.id, direction: 'DOWNSTREAM', depth: 2, first: 100, after: down.pageInfo.endCursor },
+  });
+  expect(rest.nodes.map((node: { id: string }) => node.id)).toContain(first.artifact.id);
+  expect(await send('Impact', { datasetVersionId: version.id })).toMatchObject({
+    datasetVersion: { id: version.id },
+    runs: 1,
+    complete: true,
+  });
 });
 
 it('stops a run', async () => {

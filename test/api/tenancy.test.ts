@@ -50,6 +50,7 @@ beforeAll(async () => {
     uploadId: () => theirs.uploadId,
     bytes: () => 1,
     number: () => 1,
+    node: () => theirs.runId,
     sha256: () => sha256('x'),
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');

@@ -13,6 +13,8 @@ export interface DrawnArtifact {
   kind: string;
   inputs: string[];
   madeDaysAgo: number;
+  /** The run that made it. */
+  madeBy?: string;
   state?: 'KEPT' | 'DOOMED' | 'DELETED';
 }
 
@@ -23,6 +25,8 @@ export interface DrawnRun {
   /** Null for one in flight. */
   endedDaysAgo: number | null;
   uses: string[];
+  /** Artifacts that it took as inputs. */
+  reads?: string[];
 }
 
 export interface DrawnVersion {
@@ -121,10 +125,17 @@ export async function draw(db: Kysely<Database>, of: Drawing): Promise<void> {
         ended_at: run.endedDaysAgo === null ? null : daysAgo(run.endedDaysAgo),
       })
       .execute();
-    const uses = run.uses.map((artifact_id) => ({
-      ...{ run_id: scoped(run.id), project_id, artifact_id, direction: 'OUTPUT' as const, stage: null },
-    }));
+    const rowsOf = (ids: readonly string[], direction: 'INPUT' | 'OUTPUT') =>
+      ids.map((artifact_id) => ({ run_id: scoped(run.id), project_id, artifact_id, direction, stage: null }));
+    const uses = [...rowsOf(run.uses, 'OUTPUT'), ...rowsOf(run.reads ?? [], 'INPUT')];
     if (uses.length > 0) await db.insertInto('run_artifacts').values(uses).execute();
+    const made = artifacts.filter(({ madeBy }) => madeBy === run.id).map(({ id }) => id);
+    await db
+      .updateTable('artifacts')
+      .set({ run_id: scoped(run.id) })
+      .where('project_id', '=', project_id)
+      .where('id', 'in', ['', ...made])
+      .execute();
   }
   for (const artifact_id of pins) {
     await db.insertInto('artifact_pins').values({ project_id, artifact_id, note: '', pinned_by: 'test' }).execute();

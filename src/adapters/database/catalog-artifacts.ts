@@ -1,4 +1,4 @@
-import { type Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type ProjectCatalog } from '../../control/ports.ts';
 import { toArtifact, toPin } from './catalog-rows.ts';
 import { toRunView } from './run-rows.ts';
@@ -16,15 +16,15 @@ type ArtifactQueries = Pick<
 
 export function artifactQueries(db: Kysely<Database>, projectId: string): ArtifactQueries {
   return {
-    async artifactsById(ids) {
-      if (ids.length === 0) return [];
-      const rows = await db
+    async artifactsById(ids, kinds) {
+      if (ids.length === 0 || kinds?.length === 0) return [];
+      let query = db
         .selectFrom('artifacts')
         .where('project_id', '=', projectId)
-        .where('id', 'in', [...ids])
-        .selectAll()
-        .execute();
-      return rows.map(toArtifact);
+        .where('id', '=', sql<string>`any(${[...ids]})`)
+        .selectAll();
+      if (kinds) query = query.where('kind', 'in', [...kinds]);
+      return (await query.execute()).map(toArtifact);
     },
 
     async artifactsByRun(runIds, direction, kinds) {

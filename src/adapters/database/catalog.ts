@@ -4,6 +4,7 @@ import { type StoredObjects } from '../../pipeline/ports.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { importQueries } from './catalog-imports.ts';
+import { lineageQueries } from './catalog-lineage.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
@@ -72,6 +73,7 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
+    ...lineageQueries(db, projectId),
     ...uploadQueries(db, projectId),
   };
 }

@@ -7,6 +7,7 @@ import * as uploads from './migrations/002-uploads.ts';
 import * as retention from './migrations/003-retention.ts';
 import * as limits from './migrations/004-limits.ts';
 import * as imports from './migrations/005-imports.ts';
+import * as lineage from './migrations/006-lineage.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -40,6 +41,7 @@ const MIGRATIONS = {
   '003-retention': retention,
   '004-limits': limits,
   '005-imports': imports,
+  '006-lineage': lineage,
 };
 
 /**

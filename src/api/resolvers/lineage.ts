@@ -1,7 +1,14 @@
-import { FieldResolver, Resolver, Root } from 'type-graphql';
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { notFound } from '../../base/errors.ts';
+import { impactOf, type Impact as ImpactView, lineageKey, lineagePage } from '../../control/lineage.ts';
+import { type LineageDirection as Direction, type LineageKey } from '../../control/ports.ts';
 import { type ArtifactView } from '../../control/views.ts';
+import { checkFirst, decodeCursor, toConnection, type Connection } from '../connection.ts';
+import { type ApiContext } from '../context.ts';
+import { LineageDirection } from '../enums.ts';
+import { type Loaders } from '../loaders.ts';
 import { Artifact } from '../types/artifact.ts';
-import { ArtifactProducer, ArtifactUse } from '../types/lineage.ts';
+import { ArtifactProducer, ArtifactUse, Impact, LineageNodeConnection, nodeOf } from '../types/lineage.ts';
 
 /** The edges that lead from an artifact back to runs; kept apart from the type, so that types do not import in a circle. */
 @Resolver(() => Artifact)
@@ -15,4 +22,46 @@ export class ArtifactLineage {
   usedBy(@Root() { id }: ArtifactView): { artifactId: string } {
     return { artifactId: id };
   }
+}
+
+@Resolver()
+export class LineageQueries {
+  @Query(() => LineageNodeConnection, {
+    description:
+      'What something was made from, or what was made from it, step by step: the nearest first. The node that was asked about is not among them. Bytes that retention deleted do not end a walk.',
+  })
+  async lineage(
+    @Ctx() { control, principal, loaders }: ApiContext,
+    @Arg('node', () => ID, { description: 'Id of a dataset version, prior, run or artifact.' }) id: string,
+    @Arg('direction', () => LineageDirection, { description: 'Which way.' }) direction: Direction,
+    @Arg('depth', () => Int, { defaultValue: 5, description: 'Steps at most, 1 to 100.' }) depth: number,
+    @Arg('first', () => Int, { defaultValue: 20, description: 'Nodes at most, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true, description: 'endCursor of the page before.' }) after?: string | null,
+  ): Promise<Connection<object>> {
+    const from = await startOf(id, loaders);
+    const asked = { first: checkFirst(first), after: decodeCursor('lineage', after) };
+    const page = await lineagePage(control.read(principal), { from, direction, depth }, asked);
+    const items = page.items.map((node) => ({ ...node, direction }));
+    return toConnection('lineage', { ...page, items }, after ?? null, lineageKey);
+  }
+
+  @Query(() => Impact, { description: 'What was made from a dataset version.' })
+  async impact(
+    @Ctx() { control, principal, loaders }: ApiContext,
+    @Arg('datasetVersionId', () => ID, { description: 'Id of the version.' }) id: string,
+  ): Promise<ImpactView> {
+    const version = await loaders.datasetVersion.load(id);
+    if (!version) throw notFound('dataset version', id);
+    return await impactOf(control.read(principal), version.id);
+  }
+}
+
+/** @throws NOT_FOUND */
+async function startOf(id: string, loaders: Loaders): Promise<LineageKey> {
+  for (const kind of ['ARTIFACT', 'RUN', 'DATASET_VERSION', 'PRIOR'] as const) {
+    const found = (await nodeOf({ kind, id }, loaders)) as { id: string } | null;
+    // The id of an import that found an earlier version is that version's.
+    if (found) return { kind, id: found.id };
+  }
+  throw notFound('dataset version, prior, run or artifact', id);
 }
