@@ -25,13 +25,14 @@ export function startForest(moves: Moves, prices: Float64Array, excess: Float64A
   const k = prices.length;
   const { into, outOf, isCurrent, refresh } = moves;
   const parents = new Int32Array(k).fill(-1);
-  /** The price of a sink whose path is known, infinite for one that is being repaired. */
-  const known = prices.slice();
   const verdict = new Uint8Array(k);
   const broken = new Int32Array(k);
-  const offers = new Float64Array(k);
+  /** Sinks whose path is known, the first `knownCount`. */
+  const known = new Int32Array(k);
+  let knownCount = 0;
+  /** For each broken sink how far its price is from being tight with the best known parent, and that parent. */
+  const distances = new Float64Array(k);
   const offered = new Int32Array(k);
-  let offeredBy = -1;
   return { parents, repair, isIntact };
 
   function repair(): void {
@@ -39,10 +40,11 @@ export function startForest(moves: Moves, prices: Float64Array, excess: Float64A
     if (count < k) reconnect(count);
   }
 
-  /** Lists the sinks below a move that is gone or below a root that is satisfied. */
+  /** Lists the sinks below a move that is gone or below a root that is satisfied, and all others. */
   function findBroken(): number {
     verdict.fill(UNKNOWN);
     let count = 0;
+    knownCount = 0;
     for (let c = 0; c < k; c++) {
       let b = c;
       while (verdict[b] === UNKNOWN) {
@@ -54,75 +56,71 @@ export function startForest(moves: Moves, prices: Float64Array, excess: Float64A
       const found = verdict[b]!;
       for (b = c; verdict[b] === UNKNOWN; b = parents[b]!) verdict[b] = found;
       if (found === BROKEN) broken[count++] = c;
+      else known[knownCount++] = c;
     }
     return count;
   }
 
-  /** Dijkstra's algorithm. A sink's offer is the price at which it would be tight with the best parent found. */
+  /** Dijkstra's algorithm over the broken sinks. */
   function reconnect(count: number): void {
-    for (let j = 0; j < count; j++) known[broken[j]!] = Infinity;
-    let next = 0;
-    let shortest = Infinity;
-    for (let j = 0; j < count; j++) {
-      const b = broken[j]!;
-      offers[j] = bestOffer(b);
-      offered[j] = offeredBy;
-      const distance = offers[j]! - prices[b]!;
-      if (distance < shortest) {
-        shortest = distance;
-        next = j;
-      }
-    }
+    for (let j = 0; j < count; j++) findOffer(j);
+    let next = nearest(count);
     while (count > 0) {
       const b = broken[next]!;
       const a = offered[next]!;
-      const price = offers[next]!;
-      shortest = Infinity;
       if (!isCurrent(a, b)) {
         // The offer was a lower bound.
         refresh(a, b);
-        offers[next] = bestOffer(b);
-        offered[next] = offeredBy;
-        for (let j = 0; j < count; j++) {
-          const distance = offers[j]! - prices[broken[j]!]!;
-          if (distance >= shortest) continue;
-          shortest = distance;
-          next = j;
-        }
+        findOffer(next);
+        next = nearest(count);
         continue;
       }
-      prices[b] = known[b] = price;
+      const price = prices[a]! + into[b * k + a]!;
+      prices[b] = price;
       parents[b] = a;
+      known[knownCount++] = b;
       count--;
       broken[next] = broken[count]!;
-      offers[next] = offers[count]!;
+      distances[next] = distances[count]!;
       offered[next] = offered[count]!;
+      let shortest = Infinity;
+      next = 0;
       for (let j = 0, from = b * k; j < count; j++) {
         const c = broken[j]!;
-        const offer = price + outOf[from + c]!;
-        if (offer < offers[j]!) {
-          offers[j] = offer;
+        const distance = price + outOf[from + c]! - prices[c]!;
+        if (distance < distances[j]!) {
+          distances[j] = distance;
           offered[j] = b;
         }
-        const distance = offers[j]! - prices[c]!;
-        if (distance >= shortest) continue;
-        shortest = distance;
+        if (distances[j]! >= shortest) continue;
+        shortest = distances[j]!;
         next = j;
       }
     }
   }
 
-  function bestOffer(b: number): number {
-    let best = Infinity;
-    let by = -1;
-    for (let a = 0, p = b * k; a < k; a++, p++) {
-      const offer = known[a]! + into[p]!;
-      if (offer >= best) continue;
-      best = offer;
-      by = a;
+  function findOffer(j: number): void {
+    const row = broken[j]! * k;
+    let least = Infinity;
+    for (let q = 0; q < knownCount; q++) {
+      const a = known[q]!;
+      const price = prices[a]! + into[row + a]!;
+      if (price >= least) continue;
+      least = price;
+      offered[j] = a;
     }
-    offeredBy = by;
-    return best;
+    distances[j] = least - prices[broken[j]!]!;
+  }
+
+  function nearest(count: number): number {
+    let shortest = Infinity;
+    let at = 0;
+    for (let j = 0; j < count; j++) {
+      if (distances[j]! >= shortest) continue;
+      shortest = distances[j]!;
+      at = j;
+    }
+    return at;
   }
 
   function isIntact(b: number): boolean {

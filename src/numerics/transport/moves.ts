@@ -1,3 +1,5 @@
+import { type Pieces } from './pieces.ts';
+
 /**
  * Mass at sinks, in pieces, and the cheapest piece to move from each sink to each other.
  *
@@ -5,7 +7,6 @@
  * a piece splits it, and parts of a sample that meet at a sink are one piece again.
  */
 export interface Moves {
-  readonly pieces: Pieces;
   /** (k, k) by target: the least cost[i, b] - cost[i, a] over the pieces at a, at [b * k + a]; a lower bound unless `isCurrent` */
   readonly into: Float64Array;
   /** (k, k) by source: the same at [a * k + b] */
@@ -20,32 +21,17 @@ export interface Moves {
   move(piece: number, b: number, amount: number): void;
 }
 
-export interface Pieces {
-  /** pieces in use and given up; of the latter `units` is 0 */
-  count: number;
-  sample: Int32Array;
-  sink: Int32Array;
-  units: Float64Array;
-}
-
 /**
  * @param cost (n, k)
- * @param sinks (n,): where each sample starts
- * @param supplies (n,): its units; a sample without any takes no part
+ * @param pieces one for each sample; one without units takes no part. Changed as they move.
  */
-export function movesFrom(cost: Float64Array, n: number, k: number, sinks: Int32Array, supplies: Float64Array): Moves {
-  const pieces: Pieces = {
-    count: n,
-    sample: indices(n),
-    sink: sinks.slice(),
-    units: supplies.slice(),
-  };
-  const { into, outOf, cheapestInto } = cheapestMoves(cost, n, k, sinks, supplies);
-  const members = membersOf(sinks, supplies, k);
+export function movesFrom(cost: Float64Array, n: number, k: number, pieces: Pieces): Moves {
+  const { into, outOf, cheapestInto } = cheapestMoves(cost, n, k, pieces);
+  const members = membersOf(pieces, k);
   let place = members.place;
   const at = members.at;
   const partsOfSample = new Map<number, number[]>();
-  return { pieces, into, outOf, cheapest: (a, b) => cheapestInto[b * k + a]!, isCurrent, refresh, move };
+  return { into, outOf, cheapest: (a, b) => cheapestInto[b * k + a]!, isCurrent, refresh, move };
 
   function isCurrent(a: number, b: number): boolean {
     const piece = cheapestInto[b * k + a]!;
@@ -141,11 +127,11 @@ export function movesFrom(cost: Float64Array, n: number, k: number, sinks: Int32
 }
 
 /** The cheapest sample to move from each sink to each other, in one pass over the costs. */
-function cheapestMoves(cost: Float64Array, n: number, k: number, sinks: Int32Array, supplies: Float64Array) {
+function cheapestMoves(cost: Float64Array, n: number, k: number, { sink: sinks, units }: Pieces) {
   const outOf = new Float64Array(k * k).fill(Infinity);
   const cheapest = new Int32Array(k * k).fill(-1);
   for (let i = 0, row = 0; i < n; i++, row += k) {
-    if (supplies[i] === 0) continue;
+    if (units[i] === 0) continue;
     const from = sinks[i]! * k;
     const own = cost[row + sinks[i]!]!;
     for (let c = 0; c < k; c++) {
@@ -166,11 +152,11 @@ function cheapestMoves(cost: Float64Array, n: number, k: number, sinks: Int32Arr
 }
 
 /** The pieces at each sink, and the place of each piece among them. */
-function membersOf(sinks: Int32Array, supplies: Float64Array, k: number) {
+function membersOf({ sink: sinks, units }: Pieces, k: number) {
   const at = Array.from({ length: k }, (): number[] => []);
   const place = new Int32Array(sinks.length);
   for (let i = 0; i < sinks.length; i++) {
-    if (supplies[i] === 0) continue;
+    if (units[i] === 0) continue;
     const members = at[sinks[i]!]!;
     place[i] = members.length;
     members.push(i);
@@ -181,10 +167,4 @@ function membersOf(sinks: Int32Array, supplies: Float64Array, k: number) {
 function grown<T extends Int32Array | Float64Array>(values: T, larger: T): T {
   larger.set(values);
   return larger;
-}
-
-function indices(n: number): Int32Array {
-  const all = new Int32Array(n);
-  for (let i = 0; i < n; i++) all[i] = i;
-  return all;
 }

@@ -1,4 +1,4 @@
-import { type Pieces } from './moves.ts';
+import { type Pieces } from './pieces.ts';
 
 /** Where mass goes: entry e carries `mass[e]` from sample `samples[e]` to sink `sinks[e]`. Sorted by sample, then sink. */
 export interface Plan {

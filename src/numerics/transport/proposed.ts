@@ -56,47 +56,73 @@ export async function proposedCosts(
   }
   const { cost, norms } = proposal;
   const scale = frame.scale ** 2;
-  const largest = norms.reduce((a, b) => Math.max(a, b), 0);
-  const isMeasured = new Uint8Array(n * k);
-  const distances = new Float64Array(n * k);
+  const costs: Costs = {
+    cost,
+    largest: norms.reduce((a, b) => Math.max(a, b), 0),
+    norms,
+    isMeasured: new Uint8Array(n * k),
+    lacking: new Float64Array(n).fill(NaN),
+    measure: (i, c) => scale * squaredDistance(points.values, i, centroids.values, c, d),
+  };
+  return { cost, scale, decide: (transport) => decided(costs, n, d, transport) };
+}
+
+interface Costs {
+  /** (n, k): proposed, or exact where `isMeasured` */
+  readonly cost: Float64Array;
+  readonly isMeasured: Uint8Array;
+  /** (k,): squared norms of the centroids */
+  readonly norms: Float64Array;
+  readonly largest: number;
   /** (n,): what a cost lacks of the squared distance; NaN until one was measured */
-  const lacking = new Float64Array(n).fill(NaN);
-  return { cost, scale, decide };
+  readonly lacking: Float64Array;
+  readonly measure: (i: number, c: number) => number;
+}
 
-  function decide({ plan, v }: Transport): Decision {
-    let measured = 0;
-    const terms = plan.mass.map((mass, e) => mass * exact(plan.samples[e]!, plan.sinks[e]!));
-    const least = new Float64Array(n).fill(Infinity);
-    const slack = new Float64Array(n);
-    plan.samples.forEach((i, e) => {
-      const c = plan.sinks[e]!;
-      const squared = distances[i * k + c]!;
-      least[i] = Math.min(least[i]!, squared - v[c]!);
-      // What the cost lacks is the point's squared norm but for an error of this distance; another is in the one that is compared with it.
-      const atMost = (Math.sqrt(squared) + Math.sqrt(norms[c]!)) ** 2;
-      const norm = Math.max(0, Math.min(atMost, lacking[i]! + errorBound(atMost, largest, d)));
-      slack[i] = 2 * errorBound(norm, largest, d);
-    });
-    for (let i = 0, p = 0; i < n; i++) {
-      const limit = slack[i]! - lacking[i]!;
-      for (let c = 0; c < k; c++, p++)
-        if (cost[p]! - v[c]! < least[i]! + limit) least[i] = Math.min(least[i]!, exact(i, c) - v[c]!);
-    }
-    const dual = sum(least) / n + sum(plan.mass.map((mass, e) => mass * v[plan.sinks[e]!]!));
-    return { value: sum(terms), dual, measured };
-
-    function exact(i: number, c: number): number {
-      const p = i * k + c;
-      if (!isMeasured[p]) {
-        isMeasured[p] = 1;
-        measured++;
-        distances[p] = scale * squaredDistance(points.values, i, centroids.values, c, d);
-        if (Number.isNaN(lacking[i])) lacking[i] = distances[p]! - cost[p]!;
-        else cost[p] = distances[p]! - lacking[i]!;
-      }
-      return distances[p]!;
-    }
+function decided(costs: Costs, n: number, d: number, { plan, v }: Transport): Decision {
+  const { cost, norms, largest, lacking } = costs;
+  const k = norms.length;
+  const { samples, sinks, mass } = plan;
+  const entries = mass.length;
+  const least = new Float64Array(n).fill(Infinity);
+  const limits = new Float64Array(n);
+  const primal = new Float64Array(entries);
+  const demanded = new Float64Array(entries);
+  let measured = 0;
+  for (let e = 0; e < entries; e++) {
+    const i = samples[e]!;
+    const c = sinks[e]!;
+    measured += measureAt(costs, i * k + c, i, c);
+    const squared = cost[i * k + c]! + lacking[i]!;
+    primal[e] = mass[e]! * squared;
+    demanded[e] = mass[e]! * v[c]!;
+    least[i] = Math.min(least[i]!, cost[i * k + c]! - v[c]!);
+    // What the cost lacks is the point's squared norm but for an error of this distance; another is in the one that is compared with it.
+    const atMost = (Math.sqrt(squared) + Math.sqrt(norms[c]!)) ** 2;
+    const norm = Math.max(0, Math.min(atMost, lacking[i]! + errorBound(atMost, largest, d)));
+    limits[i] = 2 * errorBound(norm, largest, d);
   }
+  for (let i = 0, p = 0; i < n; i++) {
+    const slack = limits[i]!;
+    let lowest = least[i]!;
+    for (let c = 0; c < k; c++, p++) {
+      if (!(cost[p]! - v[c]! < lowest + slack)) continue;
+      measured += measureAt(costs, p, i, c);
+      lowest = Math.min(lowest, cost[p]! - v[c]!);
+    }
+    least[i] = lowest + lacking[i]!;
+  }
+  return { value: sum(primal), dual: sum(least) / n + sum(demanded), measured };
+}
+
+/** Makes the cost of sample i at sink c exact, entry p of them. @returns 1, or 0 if it was */
+function measureAt({ cost, isMeasured, lacking, measure }: Costs, p: number, i: number, c: number): 0 | 1 {
+  if (isMeasured[p]) return 0;
+  isMeasured[p] = 1;
+  const squared = measure(i, c);
+  if (Number.isNaN(lacking[i])) lacking[i] = squared - cost[p]!;
+  cost[p] = squared - lacking[i]!;
+  return 1;
 }
 
 /** @returns null where the product is not finite */

@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { startForest, type Forest } from './forest.ts';
-import { movesFrom, type Moves, type Pieces } from './moves.ts';
+import { movesFrom, type Moves } from './moves.ts';
+import { wholePieces, type Pieces } from './pieces.ts';
 
 /**
  * A minimum-cost flow from n samples to k sinks, where only the sinks are nodes.
@@ -35,23 +36,25 @@ export function startFlow(
   supplies: Float64Array,
   prices: Float64Array,
 ): Flow {
-  const cheapest = cheapestSinks(cost, n, k, prices);
-  const moves = movesFrom(cost, n, k, cheapest, supplies);
+  const pieces = wholePieces(cheapestSinks(cost, n, k, prices), supplies);
   const current = prices.slice();
   const loads = new Float64Array(k);
-  for (let i = 0; i < n; i++) loads[cheapest[i]!]! += supplies[i]!;
-  return { pieces: moves.pieces, prices: current, loads, meet };
+  for (let i = 0; i < n; i++) loads[pieces.sink[i]!]! += supplies[i]!;
+  let moves: Moves | undefined;
+  return { pieces, prices: current, loads, meet };
 
   function meet(demands: Float64Array, signal?: AbortSignal): number {
     const excess = loads.map((load, c) => load - demands[c]!);
+    if (!excess.some(isPositive)) return 0;
+    moves ??= movesFrom(cost, n, k, pieces);
     const forest = startForest(moves, current, excess);
     let paths = 0;
-    while (excess.some((units) => units > 0)) {
+    while (excess.some(isPositive)) {
       throwIfAborted(signal);
       forest.repair();
       for (const target of nearestFirst(forest, excess)) {
         if (!forest.isIntact(target)) continue;
-        augment(moves, forest, excess, target);
+        augment(pieces, moves, forest, excess, target);
         paths++;
       }
     }
@@ -59,6 +62,8 @@ export function startFlow(
     return paths;
   }
 }
+
+const isPositive = (units: number): boolean => units > 0;
 
 /** (n,): for each sample the sink that is least in cost - price. */
 export function cheapestSinks(cost: Float64Array, n: number, k: number, prices: Float64Array): Int32Array {
@@ -96,7 +101,13 @@ function nearestFirst({ parents }: Forest, excess: Float64Array): number[] {
  * A sample that the path moves twice, from a to b and later from c to d, is as well moved from a to d. Without that, a part of one
  * unit could pass on the rest of its sample unit by unit.
  */
-function augment({ pieces, cheapest, move }: Moves, { parents }: Forest, excess: Float64Array, target: number): void {
+function augment(
+  pieces: Pieces,
+  { cheapest, move }: Moves,
+  { parents }: Forest,
+  excess: Float64Array,
+  target: number,
+): void {
   const path: { piece: number; to: number }[] = [];
   let root = target;
   let amount = -excess[target]!;
