@@ -1,4 +1,3 @@
-import { throwIfAborted } from '../base/abort.ts';
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { byCodeUnit } from '../base/order.ts';
 import {
@@ -20,7 +19,7 @@ export interface LineageRequest {
   depth: number;
 }
 
-export const MAX_LINEAGE_DEPTH = 100;
+const MAX_DEPTH = 100;
 /** A walk keeps what it has seen, so that a cycle ends and nothing comes twice. */
 const MAX_WALK = 100_000;
 /** Nodes that are asked about at once: few, since the first page of a walk needs few. */
@@ -40,7 +39,7 @@ export async function lineagePage(
   page: PageRequest,
 ): Promise<Page<LineageNode>> {
   const depth = wholeNumber(request.depth, {
-    ...{ name: 'depth', from: 1, to: MAX_LINEAGE_DEPTH, path: ['depth'] },
+    ...{ name: 'depth', from: 1, to: MAX_DEPTH, path: ['depth'] },
     remedy: 'ask again from the last node for what lies further',
   });
   const items: LineageNode[] = [];
@@ -62,14 +61,12 @@ export const lineageKey = ({ kind, id }: LineageKey): string => `${kind}:${id}`;
 export async function* lineageWalk(
   rows: Pick<ProjectCatalog, 'lineageEdges'>,
   { from, direction, depth }: LineageRequest,
-  signal?: AbortSignal,
 ): AsyncGenerator<LineageNode, void> {
   const seen = new Set([lineageKey(from)]);
   let level: LineageKey[] = [from];
   for (let away = 1; away <= depth && level.length > 0; away++) {
     const next: LineageKey[] = [];
     for await (const { to } of edgesOf(rows, level, direction)) {
-      if (signal) throwIfAborted(signal);
       const key = lineageKey(to);
       if (seen.has(key)) continue;
       if (seen.size > MAX_WALK) throw tooMany(from, direction);

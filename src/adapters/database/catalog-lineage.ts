@@ -1,5 +1,10 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import { type LineageDirection, type LineageKey, type ProjectCatalog } from '../../control/ports.ts';
+import {
+  type LineageDirection,
+  type LineageKey,
+  type LineageRelation,
+  type ProjectCatalog,
+} from '../../control/ports.ts';
 import { type Database } from './schema.ts';
 
 /**
@@ -13,7 +18,7 @@ export function lineageQueries(db: Kysely<Database>, projectId: string): Pick<Pr
       const kinds = sources.map(({ kind }) => kind);
       const ids = sources.map(({ id }) => id);
       const parts = PARTS[direction].map((part) => partOf(part, projectId, after, perSource));
-      const { rows } = await sql<{ place: string; kind: LineageKey['kind']; id: string; relation: Relation }>`
+      const { rows } = await sql<{ place: string; kind: LineageKey['kind']; id: string; relation: LineageRelation }>`
         select f.place, e.kind, e.id, e.relation
         from unnest(${kinds}::text[], ${ids}::text[]) with ordinality as f (kind, id, place)
         cross join lateral (
@@ -28,12 +33,10 @@ export function lineageQueries(db: Kysely<Database>, projectId: string): Pick<Pr
   };
 }
 
-type Relation = Awaited<ReturnType<ProjectCatalog['lineageEdges']>>[number]['relation'];
-
 interface Part {
   from: LineageKey['kind'];
   to: LineageKey['kind'];
-  relation: Relation | RawBuilder<Relation>;
+  relation: LineageRelation | RawBuilder<LineageRelation>;
   /** The neighbour's id. */
   id: RawBuilder<string>;
   /** Tables and conditions; `f.id` is the node that is asked about. */

@@ -7,8 +7,9 @@ import { checkFirst, decodeCursor, toConnection, type Connection } from '../conn
 import { type ApiContext } from '../context.ts';
 import { LineageDirection } from '../enums.ts';
 import { type Loaders } from '../loaders.ts';
+import { loadNode } from '../nodes.ts';
 import { Artifact } from '../types/artifact.ts';
-import { ArtifactProducer, ArtifactUse, Impact, LineageNodeConnection, nodeOf } from '../types/lineage.ts';
+import { ArtifactProducer, ArtifactUse, Impact, LINEAGE_TYPES, LineageNodeConnection } from '../types/lineage.ts';
 
 /** The edges that lead from an artifact back to runs; kept apart from the type, so that types do not import in a circle. */
 @Resolver(() => Artifact)
@@ -59,7 +60,7 @@ export class LineageQueries {
 /** @throws NOT_FOUND */
 async function startOf(id: string, loaders: Loaders): Promise<LineageKey> {
   for (const kind of ['ARTIFACT', 'RUN', 'DATASET_VERSION', 'PRIOR'] as const) {
-    const found = (await nodeOf({ kind, id }, loaders)) as { id: string } | null;
+    const found = await loadNode(LINEAGE_TYPES[kind], id, loaders);
     // The id of an import that found an earlier version is that version's.
     if (found) return { kind, id: found.id };
   }

@@ -4,6 +4,7 @@ import { type Page, type PageRequest } from '../../control/ports.ts';
 import { type RunView } from '../../control/views.ts';
 import { checkFirst, decodeCursor, toConnection, type Connection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
+import { loadNode, NODE_TYPES } from '../nodes.ts';
 import { Artifact } from '../types/artifact.ts';
 import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts';
 import { RunFilterInput } from '../types/inputs.ts';
@@ -46,17 +47,8 @@ export class Queries {
     @Arg('id', () => ID, { description: 'Id of a dataset, dataset version, prior, run, artifact or upload.' })
     id: string,
   ): Promise<object | null> {
-    const kinds = [
-      ['Run', loaders.run],
-      ['DatasetVersion', loaders.datasetVersion],
-      ['Dataset', loaders.dataset],
-      ['Prior', loaders.prior],
-      ['Artifact', loaders.artifact],
-      ['Upload', loaders.upload],
-    ] as const;
-    const found = await Promise.all(kinds.map(([, loader]) => loader.load(id)));
-    const index = found.findIndex((value) => value !== null);
-    return index < 0 ? null : { ...found[index], __typename: kinds[index]![0] };
+    const found = await Promise.all(NODE_TYPES.map((type) => loadNode(type, id, loaders)));
+    return found.find((node) => node !== null) ?? null;
   }
 
   @Query(() => Dataset, { nullable: true, description: 'A dataset by its id or its name: give one of them.' })

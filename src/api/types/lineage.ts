@@ -8,7 +8,7 @@ import {
 import { checkFirst, connectionType } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { LineageKind, LineageRelation } from '../enums.ts';
-import { type Loaders } from '../loaders.ts';
+import { loadNode, type NodeType } from '../nodes.ts';
 import { Artifact } from './artifact.ts';
 import { DatasetVersion } from './dataset.ts';
 import { Node } from './node.ts';
@@ -46,20 +46,11 @@ export class ArtifactUse {
   }
 }
 
-/** A node by itself, as the interface tells its type. */
-export async function nodeOf({ kind, id }: LineageKey, loaders: Loaders): Promise<object | null> {
-  const found = await LOADED[kind].load(loaders, id);
-  return found && { ...found, __typename: LOADED[kind].type };
-}
-
-const LOADED: Record<
-  LineageKey['kind'],
-  { type: string; load: (loaders: Loaders, id: string) => Promise<object | null> }
-> = {
-  RUN: { type: 'Run', load: ({ run }, id) => run.load(id) },
-  DATASET_VERSION: { type: 'DatasetVersion', load: ({ datasetVersion }, id) => datasetVersion.load(id) },
-  PRIOR: { type: 'Prior', load: ({ prior }, id) => prior.load(id) },
-  ARTIFACT: { type: 'Artifact', load: ({ artifact }, id) => artifact.load(id) },
+export const LINEAGE_TYPES: Record<LineageKey['kind'], NodeType> = {
+  ARTIFACT: 'Artifact',
+  RUN: 'Run',
+  DATASET_VERSION: 'DatasetVersion',
+  PRIOR: 'Prior',
 };
 
 @ObjectType({ description: 'An edge of lineage, from the node that was asked about to a neighbour of it.' })
@@ -95,7 +86,7 @@ export class LineageNode {
 
   @Field(() => Node, { nullable: true, description: 'Itself.' })
   node(@Ctx() { loaders }: ApiContext): Promise<object | null> {
-    return nodeOf(this, loaders);
+    return loadNode(LINEAGE_TYPES[this.kind], this.id, loaders);
   }
 
   @Field(() => [LineageEdge], {

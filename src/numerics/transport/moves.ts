@@ -1,10 +1,7 @@
 import { type Pieces } from './pieces.ts';
 
 /**
- * Mass at sinks, in pieces, and the cheapest piece to move from each sink to each other.
- *
- * Piece e is `units[e]` of sample `sample[e]` at sink `sink[e]`. A sample starts as one piece, the one of its index; moving a part of
- * a piece splits it, and parts of a sample that meet at a sink are one piece again.
+ * The cheapest piece to move from each sink to each other.
  */
 export interface Moves {
   /** (k, k) by target: the least cost[i, b] - cost[i, a] over the pieces at a, at [b * k + a]; a lower bound unless `isCurrent` */

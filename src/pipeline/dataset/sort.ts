@@ -8,12 +8,12 @@ import { type StoredRecord } from './stored-record.ts';
 
 /** Sorts records in bounded memory: sorted runs on disk, merged when they are read. What fits one run never touches the disk. */
 export interface RecordSorter {
-  /** Takes records from the one at `from`. A promise where a run is written; to be awaited before the next call. */
-  add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>, from?: number): Promise<void> | null;
+  /** A promise where a run is written; to be awaited before the next call. */
+  add<Rest>(records: readonly SortRecord<Rest>[], rests: RestWriter<Rest>): Promise<void> | null;
   /** As `add` of a record that another sorter has, into this group. */
   copy(record: StoredRecord, group: string): Promise<void> | null;
   /** As `add` of the digests of records that another sorter has, into one group. */
-  copyDigests(records: readonly StoredRecord[], group: string, from?: number): Promise<void> | null;
+  copyDigests(records: readonly StoredRecord[], group: string): Promise<void> | null;
   /** All records in order, in batches, which end with the next one. May be asked for again; nothing is added after the first time. */
   sorted(): AsyncIterable<StoredRecord[]>;
 }
@@ -46,23 +46,19 @@ export function createRecordSorter({ folder, runRecords = 65_536, fanIn = 64 }: 
     runs = [one];
   };
 
-  const add: RecordSorter['add'] = (records, rests, from = 0) => {
-    const taken = arena.add(records, rests, from);
-    return arena.full ? spill().then(() => add(records, rests, taken) ?? undefined) : null;
-  };
-
-  const copyDigests: RecordSorter['copyDigests'] = (records, group, from = 0) => {
-    const taken = arena.copyDigests(records, group, from);
-    return arena.full ? spill().then(() => copyDigests(records, group, taken) ?? undefined) : null;
+  /** @param take as `Arena.add`, from a place on: called again once a run is written, until all are taken */
+  const taking = (take: (from: number) => number, from = 0): Promise<void> | null => {
+    const taken = take(from);
+    return arena.full ? spill().then(() => taking(take, taken) ?? undefined) : null;
   };
 
   return {
-    add,
+    add: (records, rests) => taking((from) => arena.add(records, rests, from)),
+    copyDigests: (records, group) => taking((from) => arena.copyDigests(records, group, from)),
     copy(record, group) {
       arena.copy(record, group);
       return arena.full ? spill() : null;
     },
-    copyDigests,
     async *sorted() {
       if (runs.length > 0 && arena.count > 0) await spill();
       yield* runs.length === 0 ? arena.sorted() : merged();
