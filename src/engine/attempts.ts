@@ -40,50 +40,62 @@ async function recordIfPublished(core: Core, ready: ReadyTask): Promise<boolean>
   const { manifest } = await core.options.publications.verify(ready.projectId, ready.spec.artifactId);
   if (!manifest) return false;
   const byOthers = ready.epoch === 0;
-  const recorded = await core.change(ready.runId, async (change) => {
-    const task = await stillReady(change, ready);
-    if (!task) return null;
-    const made = byOthers ? null : await change.lastAttempt(task.id);
-    await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
-    await recordSuccess(change, task, {
-      cache: byOthers ? 'HIT' : task.cache,
-      metrics: manifest.metrics,
-      seconds: made?.usage?.allocatedSeconds ?? 0,
-      costUsd: made?.costUsd ?? 0,
-    });
-    return { run: change.run };
-  });
+  const recorded = await core.change(
+    ready.runId,
+    async (change) => {
+      const task = await stillReady(change, ready);
+      if (!task) return null;
+      const made = byOthers ? null : await change.lastAttempt(task.id);
+      await change.recordArtifacts([{ manifest, title: task.spec.title, taskId: task.id, made }]);
+      await recordSuccess(change, task, {
+        cache: byOthers ? 'HIT' : task.cache,
+        metrics: manifest.metrics,
+        seconds: made?.usage?.allocatedSeconds ?? 0,
+        costUsd: made?.costUsd ?? 0,
+      });
+      return { run: change.run };
+    },
+    ready.taskId,
+  );
   if (recorded && byOthers) core.telemetry.cached(recorded.run, ready.spec, manifest.metrics);
   return true;
 }
 
 async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> {
   const id = newId('attempt');
-  return core.change(ready.runId, async (change) => {
-    const task = await stillReady(change, ready);
-    if (!task || !core.holds()) return null;
-    const past = await change.pastAttempts(task.id);
-    const number = past.length + 1;
-    const epoch = task.epoch + 1;
-    await change.moveTask(task, 'RUNNING', { epoch, itemsDone: 0, ...(task.startedAt === null && { started: true }) });
-    await change.insertAttempt({
-      id,
-      taskId: task.id,
-      number,
-      epoch,
-      executor: core.executor.name,
-      owner: core.options.ownerId,
-      leaseMs: core.options.lease.durationMs,
-    });
-    change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
-    const { runId, projectId, taskId, spec } = ready;
-    return {
-      ...{ id, runId, projectId, taskId, spec, epoch, number },
-      ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
-      halvings: past.filter(({ failure }) => failure?.class === 'outOfMemory').length,
-      handedOn: new AbortController(),
-    };
-  });
+  return core.change(
+    ready.runId,
+    async (change) => {
+      const task = await stillReady(change, ready);
+      if (!task || !core.holds()) return null;
+      const past = await change.pastAttempts(task.id);
+      const number = past.length + 1;
+      const epoch = task.epoch + 1;
+      await change.moveTask(task, 'RUNNING', {
+        epoch,
+        itemsDone: 0,
+        ...(task.startedAt === null && { started: true }),
+      });
+      await change.insertAttempt({
+        id,
+        taskId: task.id,
+        number,
+        epoch,
+        executor: core.executor.name,
+        owner: core.options.ownerId,
+        leaseMs: core.options.lease.durationMs,
+      });
+      change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
+      const { runId, projectId, taskId, spec } = ready;
+      return {
+        ...{ id, runId, projectId, taskId, spec, epoch, number },
+        ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
+        halvings: past.filter(({ failure }) => failure?.class === 'outOfMemory').length,
+        handedOn: new AbortController(),
+      };
+    },
+    ready.taskId,
+  );
 }
 
 async function stillReady(change: Pick<RunChange, 'run' | 'task'>, ready: ReadyTask) {
@@ -117,12 +129,16 @@ async function outcomeOf(
   if (live.cancelAsked || core.stopping.aborted) cancelAttempt(live);
   try {
     await throughOutages(core, live, () =>
-      core.change(runId, async (change) => {
-        const attempt = await change.attempt(live.id);
-        if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
-        // Given up before it was under way: nobody waits for it any more.
-        else cancelAttempt(live);
-      }),
+      core.change(
+        runId,
+        async (change) => {
+          const attempt = await change.attempt(live.id);
+          if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
+          // Given up before it was under way: nobody waits for it any more.
+          else cancelAttempt(live);
+        },
+        live.taskId,
+      ),
     );
   } catch (error) {
     // Without its reference no later service could find it.

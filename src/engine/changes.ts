@@ -30,7 +30,8 @@ export interface Change extends Omit<
   emit(...events: RunEvent[]): void;
 }
 
-export type Changes = <T>(runId: string, work: (change: Change) => Promise<T>) => Promise<T>;
+/** `work` and `taskId` as in `RunStore.change`. */
+export type Changes = <T>(runId: string, work: (change: Change) => Promise<T>, taskId?: string) => Promise<T>;
 
 /** `notify` hears of a run's newest event once it is committed; `moved` of every state a run enters. */
 export function createChanges(
@@ -38,16 +39,20 @@ export function createChanges(
   notify: (runId: string, sequence: number) => void,
   moved: (state: RunState) => void,
 ): Changes {
-  return async (runId, work) => {
+  return async (runId, work, taskId) => {
     const entered: RunState[] = [];
     let events: RunEvent[] = [];
-    const { value, sequence } = await store.change(runId, async (raw) => {
-      entered.length = 0;
-      events = [];
-      const result = await work(checked(raw, events, entered));
-      if (events.length > 0) await raw.appendEvents(events as unknown as { type: string; payload: JsonObject }[]);
-      return result;
-    });
+    const { value, sequence } = await store.change(
+      runId,
+      async (raw) => {
+        entered.length = 0;
+        events = [];
+        const result = await work(checked(raw, events, entered));
+        if (events.length > 0) await raw.appendEvents(events as unknown as { type: string; payload: JsonObject }[]);
+        return result;
+      },
+      taskId,
+    );
     entered.forEach(moved);
     if (events.length > 0) notify(runId, sequence);
     return value;

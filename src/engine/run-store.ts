@@ -59,9 +59,15 @@ export interface RunStore {
 
   /**
    * One transaction over one run, whose row is locked meanwhile: changes of a run happen one after another, and what
-   * `work` reads stays true until it is done. If `work` throws, nothing of it remains.
+   * `work` reads stays true until it is done. If `work` throws, nothing of it remains. Changes that come together may share
+   * a transaction; then `work` may be called anew, and only the last call counts.
+   * @param taskId the task that it is about, to be read ahead
    */
-  change<T>(runId: string, work: (change: RunChange) => Promise<T>): Promise<{ value: T; sequence: number }>;
+  change<T>(
+    runId: string,
+    work: (change: RunChange) => Promise<T>,
+    taskId?: string,
+  ): Promise<{ value: T; sequence: number }>;
 }
 
 export interface ServiceClaim {
@@ -97,7 +103,7 @@ export interface RunChange {
    */
   recordArtifacts(artifacts: readonly NewArtifact[]): Promise<void>;
   addCost(stage: string, allocatedSeconds: number, costUsd: number): Promise<void>;
-  /** Brings the counts of a stage up to its tasks and returns it. */
+  /** The stage with its counts as its tasks are now. A task that succeeds brings them up by itself, once the change is done. */
   recountStage(name: string): Promise<StageRecord>;
   /** Numbered without gaps, in this order, after all earlier ones of the run. */
   appendEvents(events: readonly { type: string; payload: JsonObject }[]): Promise<void>;

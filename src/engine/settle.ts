@@ -24,21 +24,25 @@ import { type AttemptEnd } from './telemetry.ts';
 export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutcome): Promise<AttemptEnd | null> {
   const seen = await verified(core, live, outcome);
   const usage = seen.kind === 'succeeded' ? seen.result.usage : seen.usage;
-  const recorded = await core.change(live.runId, async (change) => {
-    const attempt = await change.attempt(live.id);
-    const task = await change.task(live.taskId);
-    if (!attempt || !task || attempt.state !== 'RUNNING') return null;
-    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
-    await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
-    const end = { change, attempt, task, usage, costUsd };
-    let willRetry = false;
-    if (seen.kind === 'succeeded') await succeeded(end, seen.result, seen.manifest);
-    else if (seen.kind === 'failed') willRetry = await failed(core, end, seen.failure);
-    else if (live.silent) await lost(core, end);
-    else await cancelled(end);
-    await confirmRelease(change);
-    return { willRetry, costUsd };
-  });
+  const recorded = await core.change(
+    live.runId,
+    async (change) => {
+      const attempt = await change.attempt(live.id);
+      const task = await change.task(live.taskId);
+      if (!attempt || !task || attempt.state !== 'RUNNING') return null;
+      const costUsd = costOfAttempt(core, change, { attempt, task, usage });
+      await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
+      const end = { change, attempt, task, usage, costUsd };
+      let willRetry = false;
+      if (seen.kind === 'succeeded') await succeeded(end, seen.result, seen.manifest);
+      else if (seen.kind === 'failed') willRetry = await failed(core, end, seen.failure);
+      else if (live.silent) await lost(core, end);
+      else await cancelled(end);
+      await confirmRelease(change);
+      return { willRetry, costUsd };
+    },
+    live.taskId,
+  );
   if (!recorded) return null;
   if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
   return {
@@ -55,16 +59,20 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
  * on at once: should it have published, the next attempt finds that before it starts anything.
  */
 export async function settleLost(core: Core, given: AttemptRecord): Promise<void> {
-  await core.change(given.runId, async (change) => {
-    const attempt = await change.attempt(given.id);
-    const task = await change.task(given.taskId);
-    if (!attempt || !task || attempt.state !== 'RUNNING') return;
-    const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
-    const costUsd = costOfAttempt(core, change, { attempt, task, usage });
-    await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
-    await lost(core, { change, attempt, task, usage, costUsd });
-    await confirmRelease(change);
-  });
+  await core.change(
+    given.runId,
+    async (change) => {
+      const attempt = await change.attempt(given.id);
+      const task = await change.task(given.taskId);
+      if (!attempt || !task || attempt.state !== 'RUNNING') return;
+      const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+      const costUsd = costOfAttempt(core, change, { attempt, task, usage });
+      await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
+      await lost(core, { change, attempt, task, usage, costUsd });
+      await confirmRelease(change);
+    },
+    given.taskId,
+  );
 }
 
 /**
@@ -143,7 +151,6 @@ export async function recordSuccess(
 ): Promise<void> {
   const { cache, metrics } = with_;
   await change.moveTask(task, 'SUCCEEDED', { cache, metrics, itemsDone: task.spec.items, ended: true });
-  await change.recountStage(task.stage);
   change.emit({ type: 'task.succeeded', payload: { ...taskName(task), artifactId: task.artifactId, ...with_ } });
 }
 

@@ -1,22 +1,15 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import { notFound, PushforwardError } from '../../base/errors.ts';
-import {
-  type AttemptRecord,
-  type NewRun,
-  type Published,
-  type ReadyTask,
-  type RunSnapshot,
-  type RunStore,
-  type TaskState,
-  type Usage,
-} from '../../engine/ports.ts';
+import { PushforwardError } from '../../base/errors.ts';
+import { gather } from '../../base/gather.ts';
+import { type NewRun, type Published, type ReadyTask, type RunStore, type Usage } from '../../engine/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { rescue } from './artifact-writes.ts';
+import { createChangeGroups } from './change-groups.ts';
 import { claimService } from './claim.ts';
 import { namingOutages } from './outages.ts';
-import { createRunChange } from './run-change.ts';
 import { shareBytes } from './project-lock.ts';
-import { leasedSeconds, toAttempt, toRun, toStage } from './run-rows.ts';
+import { readSnapshots } from './run-snapshots.ts';
+import { leasedSeconds, toAttempt, toRun } from './run-rows.ts';
 import { appendEvents } from './run-writes.ts';
 import { json, type Database } from './schema.ts';
 
@@ -34,6 +27,7 @@ export function createRunStore(options: RunStoreOptions): RunStore {
 }
 
 function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
+  const snapshot = gather((runIds: string[]) => readSnapshots(db, runIds));
   return {
     claim: () => claimService(url),
 
@@ -115,7 +109,7 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
       return rows.map((row) => row.id);
     },
 
-    snapshot: (runId) => snapshot(db, runId),
+    snapshot: async (runId) => (await snapshot(runId)) ?? null,
     publishedTasks: (runId) => publishedTasks(db, runId),
 
     async readyTasks({ limit, exceptArtifacts, exceptProjects }) {
@@ -213,14 +207,7 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
       return rows.map((row) => row.id);
     },
 
-    change: (runId, work) =>
-      db.transaction().execute(async (tx) => {
-        const row = await tx.selectFrom('runs').selectAll().where('id', '=', runId).forUpdate().executeTakeFirst();
-        if (!row) throw notFound('run', runId);
-        const { change, sequence } = createRunChange(tx, toRun(row), objects);
-        const value = await work(change);
-        return { value, sequence: sequence() };
-      }),
+    change: createChangeGroups(db, objects),
   };
 }
 
@@ -252,26 +239,6 @@ function attemptRows(db: Kysely<Database>) {
     .innerJoin('runs', 'runs.id', 'attempts.run_id')
     .selectAll('attempts')
     .select(['runs.project_id', leasedSeconds.as('leased_seconds')]);
-}
-
-async function snapshot(db: Kysely<Database>, runId: string): Promise<RunSnapshot | null> {
-  const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
-  if (!run) return null;
-  const stages = await db.selectFrom('stages').selectAll().where('run_id', '=', runId).orderBy('position').execute();
-  const current = stages.find((stage) => stage.state !== 'SUCCEEDED' && stage.state !== 'SKIPPED');
-  const counts = await db
-    .selectFrom('tasks')
-    .select(['state', (of) => of.fn.countAll<number>().as('count')])
-    .where('run_id', '=', runId)
-    .where('stage', '=', current?.name ?? '')
-    .groupBy('state')
-    .execute();
-  const running: AttemptRecord[] = (
-    await attemptRows(db).where('attempts.run_id', '=', runId).where('attempts.state', '=', 'RUNNING').execute()
-  ).map(toAttempt);
-  const tasks: Record<TaskState, number> = { PENDING: 0, RUNNING: 0, SUCCEEDED: 0, FAILED: 0, CANCELLED: 0 };
-  for (const { state, count } of counts) tasks[state] = count;
-  return { run: toRun(run), stages: stages.map(toStage), tasks, runningAttempts: running };
 }
 
 const NO_USAGE: Usage = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };

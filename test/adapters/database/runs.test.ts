@@ -96,6 +96,86 @@ describe('the run store', () => {
     expect((await runs.findRun('project_1', 'run_1'))!.eventSequence).toBe(33);
   });
 
+  it('shares transactions between changes that come together, and spares the others one that fails', async () => {
+    const ids = Array.from({ length: 50 }, (_, i) => `run_${i}`);
+    for (const id of ids) await runs.insertRun(newRun({ id }));
+    const transactions = async () => {
+      const { rows } = await database.db.executeQuery<{ id: string }>(
+        CompiledQuery.raw('select pg_current_xact_id() as id'),
+      );
+      return Number(rows[0]!.id);
+    };
+    const before = await transactions();
+    const states = ids.flatMap((id) => [
+      runs.change(id, (change) => change.updateRun('QUEUED', { state: 'RUNNING', started: true })),
+      runs.change(id, async (change) => {
+        expect(change.run).toMatchObject({ state: 'RUNNING', startedAt: expect.any(Date) as Date });
+        return change.run.state;
+      }),
+    ]);
+    await Promise.all(states);
+    expect((await transactions()) - before).toBeLessThan(10);
+    const settled = await Promise.allSettled(
+      ids.map((id, i) =>
+        runs.change(id, async (change) => {
+          await change.addCost('encode', 1, 2);
+          if (i === 7) throw new Error('not this one');
+        }),
+      ),
+    );
+    expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    const costs = await Promise.all(ids.map(async (id) => (await runs.findRun('project_1', id))!.costUsd));
+    expect(costs).toEqual(ids.map((_, i) => (i === 7 ? 0 : 2)));
+  });
+
+  it('reads what a change of the same transaction did before', async () => {
+    await runs.insertRun(newRun());
+    const usage = { allocatedSeconds: 2, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
+    const begin = runs.change('run_1', async (change) => {
+      await withTask(change);
+      await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1, started: true });
+      await change.insertAttempt(attempt);
+    });
+    const end = runs.change(
+      'run_1',
+      async (change) => {
+        expect(await change.task('task_1')).toMatchObject({ state: 'RUNNING', epoch: 1 });
+        expect(await change.runningAttempts()).toMatchObject([{ id: 'attempt_1', state: 'RUNNING' }]);
+        await change.updateAttempt('attempt_1', 'RUNNING', { state: 'SUCCEEDED', usage, costUsd: 3, ended: true });
+        await change.updateTask('task_1', 'RUNNING', 1, { state: 'SUCCEEDED', itemsDone: 2, ended: true });
+        expect(await change.pastAttempts('task_1')).toEqual([{ state: 'SUCCEEDED', failure: null }]);
+      },
+      'task_1',
+    );
+    const look = runs.change('run_1', async (change) => {
+      expect(await change.lastAttempt('task_1')).toEqual({ usage, costUsd: 3 });
+      expect(await change.runningAttempts()).toEqual([]);
+      expect(await change.stages()).toMatchObject([{ tasksTotal: 1, tasksDone: 1, itemsDone: 2 }]);
+    });
+    await Promise.all([begin, end, look]);
+    const row = await database.db.selectFrom('attempts').selectAll().executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ state: 'SUCCEEDED', usage, cost_usd: 3 });
+    expect(row.lease_expires_at.getTime() - row.started_at.getTime()).toBe(60_000);
+  });
+
+  it('tells of many runs at once what it tells of each', async () => {
+    const ids = ['run_1', 'run_2', 'run_3'];
+    for (const id of ids) await runs.insertRun(newRun({ id, stages: ['encode', 'quantize'] }));
+    await runs.change('run_1', async (change) => {
+      await withTask(change);
+      await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1 });
+      await change.insertAttempt(attempt);
+    });
+    const together = await Promise.all([...ids, 'none'].map((id) => runs.snapshot(id)));
+    const alone = [];
+    for (const id of [...ids, 'none']) alone.push(await runs.snapshot(id));
+    const withoutTime = (all: typeof together) =>
+      all.map((one) => one && { ...one, runningAttempts: one.runningAttempts.map(({ id }) => id) });
+    expect(withoutTime(together)).toEqual(withoutTime(alone));
+    expect(together.map((one) => one?.tasks.RUNNING)).toEqual([1, 0, 0, undefined]);
+    expect(together[0]).toMatchObject({ runningAttempts: [{ id: 'attempt_1' }], stages: [{ name: 'encode' }, {}] });
+  });
+
   it('shows a run to its project alone', async () => {
     await runs.insertRun(newRun());
     expect(await runs.findRun('project_2', 'run_1')).toBeNull();
