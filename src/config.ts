@@ -71,6 +71,8 @@ export interface Config {
   maxAttempts: number;
   /** Between the passes that delete what no policy keeps. */
   retentionEveryMs: number;
+  /** For tests: the folder whose files name the places where processes kill themselves, see base/crash-points.ts. */
+  crashPointsDir: string | null;
   /** What child processes inherit: everything but the password of the database and the secret, which workers never see. */
   childEnvironment: Record<string, string | undefined>;
 }
@@ -120,6 +122,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     releaseDeadlineMs: integer(env, 'PUSHFORWARD_RELEASE_DEADLINE_MS', 30_000, 100, 3_600_000),
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
     retentionEveryMs: 60_000 * integer(env, 'PUSHFORWARD_RETENTION_MINUTES', 60, 1, 10_000),
+    crashPointsDir: env['PUSHFORWARD_CRASH_POINTS'] || null,
     childEnvironment: { ...env, DATABASE_URL: undefined, PUSHFORWARD_SIGNING_SECRET: undefined },
   };
 }

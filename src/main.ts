@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The first root: parses the command line and hands the commands what they need. */
 import { fileURLToPath } from 'node:url';
+import { armCrashPoints } from './base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from './base/errors.ts';
 import { createProgram } from './cli/program.ts';
 import { readConfig } from './config.ts';
@@ -19,6 +20,7 @@ let debug = false;
 try {
   requireNode(24);
   const config = readConfig();
+  armCrashPoints(config.crashPointsDir);
   debug = config.logLevel === 'debug';
   const program = createProgram({
     version: config.version,

@@ -15,6 +15,7 @@ import { servePodTask } from './adapters/kubernetes/pod-worker.ts';
 import { serveOrders } from './adapters/processes/worker-channel.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { createSourceLocator, openStore } from './adapters/storage/index.ts';
+import { armCrashPoints, crashPoint } from './base/crash-points.ts';
 import { type JsonObject } from './base/json.ts';
 import { readConfig } from './config.ts';
 import { type AttemptOrder, type TaskResult } from './engine/ports.ts';
@@ -26,6 +27,7 @@ import { uploadPlace } from './pipeline/uploads.ts';
 import { carryOut } from './pipeline/work.ts';
 
 const config = readConfig();
+armCrashPoints(config.crashPointsDir);
 const objects = openStore(config.store, {
   root: join(config.stateDir, 'store'),
   // A worker signs no URLs.
@@ -52,6 +54,7 @@ async function carryOutOrder(
   { projectId, task, execution, halvings }: AttemptOrder,
   { signal, onProgress }: { signal: AbortSignal; onProgress(itemsDone: number): void },
 ): Promise<TaskResult> {
+  crashPoint('order.taken');
   const { store, bytes } = countBytes(objects);
   const key = `${String(execution['provider'])}/${String(execution['threads'])}`;
   const runtime = await kept(runtimes, key, () => openRuntime(execution));

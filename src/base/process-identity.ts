@@ -19,6 +19,15 @@ export function isAlive(process: ProcessIdentity): boolean {
   return now.state !== 'Z' && (process.startTime === null || now.startTime === process.startTime);
 }
 
+/**
+ * Whether it is kept from running (SIGSTOP, a debugger): it answers to its id, and does nothing until it is let go on. False
+ * where the system has no /proc.
+ */
+export function isStopped({ pid }: ProcessIdentity): boolean {
+  const state = stat(pid)?.state;
+  return state === 'T' || state === 't';
+}
+
 /** Sends a signal unless the process is gone. */
 export function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): void {
   if (!isAlive(target)) return;

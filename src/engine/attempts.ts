@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { cancelAttempt, executionOf, type Core, type LiveAttempt } from './core.ts';
@@ -15,6 +16,7 @@ export async function carryOut(core: Core, progress: Progress, ready: ReadyTask)
   if (await recordIfPublished(core, ready)) return core.wake(ready.runId);
   const live = await begin(core, ready);
   if (!live) return;
+  crashPoint('attempt.recorded');
   core.live.set(live.id, live);
   const handedOn = new Promise((resolve) => live.handedOn.signal.addEventListener('abort', resolve, { once: true }));
   await Promise.race([toItsEnd(core, progress, ready, live), handedOn]);
@@ -25,6 +27,7 @@ async function toItsEnd(core: Core, progress: Progress, ready: ReadyTask, live: 
     const scope = { id: ready.runId, projectId: ready.projectId, traceparent: ready.runTraceparent };
     const span = core.telemetry.attempt(scope, ready.spec, live.number);
     const outcome = await outcomeOf(core, progress, ready, live, span.traceparent);
+    crashPoint('outcome.seen');
     live.settling = true;
     const end = await recordEnd(core, live, outcome);
     span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
@@ -126,6 +129,7 @@ async function outcomeOf(
     return { kind: 'failed', failure: failureOf(error), usage: NO_USAGE };
   }
   const { handle } = live;
+  crashPoint('attempt.started');
   if (live.cancelAsked || core.stopping.aborted) cancelAttempt(live);
   try {
     await throughOutages(core, live, () =>
@@ -145,6 +149,7 @@ async function outcomeOf(
     cancelAttempt(live);
     return { kind: 'failed', failure: unrecorded(live, error), usage: usageOf(await handle.outcome) };
   }
+  crashPoint('attempt.referenced');
   return handle.outcome;
 }
 

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { notFound, PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { createChanges } from './changes.ts';
@@ -52,6 +53,7 @@ export function createEngine(given: EngineOptions): Engine {
       );
       if (!created && run.fingerprint !== request.fingerprint) throw conflict(request, run);
       if (created) {
+        crashPoint('launch.recorded');
         telemetry.runMoved('QUEUED');
         notify(run.id, 1);
         wake(run.id);
@@ -68,6 +70,7 @@ export function createEngine(given: EngineOptions): Engine {
         await tx.setRun({ cancelRequested: true });
         if (tx.state() !== 'STOPPING') await beginStop(tx, null);
       });
+      crashPoint('cancel.recorded');
       wake(runId);
       return (await runs.findRun(projectId, runId))!;
     },

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { cancelAttempt, type Core, type LiveAttempt } from './core.ts';
 import { type AttemptRecord } from './ports.ts';
@@ -28,6 +29,7 @@ export function createLeases(core: Core): Leases {
         lease.durationMs,
       ),
     );
+    crashPoint('lease.renewed');
     for (const live of alive) {
       if (renewed.has(live.id) || live.settling || !core.live.has(live.id)) continue;
       log.warn('an attempt was given up elsewhere', { run: live.runId, attempt: live.id });
@@ -61,6 +63,7 @@ export function createLeases(core: Core): Leases {
       cancelAttempt(live);
     } else if (await seenGone(attempt)) {
       if (!core.holds()) return;
+      crashPoint('lost.released');
       await settleLost(core, attempt);
       return core.wake(attempt.runId);
     }

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { newId } from '../base/ids.ts';
 import { type Core } from './core.ts';
 import {
@@ -38,6 +39,7 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
     const verified = found.get(spec.artifactId)!;
     return { id: newId('task'), spec, manifest: verified.manifest, ...explain(verified, former.get(spec.artifactId)) };
   });
+  crashPoint('stage.planned');
   const planned = await core.change(run.id, async (change) => {
     if (change.state() !== 'RUNNING') return false;
     await change.moveStage(stage, 'RUNNING', { started: true });
@@ -73,6 +75,7 @@ export async function planStage(core: Core, run: RunRecord, stage: StageRecord):
     return true;
   });
   if (!planned) return;
+  crashPoint('stage.recorded');
   for (const { spec, manifest } of tasks) if (manifest) core.telemetry.cached(run, spec, manifest.metrics);
 }
 

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { digestOf } from '../base/json.ts';
 import { type Core } from './core.ts';
 import { type ArtifactManifest, type Published, type RunRecord, type StageRecord } from './ports.ts';
@@ -8,6 +9,7 @@ export async function publishStage(core: Core, run: RunRecord, stage: StageRecor
   const { publications, runs, clock } = core.options;
   const tasks = (await runs.publishedTasks(run.id)).get(stage.name) ?? [];
   const manifest = await publications.publish(run.projectId, stageManifest(stage.name, tasks));
+  crashPoint('stage.published');
   const done = await core.change(run.id, async (change) => {
     if (change.state() !== 'RUNNING') return null;
     const { tasksTotal, tasksCached, costUsd, startedAt } = await change.recountStage(stage.name);

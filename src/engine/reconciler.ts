@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { toErrorRecord } from '../base/errors.ts';
 import { cancelAttempt, type Core } from './core.ts';
 import { decide, type Step } from './decide.ts';
@@ -43,6 +44,7 @@ export function createReconciler(core: Core): Reconciler {
           await change.moveRun('RUNNING', { started: true });
           change.emit({ type: 'run.started', payload: {} });
         });
+        crashPoint('run.begun');
         return true;
       case 'plan':
         return guarded(run.id, () => planStage(core, run, step.stage));
@@ -95,6 +97,7 @@ export function createReconciler(core: Core): Reconciler {
       change.emit({ type: 'run.succeeded', payload });
       return change.run;
     });
+    crashPoint('run.ended');
     if (ended) core.telemetry.runEnded(ended, 'SUCCEEDED', null);
     return ended !== null;
   }

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type Change } from './changes.ts';
 import { costOf, type Core, type LiveAttempt } from './core.ts';
@@ -39,10 +40,12 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
       else if (live.silent) await lost(core, end);
       else await cancelled(end);
       await confirmRelease(change);
+      crashPoint('settle.uncommitted');
       return { willRetry, costUsd };
     },
     live.taskId,
   );
+  crashPoint('settle.committed');
   if (!recorded) return null;
   if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
   return {

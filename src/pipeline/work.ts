@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications, type TaskSpec } from '../engine/ports.ts';
 import { putBlob } from './artifacts.ts';
@@ -24,8 +25,10 @@ export async function carryOut(
   const blobs: Record<string, BlobReference> = {};
   for (const [name, blob] of Object.entries(made.blobs)) {
     blobs[name] = 'sha256' in blob ? blob : await putBlob(context.store, context.projectId, blob.bytes, blob.mediaType);
+    crashPoint('blob.put');
   }
-  return publications.publish(context.projectId, {
+  crashPoint('manifest.unpublished');
+  const published = await publications.publish(context.projectId, {
     formatVersion: 1,
     id: task.artifactId,
     stage: task.stage,
@@ -38,4 +41,6 @@ export async function carryOut(
     metrics: made.metrics,
     produced: { ...context.runtime.describe(), images: context.images.codec.describe() },
   });
+  crashPoint('manifest.published');
+  return published;
 }

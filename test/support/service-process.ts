@@ -13,6 +13,8 @@ export interface ServiceProcess {
   pid: number;
   /** What it wrote so far. */
   output(): string;
+  /** Resolves when the process is gone. */
+  gone: Promise<number | null>;
   /** Sends a signal and waits until the process is gone. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -36,6 +38,7 @@ export async function startServiceProcess(
     url,
     pid: child.pid!,
     output: () => output,
+    gone,
     end(signal = 'SIGTERM') {
       child.kill(signal);
       return gone;
@@ -45,7 +48,8 @@ export async function startServiceProcess(
 
 async function announcedUrl(child: ChildProcess, stateDir: string, output: () => string): Promise<string> {
   for (let tries = 0; tries < 600; tries++) {
-    if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}:\n${output()}`);
+    const ended = child.exitCode ?? child.signalCode;
+    if (ended !== null) throw new Error(`the service ended with ${ended}:\n${output()}`);
     const text = await readFile(join(stateDir, 'service.json'), 'utf8').catch(() => '{}');
     const { process: of, url } = JSON.parse(text) as { process?: { pid: number }; url?: string | null };
     if (of?.pid === child.pid && url) return url;

@@ -53,7 +53,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   }
 
   function giveBack(worker: WorkerProcess, stage: string): void {
-    if (!worker.alive()) return;
+    if (!all.has(worker)) return;
     if (worker.orders() >= ordersPerWorker) return worker.end();
     const timer = setTimeout(() => {
       idle.delete(worker);

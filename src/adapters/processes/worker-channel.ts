@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { crashPoint } from '../../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
 import { type AttemptOrder, type TaskResult } from '../../engine/ports.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
@@ -40,6 +41,7 @@ export function serveOrders(handler: (order: AttemptOrder, context: OrderContext
       current = null;
       if (!process.connected) return;
       process.send!(answer, () => {
+        crashPoint('order.answered');
         if (controller.signal.aborted) process.exit(0);
       });
     });

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type Log } from '../../base/log.ts';
-import { identify, type ProcessIdentity } from '../../base/process-identity.ts';
+import { identify, isStopped, type ProcessIdentity } from '../../base/process-identity.ts';
 import { failureClassOf, type AttemptOrder, type AttemptOutcome, type Usage } from '../../engine/ports.ts';
 import { countOomKills, failureOfDeath } from './death.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
@@ -22,6 +22,7 @@ export interface WorkerProcess {
   readonly gone: Promise<void>;
   /** Orders carried out so far. */
   orders(): number;
+  /** Whether it is there and can run: a stopped process is no evidence that anything is done. */
   alive(): boolean;
   /** Settles when the order is answered and the process is free, or, if it died or was cancelled, when it was seen gone. */
   carryOut(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptOutcome>;
@@ -80,7 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     identity,
     gone,
     orders: () => orders,
-    alive: () => !isGone && child.exitCode === null && child.signalCode === null,
+    alive: () => !isGone && child.exitCode === null && child.signalCode === null && !isStopped(identity),
     end,
 
     async carryOut(order, onProgress) {

@@ -2,6 +2,7 @@ import { type BigIntStats } from 'node:fs';
 import { link, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemClock, type Clock } from '../../base/clock.ts';
+import { crashPoint } from '../../base/crash-points.ts';
 import { invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/json.ts';
 import { checkFolderPrefix, checkKey, checkPrefix } from '../../base/object-keys.ts';
@@ -94,6 +95,7 @@ export function createDirectoryStore(options: DirectoryStoreOptions): DirectoryS
     try {
       const path = pathOf(key);
       await makeFolder(dirname(path));
+      crashPoint('object.unnamed');
       const written =
         (await giveName(file.path, path, ifAbsent !== false)) ||
         (!(await stays(ifAbsent, file.sha256, stream(key))) && (await giveName(file.path, path, false)));

@@ -118,6 +118,30 @@ describe('an order', () => {
     expect(isAlive(identity)).toBe(false);
   });
 
+  it('that is stopped is no evidence, and is seen gone once it was asked to go', async () => {
+    const { handle, identity } = await start(executorOf(), 'hang');
+    process.kill(identity.pid, 'SIGSTOP');
+    await until(() => !handle.alive(), 'the stopped process to count for nothing');
+    process.kill(identity.pid, 'SIGCONT');
+    await until(() => handle.alive(), 'the process that goes on to count again');
+    process.kill(identity.pid, 'SIGSTOP');
+    handle.cancel();
+    expect((await handle.outcome).kind).toBe('cancelled');
+    expect(isAlive(identity)).toBe(false);
+  });
+
+  it('is not given to an idle worker that is stopped', async () => {
+    const executor = executorOf();
+    const first = await start(executor, 'succeed');
+    await first.handle.outcome;
+    process.kill(first.identity.pid, 'SIGSTOP');
+    await until(() => !first.handle.alive());
+    const second = await start(executor, 'succeed');
+    expect(second.identity.pid).not.toBe(first.identity.pid);
+    expect((await second.handle.outcome).kind).toBe('succeeded');
+    await until(() => !isAlive(first.identity), 'the stopped one to end');
+  });
+
   it('that was answered is not hit by a late cancel', async () => {
     const executor = executorOf();
     const first = await start(executor, 'succeed');

@@ -1,0 +1,47 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, signalProcess, type ProcessIdentity } from '../../../src/base/process-identity.ts';
+import { until } from '../until.ts';
+import { type World } from './world.ts';
+
+export interface StoppedWorker extends ProcessIdentity {
+  attemptId: string;
+}
+
+/** Long enough that the outcome of a task that had ended would be recorded. */
+const SETTLED_MS = 500;
+
+/** Stops the worker of an attempt of this run, and of this stage where one is named, in the middle of it. */
+export function stopWorker(world: World, runId: string, stage: string | null = null): Promise<StoppedWorker> {
+  return until(
+    async () => {
+      const running = () =>
+        world.query<{ id: string; reference: ProcessIdentity }>(
+          `select attempts.id, reference from attempts join tasks on tasks.id = task_id
+           where attempts.run_id = $1 and attempts.state = 'RUNNING' and reference is not null and ($2::text is null or stage = $2)`,
+          [runId, stage],
+        );
+      const [found] = await running();
+      if (!found) return null;
+      const worker = { ...found.reference, attemptId: found.id };
+      signalProcess(worker, 'SIGSTOP');
+      await delay(SETTLED_MS);
+      const inTime = (await running()).some(({ id }) => id === worker.attemptId) && isAlive(worker);
+      if (!inTime) signalProcess(worker, 'SIGCONT');
+      return inTime ? worker : null;
+    },
+    'a worker in the middle of an attempt',
+    60_000,
+  );
+}
+
+/** Waits until the attempt has ended. @returns its state */
+export function attemptEnded(world: World, attemptId: string): Promise<string> {
+  return until(
+    async () => {
+      const [row] = await world.query<{ state: string }>('select state from attempts where id = $1', [attemptId]);
+      return row!.state === 'RUNNING' ? null : row!.state;
+    },
+    `attempt ${attemptId} to end`,
+    60_000,
+  );
+}
