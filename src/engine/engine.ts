@@ -138,6 +138,7 @@ export function createEngine(given: EngineOptions): Engine {
       }
       log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });
       sweeping.trigger();
+      core.executor.prepare?.();
     }
     await stopOverdue();
     const active = new Set([...(await runs.activeRuns()), ...[...core.live.values()].map((live) => live.runId)]);

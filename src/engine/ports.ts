@@ -112,6 +112,8 @@ export interface Executor {
   priceUsdPerSecond(work: PricedWork): number;
   /** How many attempts may run at once. */
   readonly slots: number;
+  /** Attempts will come: what takes a while and depends on none of them may be begun now. Asked again as often as it pleases. */
+  prepare?(): void;
   start(order: AttemptOrder, observer: AttemptObserver): Promise<AttemptHandle>;
   /**
    * After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone.

@@ -185,6 +185,28 @@ describe('a process', () => {
     expect(await executor.release({ attemptId: 'attempt_1' })).toBe(true);
   });
 
+  it('waits for the next order that needs a fresh one, once the executor is prepared', async () => {
+    const started: unknown[] = [];
+    const log = { ...silentLog, with: (fields: object) => (started.push((fields as { worker: number }).worker), log) };
+    const executor = executorOf({ log });
+    executor.prepare!();
+    executor.prepare!();
+    await until(() => started.length === 1, 'one process to be started');
+    const first = await start(executor, 'succeed');
+    expect(first.identity.pid).toBe(started[0]);
+    await until(() => started.length === 2, 'the next to be started');
+    await first.handle.outcome;
+    const second = await start(executor, 'hang', 'decode');
+    expect(second.identity.pid).toBe(started[1]);
+    await until(() => started.length === 3, 'another to be started');
+    process.kill(started[2] as number, 'SIGKILL');
+    await until(() => !isAlive(identify(started[2] as number)), 'the one that waits to be killed');
+    const third = await start(executor, 'succeed');
+    expect((await third.handle.outcome).kind).toBe('succeeded');
+    await executor.close();
+    for (const pid of started) expect(isAlive(identify(pid as number))).toBe(false);
+  });
+
   it('that cannot be started is a failure to start', async () => {
     const { handle } = await start(executorOf({ workerPath: '/nowhere/worker.js', execArgv: [] }), 'succeed');
     expect(failureOf(await handle.outcome).exitCode).toBe(1);

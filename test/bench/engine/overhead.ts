@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createRunStore } from '../../../src/adapters/database/runs.ts';
 import { createLocalExecutor } from '../../../src/adapters/processes/local-executor.ts';
 import { createDirectoryStore } from '../../../src/adapters/storage/directory.ts';
@@ -23,7 +24,7 @@ const root = new URL('../../..', import.meta.url).pathname;
 
 /**
  * Both sides have an empty store of their own on the same disk and the same order of work. The engine's side has Postgres, leases, events,
- * worker processes and the models that each of them loads; the other calls plan and run of every stage in one process that has its models.
+ * worker processes and the models that each of them loads, the first of which waits as it does in a service that is up; the other calls plan and run of every stage in one process that has its models.
  */
 export async function* overheadCases(wanted: (name: string) => boolean): AsyncIterable<BenchCase> {
   if (!wanted(CASE)) return;
@@ -99,6 +100,8 @@ async function prepare(folder: string, name: string) {
         inputs: { datasetVersion: managed.version.id, prior: managed.prior.id },
       });
       await engine.start();
+      // The process that always waits in a service that is up.
+      await delay(3_000);
       const ms = await timeMs(async () => {
         const { run } = await engine.launch(request);
         const state = await ended(db, run.id, 300_000);
