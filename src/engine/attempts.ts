@@ -11,24 +11,32 @@ import { type AttemptEnd } from './telemetry.ts';
 /**
  * Carries a ready task as far as it goes: finds it published, or begins an attempt, has it carried out and records how it
  * ended, or leaves it once its task goes on without it. Throws only what hindered it before anything was begun.
+ * @param free told when the attempt holds its slot no more; its end is yet to be recorded
  */
-export async function carryOut(core: Core, progress: Progress, ready: ReadyTask): Promise<void> {
+export async function carryOut(core: Core, progress: Progress, ready: ReadyTask, free: () => void): Promise<void> {
   if (await recordIfPublished(core, ready)) return core.wake(ready.runId);
   const live = await begin(core, ready);
   if (!live) return;
   crashPoint('attempt.recorded');
   core.live.set(live.id, live);
   const handedOn = new Promise((resolve) => live.handedOn.signal.addEventListener('abort', resolve, { once: true }));
-  await Promise.race([toItsEnd(core, progress, ready, live), handedOn]);
+  await Promise.race([toItsEnd(core, progress, ready, live, free), handedOn]);
 }
 
-async function toItsEnd(core: Core, progress: Progress, ready: ReadyTask, live: LiveAttempt): Promise<void> {
+async function toItsEnd(
+  core: Core,
+  progress: Progress,
+  ready: ReadyTask,
+  live: LiveAttempt,
+  free: () => void,
+): Promise<void> {
   try {
     const scope = { id: ready.runId, projectId: ready.projectId, traceparent: ready.runTraceparent };
     const span = core.telemetry.attempt(scope, ready.spec, live.number);
     const outcome = await outcomeOf(core, progress, ready, live, span.traceparent);
     crashPoint('outcome.seen');
     live.settling = true;
+    free();
     const end = await recordEnd(core, live, outcome);
     span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
   } finally {

@@ -17,24 +17,26 @@ export interface Dispatcher extends Coalesced {
  * needs it waits and then finds it published.
  */
 export function createDispatcher(core: Core, progress: Progress): Dispatcher {
-  /** Artifact id to the work on it. */
-  const busy = new Map<string, { projectId: string; done: Promise<void> }>();
-  const ofProject = (projectId: string) => [...busy.values()].filter((one) => one.projectId === projectId).length;
+  /** Artifact id to the work on it; with a slot until its attempt was seen to end, which is then recorded. */
+  const busy = new Map<string, Work>();
+  const holders = () => [...busy.values()].filter(({ slot }) => slot);
+  const ofProject = (projectId: string) => holders().filter((one) => one.projectId === projectId).length;
   const troubles = createTroubles(core);
   const { runs, log, clock, tuning } = core.options;
 
   const filling = coalesce(async () => {
     try {
       const full = new Set<string>();
-      while (core.holds() && busy.size < core.executor.slots) {
-        const limit = core.executor.slots - busy.size;
+      for (;;) {
+        const limit = core.executor.slots - holders().length;
+        if (!core.holds() || limit <= 0) break;
         const except = { exceptArtifacts: [...busy.keys()], exceptProjects: [...full] };
         const ready = await runs.readyTasks({ limit, ...except });
         if (!core.holds() || ready.length === 0) break;
         for (const task of ready) {
           const { projectId, projectLimit, spec } = task;
           if (projectLimit !== null && ofProject(projectId) >= projectLimit) full.add(projectId);
-          else if (!busy.has(spec.artifactId)) busy.set(spec.artifactId, { projectId, done: work(task) });
+          else if (!busy.has(spec.artifactId)) begin(task);
         }
       }
       await wakeForRetries();
@@ -43,9 +45,18 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
     }
   });
 
-  async function work(task: ReadyTask): Promise<void> {
+  function begin(task: ReadyTask): void {
+    const one: Work = { projectId: task.projectId, slot: true, done: Promise.resolve() };
+    busy.set(task.spec.artifactId, one);
+    one.done = work(task, () => {
+      one.slot = false;
+      filling.trigger();
+    });
+  }
+
+  async function work(task: ReadyTask, free: () => void): Promise<void> {
     try {
-      await carryOut(core, progress, task);
+      await carryOut(core, progress, task, free);
       troubles.over(task.taskId);
     } catch (error) {
       if (await troubles.met({ runId: task.runId, hinders: task.taskId }, error)) core.wake(task.runId);
@@ -74,4 +85,10 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
       while (busy.size > 0) await Promise.all([...busy.values()].map(({ done }) => done));
     },
   };
+}
+
+interface Work {
+  projectId: string;
+  slot: boolean;
+  done: Promise<void>;
 }

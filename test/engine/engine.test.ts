@@ -465,6 +465,27 @@ describe('limits', () => {
     expect([place(4), place(1) < place(3), place(3) < place(2)]).toEqual([0, true, true]);
   });
 
+  it('a slot is taken until its attempt was seen to end, whether or not that is recorded', async () => {
+    const fakes = withSlots(1);
+    const recorded = Promise.withResolvers<void>();
+    const { find } = fakes.publications;
+    fakes.publications.find = async (...of) => {
+      await recorded.promise;
+      return find(...of);
+    };
+    fakes.executor.hold = () => true;
+    const { engine, db, executor } = await started(fakes);
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 1);
+    await executor.held[0]!.succeed();
+    await until(() => executor.held.length === 2, 'the slot to be used again');
+    executor.hold = () => false;
+    await executor.held[1]!.succeed();
+    recorded.resolve();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    expect(executor.mostAtOnce).toBe(1);
+  });
+
   it('a project has no more tasks under way than it may, and others go on', async () => {
     const { engine, db, executor } = await started(withSlots(4));
     executor.hold = () => true;

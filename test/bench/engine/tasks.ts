@@ -7,7 +7,7 @@ const TASKS = 1000;
 const SLOTS = 16;
 const CASE = `a run of ${TASKS} tasks, control-plane time of a task`;
 
-/** Attempts succeed at once: what is left of the time is the engine's and the database's. */
+/** Attempts succeed at once: what is left of the time is the engine's and the database's, with the timers of production. */
 export async function* taskCases(wanted: (name: string) => boolean): AsyncIterable<BenchCase> {
   if (!wanted(CASE)) return;
   const postgres = await startTestPostgres();
@@ -19,7 +19,7 @@ export async function* taskCases(wanted: (name: string) => boolean): AsyncIterab
       : { kind: 'skip', reason: 'one stage is enough' },
   );
   const database = await postgres.database();
-  const { engine } = await engineOver(database, { publications, executor }, { planner });
+  const { engine } = await engineOver(database, { publications, executor }, { planner, tuning: {} });
   try {
     await engine.start();
     const cpu = process.cpuUsage();
