@@ -79,10 +79,18 @@ async function fit(pixels: Pixels, target: DecodeTarget): Promise<Pixels> {
   return { data: fitted, width: target.width, height: target.height, channels: target.channels };
 }
 
+/**
+ * What libvips says of a broken image is not told: its threads share one place for that, so it may be "Unknown error", or
+ * the reason of another image. A manifest of latents has the reasons, and must come out the same each time.
+ */
 async function explain(error: unknown, bytes: Uint8Array, { maxPixels }: DecodeTarget): Promise<PushforwardError> {
   const reason = error instanceof Error ? error.message.trim().split('\n')[0]! : String(error);
   if (!/pixel limit|too large|dimensions exceed/i.test(reason))
-    return corrupt('expected an intact image', reason, error);
+    return corrupt(
+      `expected an intact ${imageFormat(bytes)!.toUpperCase()}`,
+      'one that is broken or ends early',
+      error,
+    );
   const size = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch(() => null);

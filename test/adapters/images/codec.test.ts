@@ -147,6 +147,19 @@ describe('bad images', () => {
     }
   });
 
+  it('says the same of a broken image each time, however many are decoded at once', async () => {
+    const whole = await codec.encodePng({ data: noise(32, 32, 3), width: 32, height: 32, channels: 3 });
+    const cut = whole.subarray(0, whole.length >> 1);
+    const decoded = Array.from({ length: 300 }, (_, i) => codec.decode(i % 3 === 0 ? whole : cut, target));
+    const said = (await Promise.allSettled(decoded)).flatMap((result) =>
+      result.status === 'rejected' ? String((result.reason as Error).message) : [],
+    );
+    expect(said).toHaveLength(200);
+    expect([...new Set(said)]).toEqual([
+      'expected an intact PNG, got one that is broken or ends early: replace or remove the image',
+    ]);
+  });
+
   it('refuses what is no image, and an SVG', async () => {
     for (const text of ['', 'not an image at all', '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>']) {
       await expect(codec.decode(Buffer.from(text), target)).rejects.toMatchObject({ code: 'CORRUPT_IMAGE' });
