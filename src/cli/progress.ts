@@ -50,7 +50,7 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
       if (out.isTTY) return draw(ends || lines.size > drawn);
       const tenth = Math.floor((10 * state.done) / (state.total || Infinity));
       if (ends || (state.ended === undefined && tenth > Math.max(0, line.toldTenth)))
-        out.write(`${render(name, line, 100)}\n`);
+        out.write(`${render(name, line, Infinity)}\n`);
       line.toldTenth = tenth;
     },
     say(text) {
@@ -73,7 +73,10 @@ function render(name: string, { state, startedMs }: Line, columns: number): stri
   const title = name.padEnd(9);
   if (state.ended !== undefined) return `  ${title} ${state.ended}`.slice(0, columns - 1);
   const elapsed = (Date.now() - startedMs) / 1000;
-  const speed = elapsed > 1 && state.done > 0 ? `  ${count(Math.round(state.done / elapsed))}/s` : '';
+  const speed =
+    elapsed > 1 && state.done > 0
+      ? `  ${count(Math.round(state.done / elapsed))}${state.unit === 'images' ? '' : ` ${state.unit}`}/s`
+      : '';
   const left =
     elapsed > 3 && state.done > 0 && state.total > 0 ? (elapsed * (state.total - state.done)) / state.done : 0;
   const remaining = left > 1 ? `  ${seconds(left)} left` : '';

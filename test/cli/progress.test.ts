@@ -25,8 +25,9 @@ describe('progress', () => {
 
   it('says what was skipped though it never began', () => {
     const { out, text } = screen(false);
-    createProgress(out).update('evaluate', { done: 0, total: 0, unit: '', ended: 'skipped: no evaluation' });
-    expect(text()).toBe('  evaluate  skipped: no evaluation\n');
+    const why = 'a reason that is told to its end, '.repeat(5);
+    createProgress(out).update('evaluate', { done: 0, total: 0, unit: '', ended: `skipped: ${why}` });
+    expect(text()).toBe(`  evaluate  skipped: ${why}\n`);
   });
 
   it('says what it waits for behind the amount', () => {
