@@ -1,8 +1,8 @@
 import { type BigIntStats, constants, createReadStream } from 'node:fs';
-import { type FileHandle, open, opendir, readdir, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, opendir, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
-import { PushforwardError } from '../../base/errors.ts';
+import { invalid, PushforwardError } from '../../base/errors.ts';
 import {
   type FileState,
   type FolderItem,
@@ -90,6 +90,7 @@ async function* walk(root: string, signal?: AbortSignal, folder = ''): AsyncGene
     throwIfAborted(signal);
     if (entry.name.startsWith('.')) continue;
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    if (entry.name.includes('\ufffd')) await checkName(root, path);
     const kind = entry.isSymbolicLink() ? await linked(root, path) : entry;
     if (kind.isDirectory()) {
       if (entry.isSymbolicLink()) yield { kind: 'passedOver', path, why: 'link to a folder' };
@@ -103,6 +104,16 @@ async function* walk(root: string, signal?: AbortSignal, folder = ''): AsyncGene
   }
 }
 
+/** Node reads names as UTF-8: one in other bytes leads to nothing. */
+async function checkName(root: string, path: string): Promise<void> {
+  const there = await lstat(join(root, path)).catch(() => null);
+  if (there) return;
+  throw invalid(
+    `expected names in UTF-8 below ${root}, got ${JSON.stringify(path)}, where \ufffd stands for other bytes: rename it`,
+    { path: root },
+  );
+}
+
 async function linked(root: string, path: string) {
   const target = await realpath(join(root, path)).catch((error: unknown) => {
     throw unreadable(root, `the link ${path} to lead to a file`, messageOf(error), error);
@@ -110,7 +121,8 @@ async function linked(root: string, path: string) {
   if (target !== root && !target.startsWith(root.endsWith(sep) ? root : root + sep)) {
     throw new PushforwardError(
       'UNSAFE_PATH',
-      `expected links below ${root} to stay there, got ${path} that leads to ${target}: copy the file in its place`,
+      `expected links below ${root} to stay there, got ${path} that leads to ${target}: ` +
+        'copy the file in its place (cp -rL copies a folder with all that its links lead to)',
       { path: root, link: path },
     );
   }

@@ -156,8 +156,10 @@ function checkClasses({ path, classes }: ImportRequest, found: { name: string }[
     );
   }
   if (found.length > 0) return;
+  const folders = ['folder', 'tar', 'tar.gz'].includes(summary.format);
   throw invalid(
-    `expected images in class folders (cat/1.jpg, dog/2.jpg) in ${path}, got none: put each image into a folder named for its class` +
+    `expected images in ${folders ? 'class folders (cat/1.jpg, dog/2.jpg) in ' : ''}${path}, got none: ` +
+      (folders ? 'put each image into a folder named for its class' : 'name another file or split') +
       passedOver(summary),
     { path },
   );

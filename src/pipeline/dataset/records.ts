@@ -68,10 +68,11 @@ export function recordsOf(images: readonly ScannedImage[], groups: Map<string, s
 function checkName(className: string, path: string): void {
   if (CLASS_NAME.test(className)) return;
   throw invalid(
-    `expected a class name of 1 to 255 characters without control characters, got ${JSON.stringify(className)} ` +
-      `for ${path}: rename the class`,
+    `expected a class name of 1 to 255 characters in UTF-8, none of them a control character, got ${JSON.stringify(className)} ` +
+      `for ${JSON.stringify(path)}: rename the class`,
     { className },
   );
 }
 
-const CLASS_NAME = /^[^\u0000-\u001f\u007f]{1,255}$/;
+/** U+FFFD stands for bytes that are no UTF-8: several names may be one then. */
+const CLASS_NAME = /^[^\u0000-\u001f\u007f\ufffd]{1,255}$/;

@@ -241,6 +241,12 @@ describe('importDataset', () => {
     await withFolder(async (root) => {
       const path = await writeParquet(join(root, 'a.parquet'), { 'a\nb/1.png': await picture(1) }, null);
       await expect(run(createMemoryStore(), root, path)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      const name = 'a\nb/1.png';
+      const shown = run(createMemoryStore(), root, await writeFolder(join(root, 'f'), { [name]: await picture(1) }));
+      await expect(shown).rejects.toThrow('for "a\\nb/1.png": rename the class');
+      // What stands for bytes that are no UTF-8: of two such names one class would be made.
+      const tar = await writeTar(join(root, 'a.tar'), { 'caf\ufffd/1.png': await picture(1) });
+      await expect(run(createMemoryStore(), root, tar)).rejects.toThrow(/characters in UTF-8, .*got "caf\ufffd"/);
     });
   });
 
