@@ -33,7 +33,21 @@ export async function cifarIn(
   const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
   const batches = names.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
   const { items, ...choice } = takeSplit(batches, (file) => splitOf(file, kind), request, 'train');
+  checkBatches(items, request.path);
   return await cifarOf(files, request.path, items, kind, choice);
+}
+
+/** @throws INVALID_INPUT where one of the batches is not there */
+function checkBatches(batches: readonly string[], path: string): void {
+  const numbers = batches.flatMap((file) => /^data_batch_(\d+)\.bin$/.exec(file)?.[1] ?? []).map(Number);
+  const last = Math.max(0, ...numbers);
+  const missing = Array.from({ length: last }, (_, i) => i + 1).find((number) => !numbers.includes(number));
+  if (missing === undefined) return;
+  throw invalid(
+    `expected data_batch_1.bin to data_batch_${last}.bin in ${path}, got none called data_batch_${missing}.bin: ` +
+      'copy it from the same archive, or name one batch as the path',
+    { path },
+  );
 }
 
 const splitOf = (file: string, { train, test }: (typeof KINDS)[number]): string | null =>

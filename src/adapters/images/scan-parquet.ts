@@ -1,20 +1,13 @@
 import { hash } from 'node:crypto';
 import { basename } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
-import { invalid } from '../../base/errors.ts';
+import { invalid, type PushforwardError } from '../../base/errors.ts';
 import { type ImageSource, type ScannedImage, type ScanRequest, type SourceScan } from '../../pipeline/ports.ts';
 import { checkRatio, type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
 import { nameOf } from './scan-raw.ts';
-import {
-  checkUnchanged,
-  type FileState,
-  fileState,
-  limitExceeded,
-  type SourceFiles,
-  unreadable,
-} from './source-file.ts';
+import { checkUnchanged, type FileState, fileState, limitExceeded, type SourceFiles } from './source-file.ts';
 import { type SplitChoice } from './splits.ts';
 import { imageBytes, openTable } from './table-file.ts';
 import { type TableLayout, tableLayout } from './table-layout.ts';
@@ -35,6 +28,20 @@ export async function scanParquet(
     : [];
   const declared = new Set<string>();
   const found = new Set<string>();
+
+  /** By whether the labels of a file are numbers without names: one that is. */
+  const labelled = new Map<boolean, string>();
+  const checkAlike = (path: string, numbers: boolean): void => {
+    labelled.set(numbers, path);
+    const other = labelled.get(!numbers);
+    if (other === undefined) return;
+    const [numbered, named] = numbers ? [path, other] : [other, path];
+    throw invalid(
+      `expected labels of one kind in all files of ${request.path}, got names in ${basename(named)} and numbers without names ` +
+        `in ${basename(numbered)}: write them alike, or name one file as the path`,
+      { path: request.path },
+    );
+  };
 
   async function* images(): AsyncGenerator<ScannedImage[]> {
     await using packer = createPacker(request.writePack, sources, limits.packBytes);
@@ -71,8 +78,10 @@ export async function scanParquet(
         for (const [i, row] of rows.entries()) {
           const at = group.start + i;
           const bytes = imageBytes(row[layout.image]);
-          if (!bytes) throw unreadable(path, `image bytes in row ${at}`, 'none (a path alone is not followed)');
-          const className = classOf(row[layout.label], layout, `row ${at} of ${path}`);
+          if (!bytes) throw withoutBytes(row[layout.image], `row ${at} of ${path}`);
+          const label = row[layout.label];
+          const className = classOf(label, layout, `row ${at} of ${path}`);
+          if (i === 0) checkAlike(path, isNumber(label) && layout.classNames === null);
           found.add(className);
           yield { row: at, className, bytes };
         }
@@ -99,6 +108,23 @@ export async function scanParquet(
 function classOf(label: unknown, { classNames }: TableLayout, where: string): string {
   if (typeof label === 'string' && label !== '') return label;
   if (label instanceof Uint8Array && label.length > 0) return Buffer.from(label).toString('utf8');
-  if (typeof label === 'bigint' || typeof label === 'number') return nameOf(Number(label), classNames, where);
+  if (typeof label === 'boolean') return String(label);
+  if (isNumber(label)) return nameOf(Number(label), classNames, where);
+  if (typeof label === 'object' && label !== null && !(label instanceof Uint8Array)) {
+    throw invalid(
+      `expected text or a number as the label for ${where}, got ${Array.isArray(label) ? 'a list' : 'a struct'}: ` +
+        'keep one class of each image, in a column called label',
+    );
+  }
   throw invalid(`expected a label for ${where}, got none: choose a split that has labels, or leave the image out`);
+}
+
+const isNumber = (label: unknown): label is number | bigint => typeof label === 'bigint' || typeof label === 'number';
+
+function withoutBytes(cell: unknown, where: string): PushforwardError {
+  const path = (cell as { path?: unknown } | null | undefined)?.path ?? cell;
+  return invalid(
+    `expected image bytes in ${where}, got ${typeof path === 'string' ? 'a path alone' : 'none'}: ` +
+      'paths are not followed, write the images themselves into the table, or leave the row out',
+  );
 }

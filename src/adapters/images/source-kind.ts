@@ -15,6 +15,7 @@ import {
   stemOf,
   takeSplit,
 } from './splits.ts';
+import { checkParts, isPart } from './table-parts.ts';
 
 /** What lies at a path, told from its content; of folders, from the files right in it. */
 export type SourceKind =
@@ -50,6 +51,7 @@ async function kindOfFolder(from: SourceFiles, request: SplitRequest): Promise<S
   const tables = await tablesIn(from, path, files, folders);
   if (tables.length > 0) {
     const { items, ...choice } = takeSplit(tables, splitOfTable(tables), request);
+    checkParts(items, path);
     return { kind: 'parquet', paths: items.map((name) => below(path, name)), ...choice };
   }
   if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
@@ -140,7 +142,6 @@ async function tablesIn(from: SourceFiles, folder: string, files: string[], fold
 
 /** Files that count their parts (`train-00000-of-00002.parquet`) are of sets; of the others, a word of the name may tell the split. */
 function splitOfTable(names: readonly string[]): (name: string) => string | null {
-  const isPart = (name: string) => /-\d+-of-\d+\.parquet$/.test(name);
   const named = splitsOfStems(names.filter(isPart).map(stemOf));
   return (name) => (isPart(name) ? named.get(stemOf(name))! : splitOfStem(stemOf(name)));
 }

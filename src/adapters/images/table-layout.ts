@@ -23,7 +23,7 @@ export function tableLayout(metadata: FileMetaData, path: string): TableLayout {
   const features = Object.entries(featuresOf(metadata)).filter(([name]) => columns.includes(name));
   const ofType = (type: string) => features.filter(([, feature]) => feature._type === type).map(([name]) => name);
   const image = one(ofType('Image'), ['image', 'img'], columns);
-  const label = one(ofType('ClassLabel'), ['label', 'class'], columns);
+  const label = one(ofType('ClassLabel'), ['label', 'class', 'fine_label'], columns);
   if (image === null || label === null) {
     throw invalid(
       `expected one image column and one label column (image, label) in ${path}, got ${columns.join(', ')}: ` +

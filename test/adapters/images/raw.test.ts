@@ -168,6 +168,18 @@ describe('CIFAR', () => {
     });
   });
 
+  it('without one of its batches is refused', async () => {
+    await withFolder(async (root) => {
+      await folderOf10(root);
+      await writeCifarBatch(join(root, 'data_batch_4.bin'), [[1]], 4);
+      await expect(scanned(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /data_batch_1\.bin to data_batch_4\.bin in .*, got none called data_batch_3\.bin: copy it/ as never,
+      });
+      expect(pairs(await scanned(root, {}, null, undefined, 'test'))).toHaveLength(1);
+    });
+  });
+
   it('of a hundred classes goes by the fine label', async () => {
     await withFolder(async (root) => {
       await writeFile(join(root, 'fine_label_names.txt'), 'apple\nbear\n');

@@ -1,5 +1,6 @@
-import { readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/json.ts';
 import { type ScanLimits } from '../../../src/adapters/images/limits.ts';
@@ -104,6 +105,22 @@ describe('a folder', () => {
       await symlink('../../secret.png', join(root, 'cat/leaves.png'));
       await expect(scan(root)).rejects.toMatchObject({ code: 'UNSAFE_PATH', details: { link: 'cat/leaves.png' } });
     });
+  });
+
+  it('says which name is not in UTF-8, of a folder and of a file', async () => {
+    const latin = Buffer.from('caf\xe9', 'latin1');
+    for (const path of [['bird', latin], [latin]]) {
+      await withFolder(async (root) => {
+        await writeFolder(root, await pictures({ bird: 1 }));
+        const at = Buffer.concat(path.flatMap((segment) => [Buffer.from('/'), Buffer.from(segment)]));
+        const whole = Buffer.concat([Buffer.from(root), at, Buffer.from(path.length === 2 ? '.png' : '')]);
+        await (path.length === 2 ? writeFile(whole, await picture(1)) : mkdir(whole));
+        await expect(scan(root)).rejects.toMatchObject({
+          code: 'INVALID_INPUT',
+          message: /names in UTF-8 below .*, got "(bird\/)?caf\ufffd(\.png)?", where .*: rename it/ as never,
+        });
+      });
+    }
   });
 
   it('refuses an image that is too large', async () => {
@@ -289,6 +306,56 @@ describe('Parquet', () => {
     });
   });
 
+  it('is refused where a part of its set is missing, or parts of two sets lie there', async () => {
+    await withFolder(async (root) => {
+      const files = await pictures({ dog: 2 });
+      for (const part of [0, 2]) await writeParquet(join(root, `train-0000${part}-of-00003.parquet`), files, null);
+      await expect(scan(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /all 3 parts of train in .*, got none called train-00001-of-00003\.parquet: copy it there/ as never,
+      });
+      await writeParquet(join(root, 'train-00001-of-00003.parquet'), files, null);
+      expect((await scan(root)).images).toHaveLength(6);
+      await writeParquet(join(root, 'train-00000-of-00001.parquet'), files, null);
+      await expect(scan(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /parts of one set of train .*got train-00000-of-00001\.parquet beside train-00000-of-00003/ as never,
+      });
+    });
+  });
+
+  it('of files that name their classes and files that number them is refused', async () => {
+    await withFolder(async (root) => {
+      const files = await pictures({ dog: 2 });
+      await writeParquet(join(root, 'a.parquet'), files, null);
+      await writeRows(join(root, 'b.parquet'), { label: [0n, 1n] });
+      await expect(scan(root)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /names in a\.parquet and numbers without names in b\.parquet: write them alike/ as never,
+      });
+    });
+  });
+
+  it('takes the fine label of two, and true and false as names', async () => {
+    await withFolder(async (root) => {
+      const fine = { coarse_label: ['animal', 'animal'], fine_label: ['cat', 'dog'] };
+      const { images } = await scan(await writeRows(join(root, 'a.parquet'), fine));
+      expect(images.map(({ className }) => className)).toEqual(['cat', 'dog']);
+      const { images: told } = await scan(await writeRows(join(root, 'b.parquet'), { label: [true, false] }));
+      expect(told.map(({ className }) => className)).toEqual(['true', 'false']);
+    });
+  });
+
+  it('without a row, or of paths alone, says so', async () => {
+    await withFolder(async (root) => {
+      const paths = await writeRows(join(root, 'a.parquet'), { label: ['cat', 'dog'], image: ['1.png', '2.png'] });
+      await expect(scan(paths)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: /image bytes in row 0 of .*, got a path alone: paths are not followed, write the images/ as never,
+      });
+    });
+  });
+
   it('that was cut, lacks labels or has none for a row is refused', async () => {
     await withFolder(async (root) => {
       const files = await pictures({ dog: 5, cat: 4 });
@@ -319,6 +386,14 @@ describe('anything else', () => {
     await expect(scan('/nowhere/at/all')).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' });
   });
 });
+
+/** A table of plain columns, with two images unless `image` says otherwise. */
+async function writeRows(path: string, columns: Record<string, unknown[]>): Promise<string> {
+  const all = { image: [await picture(1), await picture(2)], ...columns };
+  const columnData = Object.entries(all).map(([name, data]) => ({ name, data: data as unknown as string[] }));
+  await writeFile(path, new Uint8Array(parquetWriteBuffer({ columnData })));
+  return path;
+}
 
 function sizes(files: Files): number {
   return Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0);
