@@ -110,6 +110,8 @@ export type ObjectReader = Pick<ObjectStore, 'get' | 'stream' | 'head' | 'list' 
 export interface ObjectPlace {
   store: ObjectReader;
   key: string;
+  /** Nothing there is ever overwritten: it is the same under any etag, and has another where it was restored from a backup. */
+  immutable?: true;
 }
 
 /** Where a source lies that is named by a URI (`s3://bucket/key`). Null for a path of this machine. */

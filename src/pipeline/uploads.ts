@@ -25,5 +25,6 @@ export const uploadFolder = (projectId: string, id: string): string => `${upload
 /** Where an upload lies: in the store of the project that asks, so that nobody reaches that of another. */
 export function uploadPlace(store: ObjectReader, uri: string, projectId: string): ObjectPlace | null {
   const found = parseUploadUri(uri);
-  return found && { store, key: (uploadFolder(projectId, found.id) + found.path).replace(/\/$/, '') };
+  const key = found && (uploadFolder(projectId, found.id) + found.path).replace(/\/$/, '');
+  return key === null ? null : { store, key, immutable: true };
 }

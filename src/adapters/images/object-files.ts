@@ -109,8 +109,8 @@ export function createObjectFiles(locate: LocateObjects): SourceFiles {
         if (etag === undefined || codeOf(error) !== 'SOURCE_UNREADABLE') throw error;
         throw sourceChanged(path, etag, 'nothing there');
       });
-      if (etag !== undefined && found.etag !== etag) throw sourceChanged(path, etag, found.etag);
-      const { store, key } = placeOf(path);
+      const { store, key, immutable } = placeOf(path);
+      if (etag !== undefined && !immutable && found.etag !== etag) throw sourceChanged(path, etag, found.etag);
       return {
         bytes: found.bytes,
         etag: found.etag,
