@@ -43,11 +43,11 @@ it.skipIf(skipped)('what is restored has runs, outputs and uploads, and goes on 
     const { run: inFlight } = await launch(service.client, { ...recipe, imagesPerClass: 3 });
     const dump = join(folder, 'pushforward.dump');
     const options = ['--format=custom', '--no-owner', `--file=${dump}`, urlOf('first')];
-    let dumping: Promise<unknown> | null = null;
+    const dumps: Promise<unknown>[] = [];
     await follow(service.client, inFlight.id, ({ type }) => {
-      if (type === 'attempt.started') dumping ??= run(join(programs!, 'pg_dump'), options);
+      if (type === 'attempt.started' && dumps.length === 0) dumps.push(run(join(programs!, 'pg_dump'), options));
     });
-    await dumping;
+    await Promise.all(dumps);
     await mkdir(join(there, 'store'), { recursive: true });
     await run('cp', ['-a', join(here, 'store/objects'), join(there, 'store/objects')]);
     await service.end('SIGKILL');
