@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Files, gzipped, type Member, pictures, writeFolder, writeParquet, writeTar } from './image-sources.ts';
 import { writeCifarBatch, writeIdx } from './raw-sources.ts';
@@ -56,6 +56,21 @@ export const EVERY_FORMAT: Record<string, (root: string) => Promise<string>> = {
     await writeCifar(join(root, 'cifar'));
     return 'cifar/data_batch_2.bin';
   },
+  'CIFAR in a tar': async (root) => {
+    await writeTar(join(root, 'cifar.tar'), await cifarMembers(root));
+    return 'cifar.tar';
+  },
+  'CIFAR in a tar.gz': async (root) => {
+    await gzipped(
+      join(root, 'cifar.tar.gz'),
+      await readFile(await writeTar(join(root, 'c'), await cifarMembers(root))),
+    );
+    return 'cifar.tar.gz';
+  },
+  'folder above CIFAR': async (root) => {
+    await writeCifar(join(root, 'unpacked/cifar-10-batches-bin'));
+    return 'unpacked';
+  },
   'IDX folder, gzipped': async (root) => {
     await writeIdx(join(root, 'idx'), 'train', { width: 9, height: 7, labels: [0, 2, 1, 1, 0], gzip: true });
     await writeIdx(join(root, 'idx'), 't10k', { width: 9, height: 7, labels: [0], gzip: true });
@@ -78,6 +93,19 @@ function samples(files: Files): Member[] {
     { name: `${i}.png`, body },
     { name: `${i}.cls`, body: Buffer.from(String(NAMES.indexOf(path.split('/')[0]!))) },
   ]);
+}
+
+/** As the archive of CIFAR-10 has them: the names after the first batch. */
+async function cifarMembers(root: string): Promise<Member[]> {
+  const folder = join(root, 'members');
+  await writeCifar(folder);
+  const files = ['data_batch_2.bin', 'batches.meta.txt', 'data_batch_1.bin'];
+  const bodies = await Promise.all(files.map((name) => readFile(join(folder, name))));
+  await rm(folder, { recursive: true });
+  return [
+    { name: 'cifar-10-batches-bin', type: 'directory' },
+    ...files.map((name, i) => ({ name: `cifar-10-batches-bin/${name}`, body: bodies[i]! })),
+  ];
 }
 
 async function writeCifar(folder: string): Promise<void> {

@@ -24,12 +24,16 @@ export function hasCifar(files: readonly string[]): boolean {
   });
 }
 
+/** What is asked of a folder of batches. */
+export type BatchFiles = Pick<SourceFiles, 'look' | 'read'>;
+
+/** Whether a file is a batch by its name. */
+export function isBatch(path: string): boolean {
+  return KINDS.some((kind) => splitOf(basename(path), kind) !== null);
+}
+
 /** The batches of one split of the folder; where none is asked for, those for training, or without any the test batch. */
-export async function cifarIn(
-  files: SourceFiles,
-  request: SplitRequest,
-  names: readonly string[],
-): Promise<RawDataset> {
+export async function cifarIn(files: BatchFiles, request: SplitRequest, names: readonly string[]): Promise<RawDataset> {
   const kind = KINDS.find(({ train, test }) => names.some((file) => train.test(file) || test.test(file)))!;
   const batches = names.filter((file) => splitOf(file, kind) !== null).sort(byCodeUnit);
   const { items, ...choice } = takeSplit(batches, (file) => splitOf(file, kind), request, 'train');
@@ -70,7 +74,7 @@ export async function cifarFile(files: SourceFiles, request: SplitRequest): Prom
 }
 
 async function cifarOf(
-  files: SourceFiles,
+  files: BatchFiles,
   folder: string,
   batches: string[],
   { names, prefixBytes }: (typeof KINDS)[number],
@@ -93,9 +97,9 @@ async function cifarOf(
     images.push({
       path,
       gzip: false,
-      headerBytes: 0,
+      batches: [{ name: file, offset: 0, count: bytes / recordBytes }],
+      whole: true,
       prefixBytes,
-      count: bytes / recordBytes,
       labelOf: (record) => record[prefixBytes - 1]!,
     });
   }

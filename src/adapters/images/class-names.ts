@@ -3,7 +3,7 @@ import { repeated } from '../../base/repeated.ts';
 import { below, limitExceeded, type SourceFiles } from './source-file.ts';
 
 /** Names of the classes by label, a line each; null if there is no such file. Empty lines at the end count for nothing. */
-export async function readNames(files: SourceFiles, path: string): Promise<string[] | null> {
+export async function readNames(files: Pick<SourceFiles, 'read'>, path: string): Promise<string[] | null> {
   const text = await textOf(files, path);
   if (text === null) return null;
   return checkNames(text.trimEnd().split(/\r?\n/), path);
@@ -44,7 +44,7 @@ function classesOf(text: string): unknown {
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Null if it is not there. */
-async function textOf(files: SourceFiles, path: string): Promise<string | null> {
+async function textOf(files: Pick<SourceFiles, 'read'>, path: string): Promise<string | null> {
   const found = await files.read(path, { maxBytes: MAX_BYTES, refuseLinks: true });
   if (found === 'missing') return null;
   if (found === 'larger') throw limitExceeded(path, `at most ${MAX_BYTES} bytes`, 'more');

@@ -74,7 +74,15 @@ async function idxOf(
   const labels = await readLabels(files, labelsBeside(path, beside), count, path, limits);
   return {
     format: 'idx',
-    files: [{ ...images, headerBytes: 16, prefixBytes: 0, count, labelOf: (_record, index) => labels[index]! }],
+    files: [
+      {
+        ...images,
+        batches: [{ name: basename(path), offset: 16, count }],
+        whole: true,
+        prefixBytes: 0,
+        labelOf: (_record, index) => labels[index]!,
+      },
+    ],
     pixels: { width, height, channels: 1, order: 'interleaved' },
     classNames: await namesIn(files, dirname(path)),
     ...choice,

@@ -24,28 +24,67 @@ export async function headOf(files: SourceFiles, file: RawFile, bytes: number): 
   return Buffer.concat(parts).subarray(0, bytes);
 }
 
+/** Records that lie one after another in a file. */
+export interface Batch {
+  /** Of the first one, in the decompressed file. */
+  offset: number;
+  count: number;
+}
+
 /**
  * The records of a file that is a header and `count` of them, in order; `bytes` of one are valid until the next.
  * SOURCE_UNREADABLE if the file has fewer bytes or more.
  */
-export async function* recordsOf(
+export function recordsOf(
   files: SourceFiles,
   file: RawFile,
-  layout: { headerBytes: number; recordBytes: number; count: number },
+  { headerBytes, recordBytes, count }: { headerBytes: number; recordBytes: number; count: number },
   signal?: AbortSignal,
-): AsyncGenerator<{ bytes: Uint8Array; offset: number }> {
-  const { headerBytes, recordBytes, count } = layout;
-  const expected = headerBytes + recordBytes * count;
+): AsyncGenerator<RawRecord> {
+  return recordsOfBatches(files, file, { recordBytes, batches: [{ offset: headerBytes, count }], whole: true }, signal);
+}
+
+/** `offset` is that in the decompressed file. */
+export interface RawRecord {
+  bytes: Uint8Array;
+  offset: number;
+}
+
+/**
+ * As `recordsOf`, of several batches in the order of their offsets.
+ * @param layout `whole`: the file ends with the last batch, and has nothing else than a header before the only one
+ */
+export async function* recordsOfBatches(
+  files: SourceFiles,
+  file: RawFile,
+  { recordBytes, batches, whole }: { recordBytes: number; batches: readonly Batch[]; whole: boolean },
+  signal?: AbortSignal,
+): AsyncGenerator<RawRecord> {
+  const last = batches.at(-1)!;
+  const expected = last.offset + recordBytes * last.count;
+  const otherEnd = (got: string) =>
+    whole
+      ? otherLength(file.path, { headerBytes: last.offset, recordBytes, count: last.count }, got)
+      : unreadable(file.path, `at least ${expected} bytes`, got);
   // Of a record that no chunk holds whole: what came of it so far.
   let part: Uint8Array | null = null;
   let filled = 0;
   let seen = 0;
+  let batch = 0;
   for await (const chunk of contentOf(files, file, signal)) {
     const start = seen;
     seen += chunk.length;
-    if (seen > expected) throw otherLength(file.path, layout, 'more');
-    let at = Math.max(0, Math.min(chunk.length, headerBytes - start));
-    while (at < chunk.length) {
+    if (whole && seen > expected) throw otherEnd('more');
+    for (let at = 0; at < chunk.length && batch < batches.length;) {
+      const { offset, count } = batches[batch]!;
+      if (start + at < offset) {
+        at = Math.min(chunk.length, offset - start);
+        continue;
+      }
+      if (start + at >= offset + recordBytes * count) {
+        batch += 1;
+        continue;
+      }
       if (filled === 0 && chunk.length - at >= recordBytes) {
         yield { bytes: chunk.subarray(at, at + recordBytes), offset: start + at };
         at += recordBytes;
@@ -60,8 +99,9 @@ export async function* recordsOf(
       filled = 0;
       yield { bytes: part, offset: start + at - recordBytes };
     }
+    if (!whole && seen >= expected) return;
   }
-  if (seen !== expected) throw otherLength(file.path, layout, String(seen));
+  if (seen !== expected) throw otherEnd(String(seen));
 }
 
 /**

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { basename } from 'node:path';
 import { invalid } from '../../base/errors.ts';
 import {
   type ImageSource,
@@ -12,19 +11,25 @@ import {
 import { type ScanLimits } from './limits.ts';
 import { byCodeUnit } from '../../base/order.ts';
 import { createPacker } from './packs.ts';
-import { type RawFile, recordsOf } from './raw-file.ts';
+import { type Batch, type RawFile, recordsOfBatches } from './raw-file.ts';
 import { checkUnchanged, type FileState, fileState, limitExceeded, type SourceFiles } from './source-file.ts';
 import { type SplitChoice } from './splits.ts';
 
 /** A file of records of one length, each of which ends in the pixels of one image. */
 export interface RawImages extends RawFile {
-  /** Bytes before the first record. */
-  headerBytes: number;
+  /** In the order of their offsets. */
+  batches: RawBatch[];
+  /** Whether it has nothing but a header, the only batch of it and its end. */
+  whole: boolean;
   /** Bytes of a record before its pixels. */
   prefixBytes: number;
-  count: number;
-  /** The label of a record. */
+  /** The label of a record of a batch. */
   labelOf(record: Uint8Array, index: number): number;
+}
+
+export interface RawBatch extends Batch {
+  /** What its images are called after. */
+  name: string;
 }
 
 export interface RawDataset extends SplitChoice {
@@ -62,14 +67,15 @@ export async function scanRaw(
     const writePack: ScanRequest['writePack'] = async (pieces) => ({ ...(await request.writePack(pieces)), pixels });
     await using packer = createPacker(writePack, sources, limits.packBytes);
     for (const [i, file] of dataset.files.entries()) {
-      const { path, headerBytes, prefixBytes, count } = file;
+      const { path, prefixBytes, batches, whole } = file;
       const recordBytes = prefixBytes + imageBytes;
       const source = sourceOf[i]!;
-      let row = 0;
-      for await (const record of recordsOf(files, file, { headerBytes, recordBytes, count }, request.signal)) {
-        const name = `${basename(path)}#${row}`;
+      let batch = 0;
+      for await (const record of recordsOfBatches(files, file, { recordBytes, batches, whole }, request.signal)) {
+        while (record.offset >= batches[batch]!.offset + recordBytes * batches[batch]!.count) batch += 1;
+        const row = (record.offset - batches[batch]!.offset) / recordBytes;
+        const name = `${batches[batch]!.name}#${row}`;
         const className = nameOf(file.labelOf(record.bytes, row), classNames, name);
-        row += 1;
         found.add(className);
         if (wanted && !wanted.has(className)) continue;
         const bytes = record.bytes.subarray(prefixBytes);

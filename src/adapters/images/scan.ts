@@ -1,6 +1,7 @@
 import { invalid } from '../../base/errors.ts';
 import { type LocateObjects, type ScanRequest, type SourceScan, type SourceScanner } from '../../pipeline/ports.ts';
 import { cifarFile, cifarIn } from './cifar.ts';
+import { cifarInTar } from './cifar-tar.ts';
 import { idxFile, idxIn } from './idx.ts';
 import { DEFAULT_LIMITS, type ScanLimits } from './limits.ts';
 import { isShard } from './samples.ts';
@@ -38,6 +39,8 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
       return await scanParquet(request, files, found, limits);
     case 'tar': {
       const { gzip } = found;
+      const batches = await cifarInTar(request, files, gzip, limits);
+      if (batches) return await scanRaw(request, files, batches, limits);
       if (!(await isShard(path, { files, gzip, limits, signal }))) return await scanTar(request, files, gzip, limits);
       const choice = checkSplit(splitOfFile(path).splits, request);
       return await scanWebDataset(request, files, { shards: [{ path, gzip }], ...choice }, limits);
@@ -60,7 +63,9 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
       return await scanRaw(
         request,
         files,
-        found.file === null ? await cifarIn(files, request, found.files) : await cifarFile(files, request),
+        found.file === null
+          ? await cifarIn(files, { ...request, path: found.folder }, found.files)
+          : await cifarFile(files, request),
         limits,
       );
     case 'idx':
@@ -68,7 +73,7 @@ async function scan(request: ScanRequest, files: SourceFiles, limits: ScanLimits
         request,
         files,
         found.file === null
-          ? await idxIn(files, request, found.files, limits)
+          ? await idxIn(files, { ...request, path: found.folder }, found.files, limits)
           : await idxFile(files, request, found.files, limits),
         limits,
       );

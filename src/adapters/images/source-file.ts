@@ -69,7 +69,7 @@ export function below(folder: string, path: string): string {
 }
 
 /** State of a file; SOURCE_UNREADABLE if there is none. */
-export async function fileState(files: SourceFiles, path: string): Promise<FileState> {
+export async function fileState(files: Pick<SourceFiles, 'look'>, path: string): Promise<FileState> {
   const found = await files.look(path);
   if (typeof found !== 'string') return found;
   throw unreadable(path, 'a readable file', found === 'folder' ? 'a folder' : 'neither a file nor a folder');

@@ -54,8 +54,8 @@ async function kindOfFolder(from: SourceFiles, request: SplitRequest): Promise<S
     checkParts(items, path);
     return { kind: 'parquet', paths: items.map((name) => below(path, name)), ...choice };
   }
-  if (hasCifar(files)) return { kind: 'cifar', folder: path, files, file: null };
-  if (hasIdx(files)) return { kind: 'idx', folder: path, files, file: null };
+  const raw = rawIn(path, files) ?? (await rawBelow(from, path, folders));
+  if (raw) return raw;
   const tars = files.filter((file) => TAR.test(file));
   // Beside class folders, a tar is just a file that lies there.
   if (tars.length > 0 && folders.length === 0) {
@@ -69,6 +69,18 @@ async function kindOfFolder(from: SourceFiles, request: SplitRequest): Promise<S
   }
   await lookForSplits(from, request, folders);
   return { kind: 'classFolders' };
+}
+
+function rawIn(folder: string, files: string[]): SourceKind | null {
+  if (hasCifar(files)) return { kind: 'cifar', folder, files, file: null };
+  return hasIdx(files) ? { kind: 'idx', folder, files, file: null } : null;
+}
+
+/** In the only folder there: so CIFAR lies once it is unpacked, and MNIST where torchvision put it. */
+async function rawBelow(from: SourceFiles, path: string, folders: string[]): Promise<SourceKind | null> {
+  if (folders.length !== 1) return null;
+  const inner = below(path, folders[0]!);
+  return rawIn(inner, (await from.names(inner)).files);
 }
 
 /** Most often they lie right in the folder: then the choice is asked for before anything is read. */

@@ -1,9 +1,9 @@
-import { readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/json.ts';
-import { withFolder } from '../../support/image-sources.ts';
+import { gzipped, withFolder, writeTar } from '../../support/image-sources.ts';
 import { CIFAR_BYTES, idxHeader, rawImage, writeCifarBatch, writeIdx } from '../../support/raw-sources.ts';
 import { scanned, type ScannedSource } from '../../support/scanned.ts';
 
@@ -143,6 +143,7 @@ it('IDX that promises far more than it can hold is refused from its header', asy
 describe('CIFAR', () => {
   const TEN = 'cat\ndog\n\n';
   const folderOf10 = async (root: string) => {
+    await mkdir(root, { recursive: true });
     await writeFile(join(root, 'batches.meta.txt'), TEN);
     await writeCifarBatch(join(root, 'data_batch_1.bin'), [[1], [0]]);
     await writeCifarBatch(join(root, 'data_batch_2.bin'), [[1]], 2);
@@ -214,6 +215,41 @@ describe('CIFAR', () => {
           message: /expected batches\.meta\.txt beside/ as never,
         });
       }
+    });
+  });
+
+  it('in a tar, compressed or not, is the same as in its folder, a split at a time', async () => {
+    await withFolder(async (root) => {
+      await folderOf10(join(root, 'f'));
+      const files = ['data_batch_2.bin', 'batches.meta.txt', 'test_batch.bin', 'data_batch_1.bin'];
+      const members = await Promise.all(
+        files.map(async (name) => ({ name: `./x/${name}`, body: await readFile(join(root, 'f', name)) })),
+      );
+      const tar = await writeTar(join(root, 'c.tar'), members);
+      const folder = await scanned(join(root, 'f'));
+      for (const path of [tar, await gzipped(join(root, 'c.tar.gz'), await readFile(tar))]) {
+        const found = await scanned(path);
+        expect(pairs(found).sort()).toEqual(pairs(folder).sort());
+        expect(found.summary).toMatchObject({ format: 'cifar', split: 'train', splits: ['test', 'train'] });
+        expect(found.images.map(({ reference }) => reference.path).sort()).toEqual(
+          folder.images.map(({ reference }) => reference.path).sort(),
+        );
+        for (const { entry, bytes, pixels } of await found.read()) {
+          expect(sha256(bytes)).toBe(entry.sha256);
+          expect(pixels).toMatchObject({ order: 'planar' });
+        }
+        expect(pairs(await scanned(path, {}, null, undefined, 'test'))).toEqual([`cat ${digestOf(3, CIFAR_BYTES)}`]);
+        expect(pairs(await scanned(path, {}, ['cat']))).toEqual([`cat ${digestOf(1, CIFAR_BYTES)}`]);
+      }
+      await writeTar(tar, members.slice(0, 3));
+      await expect(scanned(tar)).rejects.toThrow(/data_batch_2\.bin in .*c\.tar\/x, got none called data_batch_1/);
+      await writeTar(tar, [{ name: 'data_batch_1.bin', body: members[0]!.body }]);
+      await expect(scanned(tar)).rejects.toThrow(/expected batches\.meta\.txt beside data_batch_1\.bin in .*c\.tar/);
+      await writeTar(tar, [
+        { name: 'data_batch_1.bin', body: Buffer.alloc(5000) },
+        { ...members[1]!, name: 'batches.meta.txt' },
+      ]);
+      await expect(scanned(tar)).rejects.toThrow(/whole records of 3073 bytes.*data_batch_1\.bin, got 5000 bytes/);
     });
   });
 
