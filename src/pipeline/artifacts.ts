@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, sha256, type JsonObject } from '../base/json.ts';
 import { PushforwardError } from '../base/errors.ts';
+import { readAnew } from '../base/read-anew.ts';
 import { type ArtifactManifest, type BlobReference, type Publications } from '../engine/ports.ts';
 import { type ObjectStore, type StoredObjects } from './ports.ts';
 
@@ -36,35 +37,44 @@ export async function putBlob(
 }
 
 /** Reads a blob and checks its digest. */
-export async function getBlob(store: ObjectStore, projectId: string, blob: BlobReference): Promise<Uint8Array> {
-  const bytes = await store.get(blobKey(projectId, blob.sha256));
-  const digest = sha256(bytes);
-  if (digest !== blob.sha256) {
+export function getBlob(store: ObjectStore, projectId: string, blob: BlobReference): Promise<Uint8Array> {
+  return readAnew(['CORRUPT_ARTIFACT'], async () => {
+    const bytes = await store.get(blobKey(projectId, blob.sha256));
+    const digest = sha256(bytes);
+    if (digest === blob.sha256) return bytes;
     throw new PushforwardError(
       'CORRUPT_ARTIFACT',
       `expected blob ${blob.sha256}, got bytes with digest ${digest}: delete the object and launch the run again`,
       { expected: blob.sha256, received: digest },
     );
-  }
-  return bytes;
+  });
 }
 
-export async function readManifest(store: ObjectStore, projectId: string, id: string): Promise<ArtifactManifest> {
-  return parseManifest(await store.get(artifactKey(projectId, id)), id);
+/** @throws CORRUPT_ARTIFACT for what is no manifest, or that of another artifact */
+export function readManifest(store: ObjectStore, projectId: string, id: string): Promise<ArtifactManifest> {
+  return readAnew(['CORRUPT_ARTIFACT'], async () => parseManifest(await store.get(artifactKey(projectId, id)), id));
 }
 
 function parseManifest(bytes: Uint8Array, id: string): ArtifactManifest {
-  const manifest = JSON.parse(new TextDecoder().decode(bytes)) as ArtifactManifest;
-  if (manifest.formatVersion !== 1 || manifest.id !== id) {
-    throw new PushforwardError(
-      'CORRUPT_ARTIFACT',
-      `expected manifest ${id} of format 1, got ${manifest.id} of format ${manifest.formatVersion}: delete the object and launch the run again`,
-    );
+  const manifest = jsonIn(bytes) as Partial<ArtifactManifest> | null;
+  if (manifest?.formatVersion === 1 && manifest.id === id) return manifest as ArtifactManifest;
+  const got = manifest ? `${manifest.id} of format ${manifest.formatVersion}` : 'bytes that are no JSON';
+  throw new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected manifest ${id} of format 1, got ${got}: delete the object and launch the run again`,
+  );
+}
+
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
   }
-  return manifest;
 }
 
 const REMEMBERED = 100_000;
+const PUBLISH_TRIES = 3;
 
 /** Publication as ARCHITECTURE.md describes it, over any object store. */
 export function createPublications(store: ObjectStore): Publications {
@@ -90,12 +100,37 @@ export function createPublications(store: ObjectStore): Publications {
     if (!head) return 'is not in the store any more';
     if (head.bytes !== blob.bytes) return `has ${head.bytes} bytes in the store, not ${blob.bytes}`;
     if (look === 'size' || right.get(key) === head.etag) return null;
-    const digest = createHash('sha256');
-    for await (const piece of store.stream(key)) digest.update(piece);
-    if (digest.digest('hex') !== blob.sha256) return 'has other bytes in the store than were published';
+    if (!(await hasBytes(key, blob))) return 'has other bytes in the store than were published';
     if (right.size >= REMEMBERED) right.clear();
     right.set(key, head.etag);
     return null;
+  }
+
+  /** The manifest that was there before; null where ours is the first. A store may refuse it for one that is gone meanwhile. */
+  async function firstAt(key: string, bytes: Uint8Array, read: () => Promise<ArtifactManifest>) {
+    for (let tries = 1; ; tries++) {
+      const { written } = await store.put(key, bytes, { ifAbsent: true, mediaType: 'application/json' });
+      if (written) return null;
+      try {
+        return await read();
+      } catch (error) {
+        const gone = error instanceof PushforwardError && error.code === 'NOT_FOUND';
+        if (!gone || tries === PUBLISH_TRIES) throw error;
+      }
+    }
+  }
+
+  async function hasBytes(key: string, blob: BlobReference): Promise<boolean> {
+    const right = readAnew(['CORRUPT_ARTIFACT'], async () => {
+      const digest = createHash('sha256');
+      for await (const piece of store.stream(key)) digest.update(piece);
+      if (digest.digest('hex') === blob.sha256) return true;
+      throw new PushforwardError('CORRUPT_ARTIFACT', `expected ${key} with its digest, got other bytes`);
+    });
+    return right.catch((error: unknown) => {
+      if (error instanceof PushforwardError && error.code === 'CORRUPT_ARTIFACT') return false;
+      throw error;
+    });
   }
 
   return {
@@ -114,9 +149,8 @@ export function createPublications(store: ObjectStore): Publications {
     async publish(projectId, manifest) {
       const bytes = new TextEncoder().encode(canonicalJson(manifest));
       const key = artifactKey(projectId, manifest.id);
-      const { written } = await store.put(key, bytes, { ifAbsent: true, mediaType: 'application/json' });
-      if (written) return manifest;
-      const winner = await readManifest(store, projectId, manifest.id);
+      const winner = await firstAt(key, bytes, () => readManifest(store, projectId, manifest.id));
+      if (winner === null) return manifest;
       const missing = await firstFlaw(projectId, winner, 'size');
       if (missing === null) return winner;
       // The same work gave other bytes here than where it was published first, and those are lost.

@@ -1,3 +1,6 @@
+import { crc32 } from 'node:zlib';
+import { PushforwardError } from '../base/errors.ts';
+import { readAnew } from '../base/read-anew.ts';
 import { type Points } from '../numerics/math/points.ts';
 import { type RandomStream } from '../numerics/math/random.ts';
 import { chosenRows } from '../numerics/math/rows.ts';
@@ -25,7 +28,8 @@ export async function openLatents(
   projectId: string,
   artifactIds: readonly string[],
 ): Promise<LatentStream> {
-  const parts: { key: string; offset: number }[] = [];
+  /** `sums` has a checksum for each row: those of a range have no digest of their own. */
+  const parts: { key: string; offset: number; sums: Uint32Array }[] = [];
   const digests: Uint8Array[] = [];
   let shape: number[] = [];
   let d = 0;
@@ -37,7 +41,9 @@ export async function openLatents(
     if (parts.length > 0) assertSameLength(latents.points.d, d);
     ({ shape } = latents);
     ({ d } = latents.points);
-    parts.push({ key: blobKey(projectId, blob.sha256), offset: tensorOffset(bytes, 'latents') });
+    const offset = tensorOffset(bytes, 'latents');
+    const sums = rowSums(bytes.subarray(offset, offset + 4 * d * latents.points.n), 4 * d);
+    parts.push({ key: blobKey(projectId, blob.sha256), offset, sums });
     digests.push(tensors['digests']!.data as Uint8Array);
   }
   const order = datasetOrder(digests);
@@ -50,12 +56,16 @@ export async function openLatents(
       const values = new Float32Array(samples.length * d);
       const wanted = Map.groupBy(samples.keys(), (at) => order.part[samples[at]!]!);
       for (const [part, places] of wanted) {
-        const { key, offset } = parts[part]!;
+        const { key, offset, sums } = parts[part]!;
         const rows = places.map((at) => ({ at, row: order.row[samples[at]!]! })).sort((a, b) => a.row - b.row);
         for (const run of runs(rows)) {
           const first = run[0]!.row;
-          const bytes = 4 * d * (run.at(-1)!.row - first + 1);
-          const read = floats(await store.get(key, { offset: offset + 4 * d * first, bytes }));
+          const rowCount = run.at(-1)!.row - first + 1;
+          const read = await readAnew(['CORRUPT_ARTIFACT'], async () => {
+            const bytes = await store.get(key, { offset: offset + 4 * d * first, bytes: 4 * d * rowCount });
+            checkRows(bytes, 4 * d, sums.subarray(first, first + rowCount), key);
+            return floats(bytes);
+          });
           for (const { at, row } of run) values.set(read.subarray((row - first) * d, (row - first + 1) * d), at * d);
         }
       }
@@ -89,6 +99,22 @@ function runs<T extends { row: number }>(rows: readonly T[]): T[][] {
     else found.push([one]);
   }
   return found;
+}
+
+function rowSums(bytes: Uint8Array, rowBytes: number): Uint32Array {
+  return Uint32Array.from({ length: bytes.length / rowBytes }, (_, row) =>
+    crc32(bytes.subarray(row * rowBytes, (row + 1) * rowBytes)),
+  );
+}
+
+function checkRows(bytes: Uint8Array, rowBytes: number, expected: Uint32Array, key: string): void {
+  const sums = rowSums(bytes, rowBytes);
+  if (sums.length === expected.length && sums.every((sum, row) => sum === expected[row])) return;
+  throw new PushforwardError(
+    'CORRUPT_ARTIFACT',
+    `expected rows of ${key} as they were when its digest was checked, got others: delete the object and launch the run again`,
+    { key },
+  );
 }
 
 /** Little-endian, as safetensors has them; copied, because they need not be aligned in their buffer. */

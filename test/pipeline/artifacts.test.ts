@@ -7,7 +7,9 @@ import {
   createPublications,
   getBlob,
   putBlob,
+  readManifest,
 } from '../../src/pipeline/artifacts.ts';
+import { type ObjectStore } from '../../src/pipeline/ports.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 const BYTES = new TextEncoder().encode('latents');
@@ -100,6 +102,51 @@ describe('publication', () => {
       message: expect.stringContaining(artifactKey('p', manifest.id)) as string,
     });
   });
+});
+
+/** The same, with a bit of what is read first another. */
+function damagedOnce(store: ObjectStore): ObjectStore {
+  let read = false;
+  const once = (bytes: Uint8Array): Uint8Array => {
+    if (read) return bytes;
+    read = true;
+    return bytes.map((byte, index) => (index === 0 ? byte ^ 1 : byte));
+  };
+  return {
+    ...store,
+    get: async (...of) => once(await store.get(...of)),
+    async *stream(...of) {
+      for await (const piece of store.stream(...of)) yield once(piece);
+    },
+  };
+}
+
+describe('what is damaged on the way', () => {
+  it('is read again', async () => {
+    const { store, blob, manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    expect(await getBlob(damagedOnce(store), 'p', blob)).toEqual(BYTES);
+    expect(await readManifest(damagedOnce(store), 'p', manifest.id)).toEqual(manifest);
+    const found = await readManifest(store, 'p', manifest.id);
+    const streamed = { ...store, stream: damagedOnce(store).stream };
+    expect(await createPublications(streamed).verify('p', manifest.id)).toEqual({ manifest: found });
+  });
+
+  it('is refused where it stays so, manifests too', async () => {
+    const { store, manifest, publications } = await world();
+    await publications.publish('p', manifest);
+    await store.put(artifactKey('p', manifest.id), new TextEncoder().encode('{'));
+    await expect(readManifest(store, 'p', manifest.id)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+  });
+});
+
+it('a manifest that a store refuses for one that is gone is published again', async () => {
+  const { store, manifest } = await world();
+  let refusals = 0;
+  const put: ObjectStore['put'] = async (name, body, options) =>
+    refusals++ === 0 ? { written: false, bytes: 0, sha256: '' } : store.put(name, body, options);
+  expect(await createPublications({ ...store, put }).publish('p', manifest)).toEqual(manifest);
+  expect(await readManifest(store, 'p', manifest.id)).toEqual(manifest);
 });
 
 describe('getBlob', () => {

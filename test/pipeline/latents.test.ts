@@ -39,6 +39,23 @@ describe('the latents of a class', () => {
     }
   });
 
+  it('are read again where they were damaged on the way, and refused where they stay so', async () => {
+    const store = createMemoryStore();
+    let damages = 0;
+    const get: typeof store.get = async (key, range, options) => {
+      const bytes = await store.get(key, range, options);
+      if (range && damages-- > 0) bytes[5]! ^= 1;
+      return bytes;
+    };
+    const stream = await openLatents({ ...store, get }, 'p', await publishLatents(store, [samples]));
+    const wanted = Int32Array.from([10, 11, 200]);
+    const right = await stream.read(wanted);
+    damages = 2;
+    expect(await stream.read(wanted)).toEqual(right);
+    damages = 100;
+    await expect(stream.read(wanted)).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+  });
+
   it('are checked when they are opened', async () => {
     const store = createMemoryStore();
     const [id] = await publishLatents(store, [samples]);

@@ -4,9 +4,12 @@ import { createServer, request as forward, type IncomingMessage, type ServerResp
  * What happens to a request on its way:
  * - `answerLost`: it is carried out, and the connection ends before the answer
  * - `cut`: the connection ends in the middle of the answer's body; `cutAtOnce`: before it begins
+ * - `truncated`: half of the answer's body comes, and its headers say that it is all; `flipped`: one bit of it is another
+ * - `flippedUpload`: one bit of the request's body is another
  * - an S3 error: it is answered without reaching the server
  */
-export type Fault = 'answerLost' | 'cut' | 'cutAtOnce' | { status: number; code: string };
+export type Fault =
+  'answerLost' | 'cut' | 'cutAtOnce' | 'truncated' | 'flipped' | 'flippedUpload' | { status: number; code: string };
 
 export interface FaultProxy {
   endpoint: string;
@@ -38,6 +41,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const { method, url: path, headers } = request;
     const onward = forward({ hostname, port, method, path, headers }, (answer) => {
       if (fault === 'answerLost') return void answer.resume().once('end', () => response.destroy());
+      if (fault === 'truncated' || fault === 'flipped') return void damage(answer, response, fault);
       response.writeHead(answer.statusCode!, answer.headers);
       if (fault === 'cutAtOnce') {
         answer.destroy();
@@ -54,11 +58,34 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       });
     });
     onward.on('error', () => response.destroy());
-    request.pipe(onward);
+    if (fault !== 'flippedUpload') return void request.pipe(onward);
+    wholeOf(request).then(
+      (body) => onward.end(flipped(body)),
+      // The client gave it up.
+      () => onward.destroy(),
+    );
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   proxy.endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
   return proxy;
+}
+
+async function damage(answer: IncomingMessage, response: ServerResponse, how: 'truncated' | 'flipped'): Promise<void> {
+  const whole = await wholeOf(answer);
+  const body = how === 'flipped' ? flipped(whole) : whole.subarray(0, whole.length / 2);
+  response.writeHead(answer.statusCode!, { ...answer.headers, 'content-length': String(body.length) });
+  response.end(body);
+}
+
+async function wholeOf(message: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of message) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+function flipped(body: Buffer): Buffer {
+  if (body.length > 0) body[body.length >> 1]! ^= 1;
+  return body;
 }
 
 /** For example `PUT`, `POST uploads`, `PUT partNumber,uploadId`. */

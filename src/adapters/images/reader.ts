@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
 import { mapLimited } from '../../base/map-limited.ts';
+import { readAnew } from '../../base/read-anew.ts';
 import {
   type DatasetEntry,
   type ImageReader,
@@ -24,7 +25,8 @@ const TABLE_WINDOW_IMAGES = 4096;
 
 /**
  * Reads images where they lie. Files and tables are opened once per call and compared with what they were at import;
- * every image is compared with its digest, whatever it comes from.
+ * every image is compared with its digest, whatever it comes from, and read again where it has another: it may have been
+ * damaged on the way.
  * @param locate finds sources that are no paths of this machine; absent: there are none
  */
 export function createImageReader(store: ObjectStore, locate?: (projectId: string) => LocateObjects): ImageReader {
@@ -35,23 +37,25 @@ export function createImageReader(store: ObjectStore, locate?: (projectId: strin
         const known = opened.get(index);
         if (known) return known;
         const opening = openSource(sources[index], { store, projectId, locate: locate?.(projectId) });
+        opening.catch(() => opened.delete(index));
         opened.set(index, opening);
         return opening;
       };
-      let coming: Promise<Uint8Array[]> | null = null;
+      let coming: Promise<Fetched[]> | null = null;
       try {
         const windows = cut(entries, sources);
         for (let i = 0; i < windows.length; i++) {
           throwIfAborted(signal);
-          const bytes: Uint8Array[] = await (coming ?? fetchWindow(windows[i]!, sources, open));
+          const fetched: Fetched[] = await (coming ?? fetchWindow(windows[i]!, sources, open));
           const following = windows[i + 1];
           coming = following ? fetchWindow(following, sources, open) : null;
           coming?.catch(() => {});
           for (const [k, entry] of windows[i]!.entries()) {
             throwIfAborted(signal);
-            checkDigest(entry, bytes[k]!, sources[entry.reference.source]!);
+            const { bytes, sha256 } = fetched[k]!;
+            checkDigest(entry, sha256, sources[entry.reference.source]!);
             const { pixels } = sources[entry.reference.source]!;
-            yield { entry, bytes: bytes[k]!, ...(pixels ? { pixels } : {}) };
+            yield { entry, bytes, ...(pixels ? { pixels } : {}) };
           }
         }
       } finally {
@@ -83,27 +87,47 @@ async function openSource(
   }
 }
 
-/** The bytes of the entries, in their order. Of tables, each of which holds a decoded row group, one is read at a time. */
+interface Fetched {
+  bytes: Uint8Array;
+  /** Of these bytes. */
+  sha256: string;
+}
+
+/** What damage on the way may look like. */
+const DAMAGED = ['SOURCE_CHANGED', 'SOURCE_UNREADABLE', 'CORRUPT_ARTIFACT'] as const;
+
+/** The images of the entries, in their order. Of tables, each of which holds a decoded row group, one is read at a time. */
 async function fetchWindow(
   entries: DatasetEntry[],
   sources: readonly ImageSource[],
   open: (source: number) => Promise<Fetch>,
-): Promise<Uint8Array[]> {
+): Promise<Fetched[]> {
   const bySource = new Map<number, number[]>();
   entries.forEach(({ reference }, i) => {
     const positions = bySource.get(reference.source);
     if (positions) positions.push(i);
     else bySource.set(reference.source, [i]);
   });
-  const bytes = new Array<Uint8Array>(entries.length);
+  const found = new Array<Fetched>(entries.length);
   const atOnce = [...bySource.keys()].some((source) => sources[source]?.format === 'parquet') ? 1 : SOURCES_AT_ONCE;
   await mapLimited([...bySource], atOnce, async ([source, positions]) => {
-    const { fetch } = await open(source);
-    const fetched = await fetch(positions.map((position) => entries[position]!.reference));
-    positions.forEach((position, k) => (bytes[position] = fetched[k]!));
+    const read = async (some: number[]) => {
+      const { fetch } = await open(source);
+      const fetched = await fetch(some.map((position) => entries[position]!.reference));
+      fetched.forEach((bytes, k) => (found[some[k]!] = { bytes, sha256: hash('sha256', bytes) }));
+      return some.filter((position) => found[position]!.sha256 !== entries[position]!.sha256);
+    };
+    let others = await readAnew(DAMAGED, () => read(positions));
+    // Whoever is handed such an image is told that it is another one.
+    for (let again = 0; others.length > 0 && again < READ_AGAIN; again++) {
+      others = await readAnew(DAMAGED, () => read(others));
+    }
   });
-  return bytes;
+  return found;
 }
+
+/** How often an image is that has another digest. */
+const READ_AGAIN = 2;
 
 function cut(entries: readonly DatasetEntry[], sources: readonly ImageSource[]): DatasetEntry[][] {
   const windows: DatasetEntry[][] = [];
@@ -126,8 +150,7 @@ function cut(entries: readonly DatasetEntry[], sources: readonly ImageSource[]):
   return windows;
 }
 
-function checkDigest({ sha256, reference }: DatasetEntry, bytes: Uint8Array, source: ImageSource): void {
-  const received = hash('sha256', bytes);
+function checkDigest({ sha256, reference }: DatasetEntry, received: string, source: ImageSource): void {
   if (received === sha256) return;
   if (source.kind === 'file') {
     throw sourceChanged(`${reference.path} in ${source.uri}`, `sha256 ${sha256}`, `sha256 ${received}`);

@@ -52,7 +52,9 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     const waiting = spare;
     if (waiting) prepare();
     const worker = await waiting;
-    return worker?.alive() ? worker : start();
+    if (worker?.alive()) return worker;
+    worker?.end();
+    return start();
   }
 
   async function start(): Promise<WorkerProcess> {

@@ -1,5 +1,6 @@
 import { PushforwardError } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
+import { readAnew } from '../../base/read-anew.ts';
 import { type ArtifactManifest, type BlobReference } from '../../engine/ports.ts';
 import { blobKey, getBlob } from '../artifacts.ts';
 import { type DatasetEntry, type ImageSource, type ObjectStore } from '../ports.ts';
@@ -72,7 +73,16 @@ export async function readSources(
 }
 
 /** The entries of one chunk. CORRUPT_ARTIFACT if they are not those that the chunk was cut from. */
-export async function readEntries(
+export function readEntries(
+  store: ObjectStore,
+  projectId: string,
+  manifest: ArtifactManifest,
+  chunk: DatasetChunk,
+): Promise<DatasetEntry[]> {
+  return readAnew(['CORRUPT_ARTIFACT'], () => readEntriesOnce(store, projectId, manifest, chunk));
+}
+
+async function readEntriesOnce(
   store: ObjectStore,
   projectId: string,
   manifest: ArtifactManifest,

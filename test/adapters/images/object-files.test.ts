@@ -227,3 +227,26 @@ it('reads ranges that lie close together as one, and folders many objects at onc
   await found.read();
   expect(most).toBe(16);
 });
+
+it.each(['class folders', 'tar', 'Parquet file', 'folder of WebDataset shards'])(
+  '%s in a store: what is damaged on the way is read again',
+  async (format) => {
+    await withFolder(async (root) => {
+      const path = await EVERY_FORMAT[format]!(root);
+      const store = createMemoryStore();
+      await putFolder(store, '', root);
+      let damages = 0;
+      const get: typeof store.get = async (...of) => {
+        const bytes = Uint8Array.from(await store.get(...of));
+        if (damages-- > 0) bytes[bytes.length - 1]! ^= 1;
+        return bytes;
+      };
+      const found = await scanned({ ...store, get }, `s3://bucket/${path}`);
+      damages = 2;
+      const read = await found.read();
+      expect(damages).toBeLessThanOrEqual(0);
+      expect(read).toHaveLength(found.images.length);
+      for (const { entry, bytes } of read) expect(sha256(bytes)).toBe(entry.sha256);
+    });
+  },
+);

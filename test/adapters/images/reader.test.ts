@@ -96,6 +96,24 @@ describe.each(FORMATS)('reading from a %s', (format) => {
   });
 });
 
+it.each([
+  ['a pack', 'tar.gz', {}],
+  ['packs of a table', 'parquet', { parquetInPlaceBytes: 0 }],
+] as const)('images of %s that were damaged on the way are read again', async (_, format, limits) => {
+  await withFolder(async (root) => {
+    const { store, entries, sources } = await scanned(await write(format, root, await pictures({ cat: 9 })), limits);
+    let damages = 2;
+    const get: typeof store.get = async (...of) => {
+      const bytes = Uint8Array.from(await store.get(...of));
+      if (damages-- > 0) bytes[bytes.length >> 1]! ^= 1;
+      return bytes;
+    };
+    const images = await readAll({ store: { ...store, get }, entries, sources });
+    for (const { entry, bytes } of images) expect(sha256(bytes)).toBe(entry.sha256);
+    expect(images).toHaveLength(9);
+  });
+});
+
 describe('a source that changed', () => {
   it.each(['tar', 'parquet'] as const)('is told by size and time: %s', async (format) => {
     await withFolder(async (root) => {

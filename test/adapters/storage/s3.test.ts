@@ -268,6 +268,59 @@ describe.skipIf(goMissing)('S3', () => {
     });
   });
 
+  describe('bytes that are damaged on the way', () => {
+    it.each([
+      ['flipped', small.length],
+      ['truncated', 3 * MIB],
+    ] as const)('are read anew where the object has a checksum: %s', async (fault, bytes) => {
+      const { store } = await throughProxy();
+      const whole = noise(bytes);
+      await store.put('k', whole);
+      proxy.fault = (kind, before) => (kind === 'GET' && before === 0 ? fault : null);
+      expect(sha256(await store.get('k'))).toBe(sha256(whole));
+    });
+
+    it('of a range are asked for where they were cut short', async () => {
+      const { store } = await throughProxy();
+      const whole = noise(100_000);
+      await store.put('k', whole);
+      proxy.fault = (kind, before) => (kind === 'GET' && before === 0 ? 'truncated' : null);
+      const range = await store.get('k', { offset: 1000, bytes: 50_000 });
+      expect(Buffer.compare(range, whole.subarray(1000, 51_000))).toBe(0);
+    });
+
+    it('are an outage to whoever reads them as they come, and damage of the object only where they are so again', async () => {
+      const { store } = await throughProxy();
+      await store.put('k', noise(1000));
+      const read = async () => {
+        for await (const chunk of store.stream('k')) void chunk;
+      };
+      proxy.fault = (kind, before) => (kind === 'GET' && before === 0 ? 'flipped' : null);
+      await expect(read()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', details: { damaged: 'on the way' } });
+      proxy.fault = (kind) => (kind === 'GET' ? 'flipped' : null);
+      await expect(read()).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+      await expect(store.get('k')).rejects.toMatchObject({ code: 'CORRUPT_ARTIFACT' });
+      // What is named by its digest is written anew where it is damaged.
+      expect(await store.put('k', noise(1000), { ifAbsent: 'orDamaged' })).toMatchObject({ written: true });
+    });
+
+    it.each([
+      ['whole', 'PUT'],
+      ['in parts', PART],
+    ] as const)('are sent again, a few times: %s', async (how, of) => {
+      const { store } = await throughProxy(how === 'whole' ? {} : { partBytes: 5 * MIB, multipartFromBytes: 1 });
+      const body = noise(6 * MIB);
+      proxy.fault = (kind, before) => (kind === of && before < 2 ? 'flippedUpload' : null);
+      expect(await store.put('k', body, { ifAbsent: true })).toMatchObject({ written: true, sha256: sha256(body) });
+      proxy.fault = (kind) => (kind === of ? 'flippedUpload' : null);
+      await expect(store.put('k2', body)).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        message: expect.stringMatching(/damaged on the way, try again/) as string,
+      });
+      expect(await store.head('k2')).toBeNull();
+    });
+  });
+
   describe('a download', () => {
     it('goes on where its connection broke', async () => {
       const { store } = await throughProxy();

@@ -8,6 +8,7 @@ import { isMissing, isPreconditionFailed, statusOf } from './failures.ts';
 
 export interface Download {
   bytes: number;
+  /** Throws STORE_UNAVAILABLE for bytes that were damaged on the way, which is known at the end: see `isDamagedOnTheWay`. */
   chunks: AsyncIterable<Uint8Array>;
 }
 
@@ -32,11 +33,23 @@ export async function download(
     if (statusOf(error) === 416) throw outside(range!, key);
     throw connection.failure(error, `read ${key}`);
   });
-  const bytes = first.ContentLength ?? 0;
+  const bytes = lengthOf(first);
 
   /** The rest after a connection broke, of the same object. */
   const rest = (done: number) =>
     ask(connection, { name, range: `bytes=${offset + done}-${offset + bytes - 1}`, etag: first.ETag });
+
+  /** On the way or where it lies: another pass tells. */
+  async function whereDamaged(mismatch: unknown): Promise<unknown> {
+    try {
+      const again = await ask(connection, { name, range: asked, etag: first.ETag });
+      for await (const chunk of again.Body as AsyncIterable<Uint8Array>) void chunk;
+    } catch (error) {
+      return isMismatch(error) ? damaged(connection, key, mismatch) : connection.failure(error, `read ${key}`);
+    }
+    const message = `expected ${key} as it was stored, got bytes that were damaged on the way: read it again`;
+    return new PushforwardError('STORE_UNAVAILABLE', message, ON_THE_WAY, { cause: mismatch });
+  }
 
   async function* chunks(): AsyncIterable<Uint8Array> {
     let answer = first;
@@ -51,7 +64,7 @@ export async function download(
         if (done === bytes) return;
         throw Object.assign(new Error(`the answer ended after ${done} of ${bytes} bytes`), { code: 'ECONNRESET' });
       } catch (error) {
-        if (/checksum mismatch/i.test(String(error))) throw damaged(connection, key, error);
+        if (isMismatch(error)) throw await whereDamaged(error);
         if (done > before) resumes = 0;
         if (resumes === MAX_RESUMES) throw connection.failure(error, `read ${key}`);
       }
@@ -65,6 +78,20 @@ export async function download(
     }
   }
   return { bytes, chunks: chunks() };
+}
+
+const ON_THE_WAY = { damaged: 'on the way' };
+
+export function isDamagedOnTheWay(error: unknown): boolean {
+  return error instanceof PushforwardError && error.details['damaged'] === ON_THE_WAY.damaged;
+}
+
+const isMismatch = (error: unknown): boolean => /checksum mismatch/i.test(String(error));
+
+/** Of a range the store says where it lies, which a length that was cut short on the way does not change. */
+function lengthOf({ ContentLength = 0, ContentRange = '' }: GetObjectCommandOutput): number {
+  const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(ContentRange) ?? [];
+  return last === undefined ? ContentLength : Number(last) - Number(first) + 1;
 }
 
 function ask(

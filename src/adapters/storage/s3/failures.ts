@@ -26,6 +26,10 @@ export const isOver = (error: unknown): boolean => nameOf(error) === 'NoSuchUplo
 export const isConflict = (error: unknown): boolean =>
   ['ConditionalRequestConflict', 'OperationAborted'].includes(nameOf(error));
 
+/** What came was not what was sent: the same again may come whole. */
+export const isDamagedUpload = (error: unknown): boolean =>
+  ['BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch'].includes(nameOf(error));
+
 export const isPreconditionFailed = (error: unknown): boolean => statusOf(error) === 412;
 
 /**
@@ -128,6 +132,7 @@ const REMEDIES: Record<string, string> = {
   NotImplemented: CHECKSUMS,
   BadDigest: DAMAGED,
   XAmzContentSHA256Mismatch: DAMAGED,
+  XAmzContentChecksumMismatch: DAMAGED,
   QuotaExceeded: 'the quota of the bucket is used up, free space or raise it',
   InvalidEncryptionAlgorithmError: KEY,
   'KMS.NotFoundException': KEY,

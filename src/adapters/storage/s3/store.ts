@@ -14,7 +14,7 @@ import { checkExpiry } from '../signed-url.ts';
 import { gather } from './body.ts';
 import { connect, openClient, prefixOf } from './connection.ts';
 import { contentDisposition } from './disposition.ts';
-import { download } from './download.ts';
+import { download, isDamagedOnTheWay } from './download.ts';
 import { isMissing } from './failures.ts';
 import { s3Incoming } from './incoming.ts';
 import { type S3Settings, type S3Tuning } from './settings.ts';
@@ -23,6 +23,8 @@ import { upload } from './upload.ts';
 const MIB = 1024 * 1024;
 /** From here on it is worth a request to learn that the object is there before the body is sent. */
 const LOOK_FIRST_BYTES = MIB;
+/** Of an object that is damaged on the way. */
+const MAX_READS = 4;
 
 /**
  * Objects in S3 or a store that speaks its protocol. `ifAbsent` is If-None-Match, which not every such store heeds: call
@@ -87,6 +89,18 @@ export function createS3Store(
     yield* (await download(connection, key, range, options)).chunks;
   }
 
+  async function getOnce(key: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array> {
+    const { bytes, chunks } = await download(connection, key, range, options);
+    // Not filled with zeros first, which costs a tenth of the time of a large object.
+    const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+    let done = 0;
+    for await (const chunk of chunks) {
+      whole.set(chunk, done);
+      done += chunk.length;
+    }
+    return whole;
+  }
+
   return {
     async put(called, of, { ifAbsent = false, mediaType } = {}) {
       nameOf(described(called));
@@ -104,16 +118,14 @@ export function createS3Store(
       return { written, bytes, sha256 };
     },
 
-    async get(key, range, getOptions) {
-      const { bytes, chunks } = await download(connection, key, range, getOptions);
-      // Not filled with zeros first, which costs a tenth of the time of a large object.
-      const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
-      let done = 0;
-      for await (const chunk of chunks) {
-        whole.set(chunk, done);
-        done += chunk.length;
+    async get(key, range, options) {
+      for (let reads = 1; ; reads++) {
+        try {
+          return await getOnce(key, range, options);
+        } catch (error) {
+          if (!isDamagedOnTheWay(error) || reads === MAX_READS) throw error;
+        }
       }
-      return whole;
     },
 
     stream,

@@ -11,7 +11,7 @@ import {
 import { systemClock } from '../../../base/clock.ts';
 import { type Body } from './body.ts';
 import { type S3Connection } from './connection.ts';
-import { isConflict, isOver, isPreconditionFailed, nameOf, triesOf } from './failures.ts';
+import { isConflict, isDamagedUpload, isOver, isPreconditionFailed, nameOf, triesOf } from './failures.ts';
 import { type ChecksumMode, type Encryption } from './settings.ts';
 
 export interface Upload {
@@ -34,8 +34,8 @@ const RESTART_MS = 50;
 const MARK = 'pushforward-upload';
 
 /**
- * Writes an object whole or not at all. A conflict with another writer (409) starts the upload over after a random wait:
- * S3 wants all parts sent again.
+ * Writes an object whole or not at all. A conflict with another writer (409), or bytes that were damaged on the way, start the
+ * upload over after a random wait: S3 wants all parts sent again.
  * @returns false if `ifAbsent` and an object is there
  */
 export async function upload(connection: S3Connection, what: Upload): Promise<boolean> {
@@ -49,7 +49,7 @@ export async function upload(connection: S3Connection, what: Upload): Promise<bo
       const lost = isOver(error);
       if ((refused || lost) && triesOf(error) > 1 && (await isOurs(connection, what.name, mark))) return true;
       if (refused) return false;
-      if (!(lost || isConflict(error)) || restart === MAX_RESTARTS) throw error;
+      if (!(lost || isConflict(error) || isDamagedUpload(error)) || restart === MAX_RESTARTS) throw error;
     }
     await systemClock.sleep(Math.random() * RESTART_MS * 2 ** restart);
   }
