@@ -20,12 +20,11 @@ export function isAlive(process: ProcessIdentity): boolean {
 }
 
 /**
- * Whether it is kept from running (SIGSTOP, a debugger): it answers to its id, and does nothing until it is let go on. False
- * where the system has no /proc.
+ * False once it has ended, and while it is kept from running (SIGSTOP, a debugger): it answers to its id then, and does nothing
+ * until it is let go on, which only a system with /proc tells.
  */
-export function isStopped({ pid }: ProcessIdentity): boolean {
-  const state = stat(pid)?.state;
-  return state === 'T' || state === 't';
+export function canRun(process: ProcessIdentity): boolean {
+  return isAlive(process) && !['T', 't'].includes(stat(process.pid)?.state ?? '');
 }
 
 /** Sends a signal unless the process is gone. */

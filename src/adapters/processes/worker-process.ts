@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type Log } from '../../base/log.ts';
-import { identify, isStopped, type ProcessIdentity } from '../../base/process-identity.ts';
+import { canRun, identify, type ProcessIdentity } from '../../base/process-identity.ts';
 import { failureClassOf, type AttemptOrder, type AttemptOutcome, type Usage } from '../../engine/ports.ts';
 import { countOomKills, failureOfDeath } from './death.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
@@ -81,7 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     identity,
     gone,
     orders: () => orders,
-    alive: () => !isGone && child.exitCode === null && child.signalCode === null && !isStopped(identity),
+    alive: () => !isGone && child.exitCode === null && child.signalCode === null && canRun(identity),
     end,
 
     async carryOut(order, onProgress) {
