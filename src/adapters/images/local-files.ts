@@ -1,6 +1,6 @@
 import { type BigIntStats, constants, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, open, opendir, readdir, realpath, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
 import { invalid, PushforwardError } from '../../base/errors.ts';
 import {
@@ -78,7 +78,8 @@ export const localFiles: SourceFiles = {
 };
 
 /**
- * Links to files below the root are read, links to folders below it passed over, links that leave it UNSAFE_PATH.
+ * Links to files below the root are read, links to folders below it passed over, as are those to what is hidden: the state
+ * of the service may be. Links that leave the root are UNSAFE_PATH.
  * @param root links followed
  */
 async function* walk(root: string, signal?: AbortSignal, folder = ''): AsyncGenerator<FolderItem> {
@@ -92,7 +93,8 @@ async function* walk(root: string, signal?: AbortSignal, folder = ''): AsyncGene
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
     if (entry.name.includes('\ufffd')) await checkName(root, path);
     const kind = entry.isSymbolicLink() ? await linked(root, path) : entry;
-    if (kind.isDirectory()) {
+    if (kind === 'hidden') yield { kind: 'passedOver', path, why: 'link to what is hidden' };
+    else if (kind.isDirectory()) {
       if (entry.isSymbolicLink()) yield { kind: 'passedOver', path, why: 'link to a folder' };
       else below.push(path);
     } else if (kind.isFile()) yield { kind: 'file', path };
@@ -126,7 +128,10 @@ async function linked(root: string, path: string) {
       { path: root, link: path },
     );
   }
-  return await stat(target);
+  const hidden = relative(root, target)
+    .split(sep)
+    .some((segment) => segment.startsWith('.'));
+  return hidden ? 'hidden' : await stat(target);
 }
 
 async function readRange(file: FileHandle, offset: number, bytes: number): Promise<Uint8Array | null> {

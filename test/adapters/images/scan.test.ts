@@ -101,6 +101,11 @@ describe('a folder', () => {
       const { images, summary } = await scan(root);
       expect(images).toHaveLength(2);
       expect(summary.ignored).toEqual({ count: 1, examples: ['loop (link to a folder)'] });
+      await writeFolder(root, { '.pushforward/store/a.png': await picture(7) });
+      await symlink('../.pushforward/store/a.png', join(root, 'cat/state.png'));
+      const beside = await scan(root);
+      expect(beside.images).toHaveLength(2);
+      expect(beside.summary.ignored.examples).toContain('cat/state.png (link to what is hidden)');
       await writeFolder(outer, { 'secret.png': await picture(5) });
       await symlink('../../secret.png', join(root, 'cat/leaves.png'));
       await expect(scan(root)).rejects.toMatchObject({ code: 'UNSAFE_PATH', details: { link: 'cat/leaves.png' } });
