@@ -174,6 +174,11 @@ describe('bad input', () => {
         );
         const published = await chain.run({ ...prepared, recipe: { ...RECIPE, tolerances: { corruptImages: 1 } } });
         expect(published.get('quantize')![1]!.manifest.metrics['n']).toBe(COUNTS.b);
+        const [dataset, page] = published.get('report')!.map(({ manifest }) => manifest.blobs);
+        for (const blob of [dataset!['README.md']!, page!['report.html']!]) {
+          const text = new TextDecoder().decode(await getBlob(chain.store, 'p', blob));
+          expect(text).toContain('; 1 is broken and was left out');
+        }
         // The chunk with one image less is published now; a recipe that tolerates none still refuses.
         expect(await refusal(chain.run({ ...prepared, recipe: RECIPE }))).toMatchObject({ code: 'CORRUPT_IMAGE' });
       },

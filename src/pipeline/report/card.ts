@@ -1,5 +1,4 @@
-import { describeImages } from '../dataset/describe.ts';
-import { type Made } from './made.ts';
+import { describeMadeFrom, type Made } from './made.ts';
 import { describePoints } from './points.ts';
 
 export interface CardFacts {
@@ -45,7 +44,7 @@ ${made.prior.name} ${made.prior.version}, quantized with ${describePoints(made.p
 
 ${distanceNote(distances)}
 
-The dataset that it was distilled from has ${plain(describeImages(made.datasetVersion))}.
+The dataset that it was distilled from has ${plain(describeMadeFrom(made.datasetVersion))}.
 
 | column | meaning |
 |---|---|

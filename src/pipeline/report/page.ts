@@ -1,9 +1,9 @@
-import { describeImages } from '../dataset/describe.ts';
 import { D4M, INK, LINE, MUTED } from './colors.ts';
 import { decodedSection } from './decoded.ts';
 import { diagnostics } from './diagnostics.ts';
 import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
 import { count, dollars, escape, interval, mean, percent, signed, sum, table } from './html.ts';
+import { describeMadeFrom } from './made.ts';
 import { w2Section } from './w2.ts';
 
 /** One self-contained HTML page: no script, no font and no picture from elsewhere. */
@@ -53,7 +53,7 @@ ${stagesTable(stages)}
 <h2>Where it comes from</h2>
 <dl>
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
-<dt>Its images</dt><dd>${escape(describeImages(figures.datasetVersion))}</dd>
+<dt>Its images</dt><dd>${escape(describeMadeFrom(figures.datasetVersion))}</dd>
 <dt>Prior</dt><dd>${escape(figures.prior.name)} ${escape(figures.prior.version)} (${escape(figures.prior.license)}), <code>${escape(figures.prior.id)}</code></dd>
 <dt>Training weights</dt><dd>exponent a = ${figures.weights.exponent} of ${figures.weights.refit ? 'masses refitted on the decoded images' : "the cells' masses"}</dd>
 </dl>

@@ -97,8 +97,10 @@ async function provenance(
   { digest, images, bytes, classes, duplicates }: DatasetVersionContent,
 ): Promise<JsonObject> {
   const prior = await describedPrior(store, projectId, inputs['prior']!);
+  const leftOut = sum(published.get('encode') ?? [], (entry) => entry.manifest.metrics['skipped']!);
+  const facts = { digest, images, bytes, balance: classBalance(classes), duplicates };
   const made: Made = {
-    datasetVersion: { digest, images, bytes, balance: classBalance(classes), duplicates },
+    datasetVersion: leftOut > 0 ? { ...facts, leftOut } : facts,
     prior: { id: inputs['prior']!, name: prior.name, version: prior.version, license: prior.license },
     pointsPerClass: pointsOf(published),
     recipe: {
