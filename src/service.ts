@@ -23,15 +23,19 @@ import { s3Url } from './base/s3-url.ts';
 import { type Config } from './config.ts';
 import { createControl, type Health } from './control/control.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
+import { runFigures } from './control/run-figures.ts';
 import { createEngine } from './engine/index.ts';
+import { writeSpans } from './engine/spans.ts';
 import { openExecutors } from './executors.ts';
 import { createPublications, storedObjects } from './pipeline/artifacts.ts';
 import { importDataset } from './pipeline/dataset/import.ts';
+import { observeStore } from './pipeline/observed-store.ts';
 import { createPlanner } from './pipeline/planner.ts';
 import { type LocateObjects, type ObjectStore } from './pipeline/ports.ts';
 import { readBundle } from './pipeline/prior/bundle.ts';
 import { publishPrior } from './pipeline/prior/register.ts';
 import { describeBundle, validatePrior } from './pipeline/prior/validate.ts';
+import { storeTelemetry } from './pipeline/store-telemetry.ts';
 import { uploadPlace } from './pipeline/uploads.ts';
 
 export interface Service {
@@ -91,18 +95,21 @@ export async function startService(config: Config): Promise<Service> {
 
     const signingSecret = config.signingSecret ?? (await serviceSecret(config.stateDir));
     let url = '';
-    const store = openStore(config.store, {
+    const stored = openStore(config.store, {
       root: join(config.stateDir, 'store'),
       signingSecret,
       publicUrl: () => config.publicUrl ?? url,
     });
+    const store = observeStore(stored, storeTelemetry(writeSpans));
     const objects = storedObjects(store);
     const publications = createPublications(store);
     const executors = await openExecutors(config, { store, publications, secret: signingSecret, log });
     progress = executors.progress ?? null;
     stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
+    const catalog = createCatalog(db, objects);
     const engine = createEngine({
       runs: createRunStore({ db, url: databaseUrl, objects }),
+      figures: (run) => runFigures(catalog, run),
       publications,
       planner: createPlanner(store),
       executors: executors.all,
@@ -114,7 +121,7 @@ export async function startService(config: Config): Promise<Service> {
       releaseDeadlineMs: config.releaseDeadlineMs,
     });
     const control = createControl({
-      catalog: createCatalog(db, objects),
+      catalog,
       engine,
       importer: datasetImporter(
         store,
@@ -151,7 +158,7 @@ export async function startService(config: Config): Promise<Service> {
         verify: (path) => verifySignedUrl(path, signingSecret, systemClock.now()),
         head: (key) => store.head(key),
         stream: (key, range) => store.stream(key, range),
-        ...('receive' in store && { receive: store.receive }),
+        ...('receive' in stored && { receive: stored.receive }),
       },
       progress: executors.progress,
     });

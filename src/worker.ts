@@ -18,13 +18,16 @@ import { createSourceLocator, openStore } from './adapters/storage/index.ts';
 import { armCrashPoints, crashPoint } from './base/crash-points.ts';
 import { type JsonObject } from './base/json.ts';
 import { readConfig } from './config.ts';
-import { type AttemptOrder, type TaskResult } from './engine/ports.ts';
+import { type AttemptOrder, type SpanRecord, type TaskResult } from './engine/ports.ts';
+import { contextOf, writeSpans } from './engine/spans.ts';
 import { createPublications, readManifest } from './pipeline/artifacts.ts';
 import { countBytes } from './pipeline/counted-store.ts';
+import { observeStore } from './pipeline/observed-store.ts';
 import { type ModelRuntime, type ProviderName } from './pipeline/ports.ts';
 import { openPrior, type Prior } from './pipeline/prior/model.ts';
 import { uploadPlace } from './pipeline/uploads.ts';
 import { carryOut } from './pipeline/work.ts';
+import { createWorkSpans } from './pipeline/work-spans.ts';
 
 const config = readConfig();
 armCrashPoints(config.crashPointsDir);
@@ -47,17 +50,44 @@ const text = createTextOutlines();
 const runtimes = new Map<string, Promise<ModelRuntime>>();
 const priors = new Map<string, Promise<Prior>>();
 
-if (config.podTask) process.exit(await servePodTask(config.podTask, objects, carryOutOrder));
+if (config.podTask) process.exit(await servePod(config.podTask));
 serveOrders(carryOutOrder);
+
+/** A child's spans go to its service. A pod sends its own, which takes the SDK: loaded here alone, since children come and go. */
+async function servePod(task: NonNullable<typeof config.podTask>): Promise<number> {
+  if (config.otlpEndpoint === null) return await servePodTask(task, objects, carryOutOrder);
+  const { startTracing } = await import('./adapters/telemetry/index.ts');
+  const tracing = startTracing({
+    ...{ serviceName: 'pushforward-worker', version: config.version, otlpEndpoint: config.otlpEndpoint },
+  });
+  const code = await servePodTask(task, objects, (order, context) =>
+    carryOutOrder(order, { ...context, onSpans: (spans) => writeSpans(contextOf(order.traceparent), spans) }),
+  );
+  await tracing.shutdown();
+  return code;
+}
+
+interface WorkerContext {
+  signal: AbortSignal;
+  onProgress(itemsDone: number): void;
+  onSpans?(spans: readonly SpanRecord[]): void;
+}
 
 async function carryOutOrder(
   { projectId, task, execution, halvings }: AttemptOrder,
-  { signal, onProgress }: { signal: AbortSignal; onProgress(itemsDone: number): void },
+  { signal, onProgress, onSpans }: WorkerContext,
 ): Promise<TaskResult> {
   crashPoint('order.taken');
-  const { store, bytes } = countBytes(objects);
+  const spans = config.otlpEndpoint !== null && onSpans ? createWorkSpans(onSpans) : null;
+  const { store: counted, bytes } = countBytes(objects);
+  const store = spans ? observeStore(counted, spans.storeCall) : counted;
   const key = `${String(execution['provider'])}/${String(execution['threads'])}`;
   const runtime = await kept(runtimes, key, () => openRuntime(execution));
+  // What it reads later is of no one order's trace.
+  const open = (artifactId: string) =>
+    kept(priors, `${projectId}/${artifactId}/${key}`, async () =>
+      openPrior({ store: counted, projectId, manifest: await readManifest(counted, projectId, artifactId), runtime }),
+    );
   const manifest = await carryOut(
     task,
     {
@@ -68,13 +98,10 @@ async function carryOutOrder(
       batch: Math.max(1, Math.floor((execution['batch'] as number) / 2 ** halvings)),
       signal,
       onProgress,
-      prior: (artifactId) =>
-        kept(priors, `${projectId}/${artifactId}/${key}`, async () =>
-          openPrior({ store, projectId, manifest: await readManifest(store, projectId, artifactId), runtime }),
-        ),
+      prior: async (artifactId) => (spans ? spans.observe(await open(artifactId)) : open(artifactId)),
     },
     createPublications(store),
-  );
+  ).finally(() => spans?.end());
   // The executor sees the seconds and the memory.
   return { manifest, metrics: manifest.metrics, usage: { allocatedSeconds: 0, peakMemoryBytes: 0, ...bytes() } };
 }

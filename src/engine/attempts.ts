@@ -20,7 +20,7 @@ export async function carryOut(core: Core, progress: Progress, ready: ReadyTask,
   crashPoint('attempt.recorded');
   core.live.set(live.id, live);
   const handedOn = new Promise((resolve) => live.handedOn.signal.addEventListener('abort', resolve, { once: true }));
-  await Promise.race([toItsEnd(core, progress, ready, live, free), handedOn]);
+  await Promise.race([live.span.within(() => toItsEnd(core, progress, ready, live, free)), handedOn]);
 }
 
 async function toItsEnd(
@@ -31,14 +31,12 @@ async function toItsEnd(
   free: () => void,
 ): Promise<void> {
   try {
-    const scope = { id: ready.runId, projectId: ready.projectId, traceparent: ready.runTraceparent };
-    const span = core.telemetry.attempt(scope, ready.spec, live.number);
-    const outcome = await outcomeOf(core, progress, ready, live, span.traceparent);
+    const outcome = await outcomeOf(core, progress, ready, live);
     crashPoint('outcome.seen');
     live.settling = true;
     free();
     const end = await recordEnd(core, live, outcome);
-    span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
+    live.span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
   } finally {
     core.live.delete(live.id);
     progress.ended(live);
@@ -87,6 +85,12 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
         itemsDone: 0,
         ...(task.startedAt === null && { started: true }),
       });
+      const halvings = past.filter(({ failure }) => failure?.class === 'outOfMemory').length;
+      const execution = executionOf(ready.recipe);
+      const span = core.telemetry.attempt(change.run, task, {
+        ...{ id, number, halvings, execution, executor: core.executor.name, before: past.at(-1)?.traceparent ?? null },
+        priceUsdPerSecond: core.executor.priceUsdPerSecond({ stage: task.stage, execution }),
+      });
       await change.insertAttempt({
         id,
         taskId: task.id,
@@ -95,13 +99,13 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
         executor: core.executor.name,
         owner: core.options.ownerId,
         leaseMs: core.options.lease.durationMs,
+        traceparent: span.traceparent,
       });
       change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
       const { runId, projectId, taskId, spec } = ready;
       return {
-        ...{ id, runId, projectId, taskId, spec, epoch, number },
+        ...{ id, runId, projectId, taskId, spec, epoch, number, span, halvings },
         ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
-        halvings: past.filter(({ failure }) => failure?.class === 'outOfMemory').length,
         handedOn: new AbortController(),
       };
     },
@@ -114,23 +118,18 @@ async function stillReady(change: Pick<RunChange, 'run' | 'task'>, ready: ReadyT
   return change.run.state === 'RUNNING' && task?.state === 'PENDING' && task.epoch === ready.epoch ? task : null;
 }
 
-async function outcomeOf(
-  core: Core,
-  progress: Progress,
-  ready: ReadyTask,
-  live: LiveAttempt,
-  traceparent: string | null,
-): Promise<AttemptOutcome> {
+async function outcomeOf(core: Core, progress: Progress, ready: ReadyTask, live: LiveAttempt): Promise<AttemptOutcome> {
   const { runId, projectId, spec, recipe } = ready;
   try {
     live.handle = await core.executor.start(
       {
         ...{ attemptId: live.id, projectId, runId, task: spec, execution: executionOf(recipe) },
-        ...{ halvings: live.halvings, traceparent },
+        ...{ halvings: live.halvings, traceparent: live.span.traceparent },
       },
       {
         progress: (itemsDone) => progress.report(live, itemsDone),
         waiting: (reason) => progress.waiting(live, reason),
+        spans: (spans) => live.span.record(spans),
       },
     );
   } catch (error) {
@@ -145,7 +144,8 @@ async function outcomeOf(
         runId,
         async (change) => {
           const attempt = await change.attempt(live.id);
-          if (attempt?.state === 'RUNNING') await change.setReference(attempt, handle.reference);
+          if (attempt?.state === 'RUNNING')
+            await change.setReference(attempt, { ...attempt.reference, ...handle.reference });
           // Given up before it was under way: nobody waits for it any more.
           else cancelAttempt(live);
         },

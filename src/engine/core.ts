@@ -2,7 +2,7 @@ import { type JsonObject } from '../base/json.ts';
 import { type Changes } from './changes.ts';
 import { type EngineOptions } from './options.ts';
 import { type AttemptHandle, type Executor, type TaskSpec } from './ports.ts';
-import { type Telemetry } from './telemetry.ts';
+import { type AttemptSpan, type Telemetry } from './telemetry.ts';
 
 /** What the parts of the engine share. */
 export interface Core {
@@ -30,6 +30,7 @@ export interface LiveAttempt {
   epoch: number;
   number: number;
   spec: TaskSpec;
+  span: AttemptSpan;
   /** Null until the executor has it. */
   handle: AttemptHandle | null;
   /** Someone asked it to stop; the handle is told as soon as there is one. */

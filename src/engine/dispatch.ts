@@ -56,7 +56,8 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
 
   async function work(task: ReadyTask, free: () => void): Promise<void> {
     try {
-      await carryOut(core, progress, task, free);
+      const run = { id: task.runId, projectId: task.projectId, traceparent: task.runTraceparent };
+      await core.telemetry.within(run, () => carryOut(core, progress, task, free));
       troubles.over(task.taskId);
     } catch (error) {
       if (await troubles.met({ runId: task.runId, hinders: task.taskId }, error)) core.wake(task.runId);

@@ -21,7 +21,7 @@ export function createEngine(given: EngineOptions): Engine {
   const listeners = new Set<(runId: string, sequence: number) => void>();
   const stopping = new AbortController();
   const closed = new AbortController();
-  const telemetry = createTelemetry();
+  const telemetry = createTelemetry({ figures: options.figures, log });
   const change = createChanges(runs, notify, telemetry.runMoved);
   const core: Core = {
     options,
@@ -48,10 +48,14 @@ export function createEngine(given: EngineOptions): Engine {
 
   return {
     async launch(request) {
-      const { run, created } = await telemetry.launch((traceparent) =>
-        runs.insertRun({ ...request, id: newId('run', clock.now().getTime()), traceparent, stages: planner.stages }),
-      );
-      if (!created && run.fingerprint !== request.fingerprint) throw conflict(request, run);
+      const { run, created } = await telemetry.launch(request, async (traceparent) => {
+        const id = newId('run', clock.now().getTime());
+        const launched = await runs.insertRun({ ...request, id, traceparent, stages: planner.stages });
+        if (!launched.created && launched.run.fingerprint !== request.fingerprint) {
+          throw conflict(request, launched.run);
+        }
+        return launched;
+      });
       if (created) {
         crashPoint('launch.recorded');
         telemetry.runMoved('QUEUED');
@@ -100,7 +104,7 @@ export function createEngine(given: EngineOptions): Engine {
       await Promise.race([quiet, clock.sleep(options.releaseDeadlineMs, patience.signal)]);
       patience.abort();
       closed.abort();
-      telemetry.close();
+      await telemetry.close();
       await release();
     },
 

@@ -5,6 +5,7 @@ import {
   type LaunchRequest,
   type Planner,
   type Publications,
+  type RunFigures,
   type RunRecord,
   type RunStore,
 } from './ports.ts';
@@ -24,6 +25,8 @@ export interface EngineOptions {
   maxAttempts: number;
   /** How long a stopping run waits to see its processes or pods gone. */
   releaseDeadlineMs: number;
+  /** Figures of a run that succeeded, for its span and its metrics. Default: none. */
+  figures?: (run: RunRecord) => Promise<RunFigures>;
   /** Defaults suit production; tests shorten them. */
   tuning?: {
     /** How often everything is looked at without being asked; default 1000. */

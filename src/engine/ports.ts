@@ -16,6 +16,7 @@ import {
   type ArtifactManifest,
   type Failure,
   type Published,
+  type SpanRecord,
   type TaskResult,
   type TaskSpec,
   type Usage,
@@ -98,6 +99,8 @@ export interface AttemptObserver {
   progress(itemsDone: number): void;
   /** Why nothing happens yet, in words (its queue has not admitted it, its image is being pulled); null once it runs. */
   waiting(reason: string | null): void;
+  /** What the worker did since it last told. Workers that reach the receiver of traces themselves tell nothing here. */
+  spans?(spans: readonly SpanRecord[]): void;
 }
 
 /** What a price may depend on. */

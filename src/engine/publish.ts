@@ -31,6 +31,7 @@ export async function publishStage(core: Core, run: RunRecord, stage: StageRecor
     'pushforward.tasks.total': done.tasksTotal,
     'pushforward.tasks.cached': done.tasksCached,
     'pushforward.cost.usd': done.costUsd,
+    'pushforward.stage.seconds': done.seconds,
   });
 }
 

@@ -26,7 +26,7 @@ export function createReconciler(core: Core): Reconciler {
         const snapshot = await runs.snapshot(runId);
         if (!snapshot) return;
         const step = decide(snapshot);
-        if (!(await take(step, snapshot))) return;
+        if (!(await core.telemetry.within(snapshot.run, () => take(step, snapshot)))) return;
       }
     } catch (error) {
       if (core.stopping.aborted) return;
@@ -110,7 +110,9 @@ export function createReconciler(core: Core): Reconciler {
     if (!ended) return;
     const { current } = ended;
     if (current?.state === 'RUNNING') {
-      core.telemetry.stageEnded(run, current.name, { 'pushforward.cost.usd': current.costUsd }, run.failure);
+      const seconds = secondsSince(clock, current.startedAt);
+      const attributes = { 'pushforward.cost.usd': current.costUsd, 'pushforward.stage.seconds': seconds };
+      core.telemetry.stageEnded(run, current.name, attributes, run.failure);
     }
     core.telemetry.runEnded(run, run.failure ? 'FAILED' : 'CANCELLED', run.failure);
   }

@@ -82,7 +82,7 @@ export interface RunChange {
   task(taskId: string): Promise<TaskRecord | null>;
   attempt(attemptId: string): Promise<AttemptRecord | null>;
   runningAttempts(): Promise<AttemptRecord[]>;
-  /** All attempts at a task so far. */
+  /** All attempts at a task so far, oldest first. */
   pastAttempts(taskId: string): Promise<PastAttempt[]>;
   /** What the newest attempt of a task used, as far as it is known. */
   lastAttempt(taskId: string): Promise<{ usage: Usage | null; costUsd: number } | null>;
@@ -219,6 +219,8 @@ export interface AttemptRecord {
 export interface PastAttempt {
   state: AttemptState;
   failure: Failure | null;
+  /** Trace context of its span, where it was traced. */
+  traceparent?: string | null;
 }
 
 /** What a decision about a run is made from. */
@@ -299,6 +301,8 @@ export interface NewAttempt {
   executor: string;
   owner: string;
   leaseMs: number;
+  /** Trace context of its span, kept in the reference: the next attempt refers to it. */
+  traceparent?: string | null;
 }
 
 export interface NewArtifact {

@@ -48,11 +48,13 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
   crashPoint('settle.committed');
   if (!recorded) return null;
   if (seen.kind === 'failed' && recorded.willRetry) core.telemetry.retried(live.spec.stage, seen.failure);
+  if (seen.kind === 'cancelled' && live.silent) core.telemetry.leaseLost(live.spec.stage);
   return {
     outcome: seen.kind,
     allocatedSeconds: usage.allocatedSeconds,
+    peakMemoryBytes: usage.peakMemoryBytes,
     costUsd: recorded.costUsd,
-    ...(seen.kind === 'succeeded' && { metrics: seen.result.metrics }),
+    ...(seen.kind === 'succeeded' && { metrics: seen.result.metrics, produced: seen.manifest.produced }),
     ...(seen.kind === 'failed' && { failure: seen.failure }),
   };
 }
@@ -62,20 +64,22 @@ export async function settle(core: Core, live: LiveAttempt, outcome: AttemptOutc
  * on at once: should it have published, the next attempt finds that before it starts anything.
  */
 export async function settleLost(core: Core, given: AttemptRecord): Promise<void> {
-  await core.change(
+  const stage = await core.change(
     given.runId,
     async (change) => {
       const attempt = await change.attempt(given.id);
       const task = await change.task(given.taskId);
-      if (!attempt || !task || attempt.state !== 'RUNNING') return;
+      if (!attempt || !task || attempt.state !== 'RUNNING') return null;
       const usage = { allocatedSeconds: attempt.leasedSeconds, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
       const costUsd = costOfAttempt(core, change, { attempt, task, usage });
       await change.addCost(task.stage, usage.allocatedSeconds, costUsd);
       await lost(core, { change, attempt, task, usage, costUsd });
       await confirmRelease(change);
+      return task.stage;
     },
     given.taskId,
   );
+  if (stage !== null) core.telemetry.leaseLost(stage);
 }
 
 /**

@@ -41,6 +41,25 @@ export interface TaskResult {
   usage: Usage;
 }
 
+/** What is told of a whole run beside its cost. */
+export interface RunFigures {
+  /** Name of the dataset that it is of. */
+  dataset: string;
+  /** By name, as tasks name theirs. */
+  figures: Record<string, number>;
+}
+
+/** What a worker did within an attempt, for its trace: a batch through a model, or a call of the store. */
+export interface SpanRecord {
+  name: string;
+  /** Milliseconds since 1970, with fractions. */
+  startMs: number;
+  endMs: number;
+  attributes: Record<string, string | number>;
+  /** Code of the error that it ended with; null: none. */
+  error: string | null;
+}
+
 export interface BlobReference {
   sha256: string;
   bytes: number;

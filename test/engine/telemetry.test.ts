@@ -9,6 +9,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@open
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { ended, engineOver, fakePlanner, fakesOf, launch } from '../support/engine.ts';
+import { EMITTED_ELSEWHERE, missingInSpans } from '../support/telemetry-schema.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -49,8 +50,14 @@ it('makes one trace of a run, its figures on the spans, and counts', async () =>
   const cached = await launch(second.engine, database.db);
   await ended(database.db, cached);
   await second.engine.stop();
+  const key = { idempotencyKey: 'key' };
+  await launch(second.engine, database.db, { ...key, fingerprint: 'one' });
+  await expect(launch(second.engine, database.db, { ...key, fingerprint: 'two' })).rejects.toThrow(
+    'another: use a new key',
+  );
 
   const all = spans.getFinishedSpans();
+  for (const missing of missingInSpans(all)) expect(EMITTED_ELSEWHERE[missing]).not.toBe('engine/telemetry.test.ts');
   const run = await database.db
     .selectFrom('runs')
     .select('traceparent')
@@ -81,6 +88,12 @@ it('makes one trace of a run, its figures on the spans, and counts', async () =>
     'pushforward.allocated.seconds': 10,
     'pushforward.cache': 'MISS',
   });
+  // An attempt is linked to the one before it, also where that was another service's.
+  expect(tasks.map(({ links }) => links.map((link) => [link.context.spanId, link.attributes]))).toEqual([
+    [],
+    [[tasks[0]!.spanContext().spanId, { 'pushforward.link': 'retry_of' }]],
+    [[tasks[1]!.spanContext().spanId, { 'pushforward.link': 'retry_of' }]],
+  ]);
   const order = executor.starts.at(-1)!;
   expect(order.traceparent).toBe(`00-${traceId}-${tasks[2]!.spanContext().spanId}-01`);
 

@@ -1,4 +1,5 @@
-import { CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
+import { metrics } from '@opentelemetry/api';
+import { CompiledQuery, Kysely, type LogEvent, PostgresDialect, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { PushforwardError } from '../../base/errors.ts';
@@ -31,8 +32,27 @@ export function openDatabase(options: DatabaseOptions): Kysely<Database> {
   pool.on('error', onError);
   // The pool listens to idle connections only: one that breaks while in use would otherwise end the process.
   pool.on('connect', (client) => client.on('error', onError));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }), log: queryTimes() });
 }
+
+/** Times every statement, transactions' too. */
+function queryTimes(): (event: LogEvent) => void {
+  const durations = metrics.getMeter('pushforward.database').createHistogram('pushforward.database.duration', {
+    unit: 's',
+    description: 'Seconds of a statement',
+  });
+  return ({ level, query, queryDurationMillis }) => {
+    const operation = STATEMENTS[query.query.kind] ?? 'other';
+    durations.record(queryDurationMillis / 1000, { operation, outcome: level === 'query' ? 'ok' : 'error' });
+  };
+}
+
+const STATEMENTS: Record<string, string> = {
+  SelectQueryNode: 'select',
+  InsertQueryNode: 'insert',
+  UpdateQueryNode: 'update',
+  DeleteQueryNode: 'delete',
+};
 
 /** Applied in the order of their names. */
 const MIGRATIONS = {

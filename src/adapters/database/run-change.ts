@@ -75,7 +75,10 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
     },
 
     pastAttempts: async (taskId) =>
-      (await attemptsAt(taskId)).map(({ record: { state }, failure }) => ({ state, failure })),
+      (await attemptsAt(taskId)).map(({ record: { state, reference }, failure }) => ({
+        ...{ state, failure },
+        traceparent: typeof reference?.['traceparent'] === 'string' ? reference['traceparent'] : null,
+      })),
 
     async lastAttempt(taskId) {
       const last = (await attemptsAt(taskId)).at(-1);
@@ -142,14 +145,15 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
 
     insertTasks: (tasks) => insertTasks(tx, run, tasks),
 
-    async insertAttempt({ leaseMs, ...one }) {
+    async insertAttempt({ leaseMs, traceparent, ...one }) {
       const past = await attemptsAt(one.taskId);
+      const reference = traceparent ? { traceparent } : null;
       const record: AttemptRecord = {
         ...{ ...one, runId: run.id, projectId: run.projectId },
-        ...{ state: 'RUNNING', reference: null, leasedSeconds: 0 },
+        ...{ state: 'RUNNING', reference, leasedSeconds: 0 },
       };
       known.attempts.set(one.taskId, [...past, { record, failure: null, usage: null, costUsd: null }]);
-      unit.due.newAttempts.push({ ...one, leaseMs, runId: run.id });
+      unit.due.newAttempts.push({ ...one, leaseMs, traceparent, runId: run.id });
     },
 
     async cancelTasks(from) {

@@ -105,6 +105,7 @@ async function insertAttempts({ tx, at }: Unit, attempts: Due['newAttempts']): P
           state: 'RUNNING' as const,
           executor: one.executor,
           owner: one.owner,
+          reference: one.traceparent ? json({ traceparent: one.traceparent }) : null,
           lease_expires_at: sql<Date>`${at.text}::timestamptz + ${one.leaseMs} * interval '1 millisecond'`,
           started_at: at.text,
         })),

@@ -100,11 +100,11 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       if (!spare) prepare();
     },
 
-    async start(order, { progress }) {
+    async start(order, observer) {
       const { stage } = order.task;
       const worker = await take(stage);
       let settled = false;
-      const outcome = worker.carryOut(order, progress).then((seen) => {
+      const outcome = worker.carryOut(order, observer).then((seen) => {
         settled = true;
         giveBack(worker, stage);
         return seen;

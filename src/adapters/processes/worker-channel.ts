@@ -1,13 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { crashPoint } from '../../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
-import { type AttemptOrder, type TaskResult } from '../../engine/ports.ts';
+import { type AttemptOrder, type SpanRecord, type TaskResult } from '../../engine/ports.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
 
 export interface OrderContext {
   /** Aborts when the order was cancelled; the process is killed a while later if the handler does not end. */
   signal: AbortSignal;
   onProgress(itemsDone: number): void;
+  /** What was done, for the trace of the attempt. */
+  onSpans(spans: readonly SpanRecord[]): void;
 }
 
 /**
@@ -50,7 +52,9 @@ export function serveOrders(handler: (order: AttemptOrder, context: OrderContext
   async function carryOut(order: AttemptOrder, signal: AbortSignal): Promise<FromWorker> {
     try {
       const onProgress = (itemsDone: number) => void answer({ kind: 'progress', itemsDone });
-      return { kind: 'succeeded', result: await handler(order, { signal, onProgress }), peakMemoryBytes: peakMemory() };
+      const onSpans = (spans: readonly SpanRecord[]) => void answer({ kind: 'spans', spans });
+      const result = await handler(order, { signal, onProgress, onSpans });
+      return { kind: 'succeeded', result, peakMemoryBytes: peakMemory() };
     } catch (error) {
       if (!(error instanceof PushforwardError)) process.stderr.write(`${describe(error)}\n`);
       return { kind: 'failed', failure: toErrorRecord(error), peakMemoryBytes: peakMemory() };

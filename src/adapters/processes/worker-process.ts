@@ -1,8 +1,15 @@
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { fork, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type Log } from '../../base/log.ts';
 import { canRun, identify, type ProcessIdentity } from '../../base/process-identity.ts';
-import { failureClassOf, type AttemptOrder, type AttemptOutcome, type Usage } from '../../engine/ports.ts';
+import {
+  failureClassOf,
+  type AttemptObserver,
+  type AttemptOrder,
+  type AttemptOutcome,
+  type Usage,
+} from '../../engine/ports.ts';
 import { countOomKills, failureOfDeath } from './death.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
 
@@ -25,7 +32,7 @@ export interface WorkerProcess {
   /** Whether it is there and can run: a stopped process is no evidence that anything is done. */
   alive(): boolean;
   /** Settles when the order is answered and the process is free, or, if it died or was cancelled, when it was seen gone. */
-  carryOut(order: AttemptOrder, onProgress: (itemsDone: number) => void): Promise<AttemptOutcome>;
+  carryOut(order: AttemptOrder, observer: Pick<AttemptObserver, 'progress' | 'spans'>): Promise<AttemptOutcome>;
   /** Cancels the order under way and ends the process. */
   end(): void;
 }
@@ -33,7 +40,12 @@ export interface WorkerProcess {
 const LOG_LINES = 50;
 const LOG_END_MS = 1_000;
 
-export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
+export function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
+  // It outlives the order that it is started for: what it logs later is not of that order's trace.
+  return context.with(ROOT_CONTEXT, () => start(options));
+}
+
+async function start(options: WorkerOptions): Promise<WorkerProcess> {
   // A session of its own: a Ctrl-C at the terminal is for the service, which then asks its workers to stop.
   const child = fork(options.workerPath, {
     execArgv: options.execArgv,
@@ -51,11 +63,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   child.on('error', (error) => log.debug('a message to a worker was lost', { error: error.message }));
 
   const lines: string[] = [];
+  /** Whose lines these are. */
+  let about: Record<string, string> = {};
   for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       if (lines.length > LOG_LINES) lines.shift();
-      log.debug(line);
+      log.debug(line, about);
     });
   }
 
@@ -84,12 +98,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     alive: () => !isGone && child.exitCode === null && child.signalCode === null && canRun(identity),
     end,
 
-    async carryOut(order, onProgress) {
+    async carryOut(order, observer) {
       orders++;
+      about = aboutOrder(order);
       lines.length = 0;
       const startedAt = performance.now();
       const oomKillsBefore = countOomKills();
-      const answer = await answerOf(child, gone, order, onProgress);
+      const answer = await answerOf(child, gone, order, observer);
       if (ending) await gone;
       const usage: Usage = {
         allocatedSeconds: (performance.now() - startedAt) / 1000,
@@ -138,11 +153,12 @@ function answerOf(
   child: ChildProcess,
   gone: Promise<void>,
   order: AttemptOrder,
-  onProgress: (itemsDone: number) => void,
-): Promise<Exclude<FromWorker, { kind: 'progress' }> | null> {
+  observer: Pick<AttemptObserver, 'progress' | 'spans'>,
+): Promise<Exclude<FromWorker, { kind: 'progress' | 'spans' }> | null> {
   return new Promise((resolve) => {
     const listen = (message: FromWorker) => {
-      if (message.kind === 'progress') return onProgress(message.itemsDone);
+      if (message.kind === 'progress') return observer.progress(message.itemsDone);
+      if (message.kind === 'spans') return observer.spans?.(message.spans);
       child.off('message', listen);
       resolve(message);
     };
@@ -153,6 +169,11 @@ function answerOf(
     });
     tell(child, { kind: 'order', order });
   });
+}
+
+function aboutOrder({ runId, attemptId, traceparent }: AttemptOrder): Record<string, string> {
+  const traceId = traceparent?.split('-')[1];
+  return { run: runId, attempt: attemptId, ...(traceId !== undefined && { trace_id: traceId }) };
 }
 
 function tell(child: ChildProcess, message: ToWorker): void {

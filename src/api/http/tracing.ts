@@ -15,7 +15,11 @@ export const traced: RequestHandler = (request, response, next) => {
   const parent = propagation.extract(ROOT_CONTEXT, request.headers);
   const span = trace
     .getTracer('pushforward.api')
-    .startSpan(`${request.method} /graphql`, { kind: SpanKind.SERVER }, parent);
+    .startSpan(
+      `${request.method} /graphql`,
+      { kind: SpanKind.SERVER, attributes: { 'http.request.method': request.method } },
+      parent,
+    );
   response.once('close', () => {
     span.setAttribute('http.response.status_code', response.statusCode);
     if (response.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });

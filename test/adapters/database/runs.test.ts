@@ -134,7 +134,7 @@ describe('the run store', () => {
     const begin = runs.change('run_1', async (change) => {
       await withTask(change);
       await change.updateTask('task_1', 'PENDING', 0, { state: 'RUNNING', epoch: 1, started: true });
-      await change.insertAttempt(attempt);
+      await change.insertAttempt({ ...attempt, traceparent: '00-1-2-01' });
     });
     const end = runs.change(
       'run_1',
@@ -143,7 +143,9 @@ describe('the run store', () => {
         expect(await change.runningAttempts()).toMatchObject([{ id: 'attempt_1', state: 'RUNNING' }]);
         await change.updateAttempt('attempt_1', 'RUNNING', { state: 'SUCCEEDED', usage, costUsd: 3, ended: true });
         await change.updateTask('task_1', 'RUNNING', 1, { state: 'SUCCEEDED', itemsDone: 2, ended: true });
-        expect(await change.pastAttempts('task_1')).toEqual([{ state: 'SUCCEEDED', failure: null }]);
+        expect(await change.pastAttempts('task_1')).toEqual([
+          { state: 'SUCCEEDED', failure: null, traceparent: '00-1-2-01' },
+        ]);
       },
       'task_1',
     );

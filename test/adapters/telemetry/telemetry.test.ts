@@ -4,6 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTelemetry, type Telemetry, type TelemetryOptions } from '../../../src/adapters/telemetry/index.ts';
 import { invalid } from '../../../src/base/errors.ts';
+import { startOtlpReceiver } from '../../support/otlp-receiver.ts';
 
 let running: Telemetry | null = null;
 let lines: string[] = [];
@@ -32,31 +33,14 @@ afterEach(async () => {
   }
 });
 
-interface Received {
-  path: string;
-  body: {
-    resourceSpans: {
-      resource: { attributes: { key: string; value: { stringValue: string } }[] };
-      scopeSpans: { spans: { name: string; traceId: string; spanId: string; parentSpanId?: string }[] }[];
-    }[];
-  };
-}
-
-/** An OTLP receiver for JSON. @param status what it answers */
-async function receiver(status = 200): Promise<{ url: string; received: Received[] }> {
-  const received: Received[] = [];
+/** @returns its URL */
+async function answering(status: number): Promise<string> {
   const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      expect(request.headers['content-type']).toBe('application/json');
-      received.push({ path: request.url!, body: JSON.parse(Buffer.concat(chunks).toString()) as Received['body'] });
-      response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    });
+    request.resume().on('end', () => response.writeHead(status).end());
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received };
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const parsed = (): Record<string, unknown>[] => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -119,18 +103,18 @@ describe('logs', () => {
 
 describe('traces', () => {
   it('arrive at the receiver with their parents and the resource', async () => {
-    const { url, received } = await receiver();
-    const telemetry = start({ otlpEndpoint: `${url}/` });
+    const receiver = await startOtlpReceiver();
+    const telemetry = start({ otlpEndpoint: `${receiver.url}/` });
     const tracer = trace.getTracer('test');
     tracer.startActiveSpan('outer', (outer) => {
       tracer.startActiveSpan('inner', (inner) => inner.end());
       outer.end();
     });
     await telemetry.shutdown();
-    expect(received.map(({ path }) => path)).toEqual(['/v1/traces']);
-    const { resource, scopeSpans } = received[0]!.body.resourceSpans[0]!;
-    expect(resource.attributes).toContainEqual({ key: 'service.name', value: { stringValue: 'service' } });
-    const spans = Object.fromEntries(scopeSpans[0]!.spans.map((span) => [span.name, span]));
+    await expect.poll(() => receiver.spans.length, { timeout: 20_000 }).toBe(2);
+    receiver.close();
+    expect(receiver.resources[0]).toMatchObject({ 'service.name': 'service', 'service.version': '1.2.3' });
+    const spans = Object.fromEntries(receiver.spans.map((span) => [span.name, span]));
     expect(spans['inner']!.traceId).toBe(spans['outer']!.traceId);
     expect(spans['inner']!.parentSpanId).toBe(spans['outer']!.spanId);
   });
@@ -153,7 +137,7 @@ describe('traces', () => {
       await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
       const urls: Record<string, string> = {
         'a port that nobody listens on': 'http://127.0.0.1:1',
-        'a receiver that refuses': (await receiver(400)).url,
+        'a receiver that refuses': await answering(400),
         'a receiver that never answers': `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
       };
       const telemetry = start({ otlpEndpoint: urls[kind]! });
@@ -164,7 +148,8 @@ describe('traces', () => {
         const lost = async () =>
           /pushforward_telemetry_lost_spans_total\S* (\d+)/.exec(await telemetry.metricsText())?.[1];
         await expect.poll(lost, { timeout: 20_000 }).toBe('100');
-        expect(parsed().filter(({ level }) => level === 'warn')).toHaveLength(1);
+        const warnings = parsed().filter(({ level, message }) => level === 'warn' && /^spans/.test(String(message)));
+        expect(warnings).toHaveLength(1);
       }
       await telemetry.shutdown();
       expect(performance.now() - began).toBeLessThan(25_000);
@@ -173,6 +158,24 @@ describe('traces', () => {
 });
 
 describe('metrics', () => {
+  it('are sent too, and counted where they cannot be', async () => {
+    const receiver = await startOtlpReceiver();
+    const sending = start({ otlpEndpoint: receiver.url });
+    metrics.getMeter('test').createCounter('pushforward.runs', { description: 'Runs' }).add(2, { state: 'SUCCEEDED' });
+    await sending.shutdown();
+    await expect
+      .poll(() => receiver.metrics.get('pushforward.runs'), { timeout: 20_000 })
+      .toMatchObject({ kind: 'sum', points: [{ attributes: { state: 'SUCCEEDED' }, value: 2 }] });
+    receiver.close();
+    expect(receiver.metrics.get('process.memory.usage')).toMatchObject({ kind: 'gauge', unit: 'By' });
+
+    const url = await answering(400);
+    const refused = start({ otlpEndpoint: url, metricsEveryMs: 5_010 });
+    const lost = async () => Number(/lost_metric_exports_total\S* (\d+)/.exec(await refused.metricsText())?.[1]) > 0;
+    await expect.poll(lost, { timeout: 20_000 }).toBe(true);
+    expect(parsed().filter((line) => line['url'] === `${url}/v1/metrics`)).toMatchObject([{ level: 'warn' }]);
+  });
+
   it('are Prometheus text', async () => {
     const telemetry = start();
     const meter = metrics.getMeter('test');

@@ -1,0 +1,16 @@
+import { type RunFigures, type RunRecord } from '../engine/ports.ts';
+import { classFigures, FIGURE_STAGES, overallFigures } from './figures.ts';
+import { type Catalog } from './ports.ts';
+
+/** What a run's span and metrics tell beside its cost: means over its classes, and of which dataset it is. */
+export async function runFigures(catalog: Catalog, run: RunRecord): Promise<RunFigures> {
+  const rows = catalog.project(run.projectId);
+  const [tasks, [found]] = await Promise.all([
+    rows.tasksByRun([run.id], FIGURE_STAGES),
+    rows.datasetVersionsById([run.datasetVersionId]),
+  ]);
+  const [dataset] = found ? await rows.datasetsById([found.version.datasetId]) : [];
+  const overall = Object.entries(overallFigures(classFigures(tasks)) ?? {});
+  const figures = overall.filter((entry): entry is [string, number] => entry[1] !== null);
+  return { dataset: dataset?.name ?? 'unknown', figures: Object.fromEntries(figures) };
+}
