@@ -22,6 +22,8 @@ export interface Credentials {
 
 export interface S3Server {
   endpoint: string;
+  /** Holds a folder for each bucket, with a file for each object. */
+  folder: string;
   /** They own every bucket. */
   owner: Credentials;
   /** They are known to the server, and may do nothing. */
@@ -65,6 +67,7 @@ export async function startS3Server(): Promise<S3Server> {
   let made = 0;
   return {
     endpoint,
+    folder: buckets,
     owner,
     stranger,
     async bucket() {

@@ -8,7 +8,7 @@ export interface StoppedWorker extends ProcessIdentity {
 }
 
 /** Long enough that the outcome of a task that had ended would be recorded. */
-const SETTLED_MS = 500;
+const SETTLED_MS = 1_500;
 
 /** Stops the worker of an attempt of this run, and of this stage where one is named, in the middle of it. */
 export function stopWorker(world: World, runId: string, stage: string | null = null): Promise<StoppedWorker> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -28,6 +28,8 @@ export interface WorldStore {
   objects: ObjectStore;
   /** The folder that they lie in as files. */
   folder: string;
+  /** Before the folder of the world is removed. */
+  release?(): void;
 }
 
 export interface World {
@@ -37,6 +39,8 @@ export interface World {
   store: WorldStore;
   databaseUrl: string;
   replicas: readonly Supervised[];
+  /** Of the first replica, once it is up. */
+  servicePid(): Promise<number>;
   /** Asks the first replica until it answers: it may be down, or go down meanwhile. */
   send<T>(operation: string, variables: Record<string, unknown>): Promise<T>;
   recipe: Record<string, unknown>;
@@ -73,15 +77,21 @@ const IMPATIENT = {
   LOG_LEVEL: 'debug',
 };
 
-/** A service with dataset and prior imported and nothing launched. */
-export async function openWorld(of: {
+export interface WorldOptions {
   postgres: FaultyPostgres;
   sources: Sources;
   /** Absent: a directory. */
   store?: (folder: string) => Promise<WorldStore>;
+  /** Absent: 1. */
   replicas?: number;
+  /** Over the usual settings. */
   env?: Record<string, string>;
-}): Promise<World> {
+  /** What is done once everything is imported, before a run is launched. */
+  imported?: (world: World) => Promise<void>;
+}
+
+/** A service with dataset and prior imported and nothing launched. */
+export async function openWorld(of: WorldOptions): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'pushforward-faults-'));
   const crashPoints = join(folder, 'crash-points');
   await mkdir(crashPoints);
@@ -89,9 +99,13 @@ export async function openWorld(of: {
   const store = await (of.store ?? (async () => directoryStore(stateDir)))(folder);
   const databaseUrl = await of.postgres.database();
   const env = { ...IMPATIENT, DATABASE_URL: databaseUrl, PUSHFORWARD_CRASH_POINTS: crashPoints };
-  const replicas = Array.from({ length: of.replicas ?? 1 }, (_, i) =>
-    supervise(i === 0 ? stateDir : `${stateDir}-${i}`, { ...env, ...store.env, ...of.env }),
-  );
+  const stateDirs = Array.from({ length: of.replicas ?? 1 }, (_, i) => (i === 0 ? stateDir : `${stateDir}-${i}`));
+  // A directory store is that of every replica.
+  for (const other of stateDirs.slice(1)) {
+    await mkdir(other);
+    await symlink(join(stateDir, 'store'), join(other, 'store'));
+  }
+  const replicas = stateDirs.map((dir) => supervise(dir, { ...env, ...store.env, ...of.env }));
   const service = () => replicas[0]!.service();
   const ask: World['query'] = (text, values) => query(of.postgres.direct(databaseUrl), text, values);
   const { client } = await service();
@@ -113,6 +127,7 @@ export async function openWorld(of: {
   return {
     ...{ folder, stateDir, store, databaseUrl, replicas, recipe, query: ask },
     send,
+    servicePid: async () => (await service()).pid,
     async launch(idempotencyKey = crypto.randomUUID()) {
       const input = { recipe, idempotencyKey };
       const { launchRun } = await send<{ launchRun: { reused: boolean; run: { id: string } } }>('LaunchRun', { input });
@@ -136,6 +151,7 @@ export async function openWorld(of: {
     armed: () => readdir(crashPoints),
     async close() {
       const codes = await Promise.all(replicas.map((replica) => replica.stop()));
+      store.release?.();
       await rm(folder, { recursive: true, force: true });
       return codes;
     },
@@ -155,12 +171,10 @@ function isUnanswered(error: unknown): boolean {
 }
 
 /** Uses a world; where that fails, says what its services wrote and how its runs went. */
-export async function withWorld(
-  of: Parameters<typeof openWorld>[0],
-  use: (world: World) => Promise<void>,
-): Promise<void> {
+export async function withWorld(of: WorldOptions, use: (world: World) => Promise<void>): Promise<void> {
   const world = await openWorld(of);
   try {
+    await of.imported?.(world);
     await use(world);
   } catch (error) {
     const events = await world.query('select at, run_id, type, payload from run_events order by at desc limit 60');
