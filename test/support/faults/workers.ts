@@ -10,15 +10,14 @@ export interface StoppedWorker extends ProcessIdentity {
 /** Long enough that the outcome of a task that had ended would be recorded. */
 const SETTLED_MS = 1_500;
 
-/** Stops the worker of an attempt of this run, and of this stage where one is named, in the middle of it. */
-export function stopWorker(world: World, runId: string, stage: string | null = null): Promise<StoppedWorker> {
+/** Stops the worker of an attempt of this run in the middle of it. */
+export function stopWorker(world: World, runId: string): Promise<StoppedWorker> {
   return until(
     async () => {
       const running = () =>
         world.query<{ id: string; reference: ProcessIdentity }>(
-          `select attempts.id, reference from attempts join tasks on tasks.id = task_id
-           where attempts.run_id = $1 and attempts.state = 'RUNNING' and reference is not null and ($2::text is null or stage = $2)`,
-          [runId, stage],
+          `select id, reference from attempts where run_id = $1 and state = 'RUNNING' and reference is not null`,
+          [runId],
         );
       const [found] = await running();
       if (!found) return null;
