@@ -107,11 +107,12 @@ export async function startService(config: Config): Promise<Service> {
     progress = executors.progress ?? null;
     stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
     const catalog = createCatalog(db, objects);
+    const planner = createPlanner(store);
     const engine = createEngine({
       runs: createRunStore({ db, url: databaseUrl, objects }),
       figures: (run) => runFigures(catalog, run),
       publications,
-      planner: createPlanner(store),
+      planner,
       executors: executors.all,
       clock: systemClock,
       log,
@@ -142,6 +143,8 @@ export async function startService(config: Config): Promise<Service> {
       uploads: config.uploads,
       ownObjects: ownObjects(config),
       executorClasses: executors.classes,
+      planner,
+      price: (work) => executors.all[0].price(work),
     });
     await control.start();
     stops.push(() => control.close());

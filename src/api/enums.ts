@@ -137,6 +137,26 @@ export const Provider = registered('Provider', 'What runs the models.', {
   CUDA: 'An NVIDIA GPU.',
 });
 
+export const CostDimension = registered('CostDimension', 'What costs are told apart by.', {
+  DATASET: 'The dataset that was distilled.',
+  STAGE: 'The stage of the run.',
+  MONTH: 'The month in UTC in which the attempt ended.',
+  DAY: 'The day in UTC in which the attempt ended.',
+});
+
+export const EstimateBasis = registered('EstimateBasis', 'What an estimate goes by.', {
+  SAME_PRIOR: 'Earlier runs of the project with the same prior.',
+  OTHER_PRIORS: 'Earlier runs of the project with other priors.',
+  NONE: 'Nothing: no run of the project has had work of the kind.',
+});
+
+export const ParetoObjective = registered('ParetoObjective', 'What runs are chosen by; less is better in each.', {
+  COST: 'What all that it published cost to make.',
+  W2: 'W2 of the weighted points to the training latents, mean over the classes.',
+  HELDOUT_W2: 'W2 of the weighted points to the held-out latents, mean over the classes.',
+  IMAGES: 'Synthetic images.',
+});
+
 export const LineageKind = registered('LineageKind', 'What a node of lineage is.', {
   DATASET_VERSION: 'A dataset version.',
   PRIOR: 'A prior.',

@@ -16,6 +16,7 @@ const MEMBERS: Partial<Record<ErrorCode, string | string[]>> = {
   // The path of a source, or of a file in the input.
   UNSAFE_PATH: ['SourceUnreadable', 'InvalidInput'],
   PRIOR_INVALID: 'PriorInvalid',
+  BUDGET_EXCEEDED: 'BudgetExceeded',
 };
 
 /**
@@ -53,6 +54,9 @@ function toUserError(record: ErrorRecord, members: readonly string[]): object | 
     largestImagesPerClass: details['largestImagesPerClass'],
     missing: details['missing'],
     missingCount: details['missingCount'],
+    budgetUsd: details['budgetUsd'],
+    spentUsd: details['spentUsd'],
+    expectedUsd: details['expectedUsd'],
   };
 }
 

@@ -79,6 +79,13 @@ export function createLoaders(rows: ProjectReader) {
       (task) => task.runId,
       (task) => task,
     ),
+    costOfTask: new DataLoader<string, number>(
+      async (ids) => {
+        const costs = await rows.costsOfTasks(ids);
+        return ids.map((id) => costs.get(id) ?? 0);
+      },
+      { maxBatchSize: MAX_BATCH },
+    ),
     attemptsOfTask: grouped<AttemptView, AttemptView>(
       (ids) => rows.attemptsByTask(ids),
       (attempt) => attempt.taskId,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
+import { CostResolver } from './resolvers/costs.ts';
 import { ArtifactLineage, LineageQueries } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
@@ -16,7 +17,16 @@ import { Upload } from './types/upload.ts';
 /** The schema that the service answers with. */
 export function buildApiSchema(): GraphQLSchema {
   return buildSchemaSync({
-    resolvers: [Queries, Mutations, UploadMutations, Subscriptions, ArtifactLineage, LineageQueries, RetentionResolver],
+    resolvers: [
+      Queries,
+      Mutations,
+      UploadMutations,
+      Subscriptions,
+      ArtifactLineage,
+      LineageQueries,
+      CostResolver,
+      RetentionResolver,
+    ],
     orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.

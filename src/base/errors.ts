@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'LIMIT_EXCEEDED',
+  'BUDGET_EXCEEDED',
   'INTERNAL',
 ] as const;
 

@@ -1,9 +1,12 @@
 import { type Clock } from '../base/clock.ts';
 import { type ErrorRecord, toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
+import { type Planner, type Price, type PricedWork } from '../engine/ports.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
 import { cancelImport, importDataset, type ImportDatasetInput } from './datasets.ts';
+import { budgetProject } from './costs.ts';
+import { estimateRun, type RunEstimate } from './estimate.ts';
 import { followEvents } from './events.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
 import { createImportRunner } from './imports.ts';
@@ -61,12 +64,16 @@ export interface ControlOptions {
   ownObjects: readonly string[];
   /** Names that a recipe's `execution.executorClass` may have; none where the executor has no classes. */
   executorClasses: readonly string[];
+  planner: Planner;
+  /** Of an attempt at such work that would start now. */
+  price: (work: PricedWork) => Price;
 }
 
 /** What the catalog answers to whoever may only read. */
 export type ProjectReader = Omit<
   ProjectCatalog,
   | 'limitProject'
+  | 'budgetProject'
   | 'createImport'
   | 'recordImportDeaths'
   | 'recordImportProgress'
@@ -100,6 +107,8 @@ export interface Control {
   cancelRun(principal: Principal, runId: string): Promise<RunView>;
   retryRun(principal: Principal, input: RetryRunInput): Promise<{ run: RunView; reused: boolean }>;
   limitProject(principal: Principal, maxRunningTasks: number | null): Promise<ProjectView>;
+  budgetProject(principal: Principal, monthlyUsd: number | null): Promise<ProjectView>;
+  estimateRun(principal: Principal, recipe: unknown): Promise<RunEstimate>;
   createUpload(
     principal: Principal,
     input: CreateUploadInput,
@@ -149,6 +158,8 @@ export function createControl(options: ControlOptions): Control {
     cancelRun: (principal, runId) => cancelRun(options, principal, runId),
     retryRun: (principal, input) => retryRun({ ...options, retention }, principal, input),
     limitProject: (principal, most) => limitProject(options, principal, most),
+    budgetProject: (principal, usd) => budgetProject(options, principal, usd),
+    estimateRun: (principal, recipe) => estimateRun(options, principal, recipe),
     createUpload: (principal, input) => createUpload(options, principal, input),
     signUploadParts: (principal, input) => signUploadParts(options, principal, input),
     completeUpload: (principal, id) => completeUpload(options, principal, id),

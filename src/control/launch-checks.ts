@@ -2,16 +2,59 @@ import { invalid, PushforwardError } from '../base/errors.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { checkPriorFits } from '../pipeline/prior/described.ts';
 import { checkPoints } from '../pipeline/points.ts';
-import { type Recipe } from '../pipeline/recipe.ts';
-import { type ClassCount, type DatasetVersionView } from './views.ts';
+import { parseRecipe, type Recipe } from '../pipeline/recipe.ts';
+import { type Catalog } from './ports.ts';
+import { type ClassCount, type DatasetVersionView, type PriorView } from './views.ts';
 
 type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: string };
 
+/** A recipe that could be launched, with what it names. */
+export interface CheckedLaunch {
+  recipe: Recipe;
+  version: ReadyVersion;
+  prior: PriorView;
+  /** Those of the version that the recipe takes. */
+  classes: ClassCount[];
+}
+
+/** @throws INVALID_INPUT, NOT_FOUND, NOT_READY, EMPTY_CLASS naming the field */
+export async function checkedLaunch(
+  { catalog, executorClasses }: { catalog: Catalog; executorClasses: readonly string[] },
+  projectId: string,
+  given: unknown,
+): Promise<CheckedLaunch> {
+  const rows = catalog.project(projectId);
+  const asked = inRecipe(() => parseRecipe(given));
+  const [[found], [prior]] = await Promise.all([
+    rows.datasetVersionsById([asked.datasetVersionId]),
+    rows.priorsById([asked.priorId]),
+  ]);
+  if (!found) throw missing('dataset version', asked.datasetVersionId, 'datasetVersionId', 'import the dataset first');
+  if (!prior) throw missing('prior', asked.priorId, 'priorId', 'register the prior first');
+  // An import that found an earlier version answers with that one: the recipe names it, so that equal runs are equal.
+  const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
+  const version = readyVersion(found.version);
+  const classes = checkLaunch(recipe, version.classes, prior.description);
+  checkExecutorClass(recipe, executorClasses);
+  return { recipe, version, prior, classes };
+}
+
+function missing(what: string, id: string, field: string, remedy: string): PushforwardError {
+  return new PushforwardError(
+    'NOT_FOUND',
+    `expected a ${what} of this project, got ${id}, which does not exist: ${remedy}`,
+    {
+      id,
+      path: ['recipe', field],
+    },
+  );
+}
+
 /**
- * What can be known to fail before anything is created.
+ * What can be known to fail before anything is created. Answers with the classes that the recipe takes.
  * `details.path` names the field of the launch input.
  */
-export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorDescription): void {
+function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorDescription): ClassCount[] {
   const classes = selectClasses(recipe, known);
   for (const one of classes) checkNotEmpty(one);
   inRecipe(() => checkPoints(recipe, classes));
@@ -22,6 +65,7 @@ export function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior:
       classes.map((one) => one.name),
     ),
   );
+  return classes;
 }
 
 /** @throws INVALID_INPUT for a class that the service's settings do not have */

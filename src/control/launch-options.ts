@@ -1,4 +1,5 @@
 import { type RunLimits } from '../engine/ports.ts';
+import { checkUsd } from './usd.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** How urgent a run is and what it may use: never part of what it makes. */
@@ -11,6 +12,8 @@ export interface LaunchOptions {
 const MOST_URGENT = 1000;
 const LONGEST_SECONDS = 30 * 24 * 3600;
 const MOST_ATTEMPTS = 100;
+
+const checkBudget = (usd: number | null) => (usd === null ? null : checkUsd(usd, ['limits', 'costUsd']));
 
 /** @throws INVALID_INPUT naming the field of the launch input */
 export function checkLaunchOptions({ priority, limits }: LaunchOptions): { priority: number; limits: RunLimits } {
@@ -29,6 +32,7 @@ export function checkLaunchOptions({ priority, limits }: LaunchOptions): { prior
       taskSeconds: limit('taskSeconds', LONGEST_SECONDS, 'none'),
       runSeconds: limit('runSeconds', LONGEST_SECONDS, 'none'),
       maxAttempts: limit('maxAttempts', MOST_ATTEMPTS, 'the default of the service'),
+      costUsd: checkBudget(limits?.costUsd ?? null),
     },
   };
 }

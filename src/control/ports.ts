@@ -1,6 +1,7 @@
 /** What the use cases need from outside: a catalog of rows, the engine, and the two ways in for data and priors. */
 import { type ErrorRecord } from '../base/errors.ts';
-import { type ArtifactManifest, type LaunchRequest, type RunState } from '../engine/ports.ts';
+import { type ArtifactManifest, type LaunchRequest, type RunState, type StageState } from '../engine/ports.ts';
+import { type MeasuredStage } from '../pipeline/estimate.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { type Page, type PageRequest } from './paging.ts';
 import { type PinView } from './retention/rows.ts';
@@ -8,6 +9,8 @@ import {
   type ArtifactView,
   type AttemptView,
   type ClassCount,
+  type CostDimension,
+  type CostRow,
   type DatasetVersionView,
   type DatasetView,
   type ImportProgress,
@@ -57,6 +60,8 @@ export interface PendingImport {
 
 export interface RunFilter {
   states?: readonly RunState[];
+  /** Of any version of it. */
+  datasetId?: string;
   datasetVersionId?: string;
   priorId?: string;
 }
@@ -128,9 +133,26 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   usersOfArtifacts(ids: readonly string[]): Promise<{ artifactId: string; user: ArtifactView }[]>;
   /** Runs that read these artifacts. */
   runsUsingArtifacts(ids: readonly string[]): Promise<{ artifactId: string; run: RunView }[]>;
+  /** Of attempts that ended in [from, to), dearest first. */
+  costs(query: { by: readonly CostDimension[]; from: Date | null; to: Date | null; first: number }): Promise<CostRow[]>;
+  totalCosts(from: Date | null, to: Date | null): Promise<CostRow>;
+  /** Since the month began (UTC), with what runs now. */
+  spentThisMonth(): Promise<number>;
+  budgetProject(monthlyUsd: number | null): Promise<void>;
+  /** Stages of the newest runs that succeeded; of those with this prior, or all. */
+  stageHistory(priorId: string | null, runs: number): Promise<StageHistory[]>;
+  /** What the outputs of these runs cost, whoever made them. */
+  costsToMake(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** What all attempts at these tasks cost. */
+  costsOfTasks(taskIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
   /** Edges that lead away from these nodes, in the order of the nodes, then of kind and id; see `LineageRelation` for what they are. */
   lineageEdges(request: LineageEdgesRequest): Promise<LineageEdge[]>;
+}
+
+export interface StageHistory extends MeasuredStage {
+  stage: string;
+  state: StageState;
 }
 
 export interface UploadReads {

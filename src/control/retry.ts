@@ -1,12 +1,14 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
 import { isFinal } from '../engine/states.ts';
+import { checkBudgets } from './costs.ts';
 import { checkKey } from './datasets.ts';
 import { type Principal } from './identity.ts';
+import { checkedLaunch } from './launch-checks.ts';
 import { checkLaunchOptions, type LaunchOptions } from './launch-options.ts';
-import { type Catalog, type EngineControl } from './ports.ts';
+import { type Catalog } from './ports.ts';
 import { type Retention } from './retention/retention.ts';
-import { getRun, launchOf, sameLaunch } from './runs.ts';
+import { getRun, type LaunchNeeds, launchOf, sameLaunch } from './runs.ts';
 import { type RunView } from './views.ts';
 
 export interface RetryRunInput extends LaunchOptions {
@@ -20,10 +22,10 @@ export interface RetryRunInput extends LaunchOptions {
  * Launches the recipe of a run again, as a run of its own that names the first. What was published is reused, so that it goes on
  * where the first one failed; with `fromStage` that stage and all behind it are carried out again. Limits and priority are
  * those of the first one where none are given.
- * @throws NOT_FOUND; NOT_READY while the run is under way; IDEMPOTENCY_CONFLICT; INVALID_INPUT, also where what is to be invalidated is pinned or another run needs it
+ * @throws NOT_FOUND; NOT_READY while the run is under way; IDEMPOTENCY_CONFLICT; BUDGET_EXCEEDED; INVALID_INPUT, also where what is to be invalidated is pinned or another run needs it
  */
 export async function retryRun(
-  of: { catalog: Catalog; engine: EngineControl; retention: Retention },
+  of: LaunchNeeds & { retention: Retention },
   principal: Principal,
   input: RetryRunInput,
 ): Promise<{ run: RunView; reused: boolean }> {
@@ -45,6 +47,8 @@ export async function retryRun(
       { path: ['runId'], state: first.state },
     );
   }
+  const costUsd = options.limits.costUsd ?? first.limits.costUsd;
+  await checkBudgets(of, principal.projectId, () => checkedLaunch(of, principal.projectId, first.recipe), costUsd);
   if (fromStage !== null) await invalidateFrom(of, principal, first, fromStage);
   const { recipe, recipeDigest, datasetVersionId, priorId, limits } = first;
   return await launchOf(of, {
@@ -55,6 +59,7 @@ export async function retryRun(
       taskSeconds: options.limits.taskSeconds ?? limits.taskSeconds,
       runSeconds: options.limits.runSeconds ?? limits.runSeconds,
       maxAttempts: options.limits.maxAttempts ?? limits.maxAttempts,
+      costUsd,
     },
   });
 }

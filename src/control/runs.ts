@@ -1,10 +1,12 @@
 import { notFound, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
 import { type LaunchRequest, USUAL_LAUNCH } from '../engine/ports.ts';
-import { asJson, parseRecipe, recipeDigest, type Recipe } from '../pipeline/recipe.ts';
+import { asJson, parseRecipe, recipeDigest } from '../pipeline/recipe.ts';
+import { checkBudgets } from './costs.ts';
 import { checkKey } from './datasets.ts';
+import { type EstimateNeeds } from './estimate.ts';
 import { type Principal } from './identity.ts';
-import { checkExecutorClass, checkLaunch, inRecipe, readyVersion } from './launch-checks.ts';
+import { checkedLaunch, inRecipe } from './launch-checks.ts';
 import { checkLaunchOptions, type LaunchOptions } from './launch-options.ts';
 import { type Catalog, type EngineControl, type ProjectCatalog } from './ports.ts';
 import { type RunView } from './views.ts';
@@ -19,7 +21,7 @@ interface Needs {
   engine: EngineControl;
 }
 
-interface LaunchNeeds extends Needs {
+export interface LaunchNeeds extends Needs, EstimateNeeds {
   executorClasses: readonly string[];
 }
 
@@ -43,18 +45,9 @@ export async function launchRun(
   const earlier = await rows.runByKey(idempotencyKey);
   if (earlier) return { run: sameLaunch(earlier, fingerprint, idempotencyKey), reused: true };
 
-  const [[found], [prior]] = await Promise.all([
-    rows.datasetVersionsById([asked.datasetVersionId]),
-    rows.priorsById([asked.priorId]),
-  ]);
-  if (!found) throw missing('dataset version', asked.datasetVersionId, 'datasetVersionId', 'import the dataset first');
-  if (!prior) throw missing('prior', asked.priorId, 'priorId', 'register the prior first');
-
-  // An import that found an earlier version answers with that one: the recipe names it, so that equal runs are equal.
-  const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
-  const version = readyVersion(found.version);
-  checkLaunch(recipe, version.classes, prior.description);
-  checkExecutorClass(recipe, of.executorClasses);
+  const launch = await checkedLaunch(of, principal.projectId, asked);
+  const { recipe, version, prior } = launch;
+  await checkBudgets(of, principal.projectId, async () => launch, limits.costUsd);
 
   return await launchOf(of, {
     projectId: principal.projectId,
@@ -111,15 +104,4 @@ function inputDeleted(error: unknown): unknown {
   if (!(error instanceof PushforwardError) || error.code !== 'ARTIFACT_DELETED') return error;
   const path = ['recipe', `${String(error.details['role'])}Id`];
   return new PushforwardError(error.code, error.message, { ...error.details, path }, { cause: error });
-}
-
-function missing(what: string, id: string, field: string, remedy: string): PushforwardError {
-  return new PushforwardError(
-    'NOT_FOUND',
-    `expected a ${what} of this project, got ${id}, which does not exist: ${remedy}`,
-    {
-      id,
-      path: ['recipe', field],
-    },
-  );
 }

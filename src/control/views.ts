@@ -30,6 +30,8 @@ export interface ProjectView {
   maxRunningTasks: number | null;
   /** Tasks that run now. */
   runningTasks: number;
+  /** What all runs of a month (UTC) may cost together; null: any. */
+  monthlyBudgetUsd: number | null;
 }
 
 export type DatasetVersionState = 'IMPORTING' | 'READY' | 'FAILED';
@@ -148,6 +150,9 @@ export interface AttemptView {
   executor: string;
   failure: Failure | null;
   usage: Usage | null;
+  /** Null where a release began it that kept none. */
+  priceUsdPerHour: number | null;
+  priceList: string | null;
   costUsd: number | null;
   startedAt: Date;
   endedAt: Date | null;
@@ -189,6 +194,25 @@ export interface RunEventView {
   at: Date;
   type: string;
   payload: JsonObject;
+}
+
+/** What costs are told apart by; months and days are those of UTC in which an attempt ended. */
+export type CostDimension = 'DATASET' | 'STAGE' | 'MONTH' | 'DAY';
+
+/** What attempts cost together. A dimension that was not asked for is null. */
+export interface CostRow {
+  datasetId: string | null;
+  stage: string | null;
+  /** `2026-12` or `2026-12-31` */
+  period: string | null;
+  runs: number;
+  attempts: number;
+  allocatedSeconds: number;
+  costUsd: number;
+  /** Of attempts that published nothing: failed, lost and cancelled ones. */
+  lostUsd: number;
+  /** Versions of the price list that they were charged by. */
+  priceLists: string[];
 }
 
 export type LineageKind = 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT';

@@ -87,9 +87,10 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
       });
       const halvings = past.filter(({ failure }) => failure?.class === 'outOfMemory').length;
       const execution = executionOf(ready.recipe);
+      const price = core.executor.price({ stage: task.stage, execution });
       const span = core.telemetry.attempt(change.run, task, {
         ...{ id, number, halvings, execution, executor: core.executor.name, before: past.at(-1)?.traceparent ?? null },
-        priceUsdPerSecond: core.executor.priceUsdPerSecond({ stage: task.stage, execution }),
+        price,
       });
       await change.insertAttempt({
         id,
@@ -97,6 +98,7 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
         number,
         epoch,
         executor: core.executor.name,
+        price,
         owner: core.options.ownerId,
         leaseMs: core.options.lease.durationMs,
         traceparent: span.traceparent,

@@ -1,7 +1,14 @@
 import { type JsonObject } from '../base/json.ts';
 import { type Changes } from './changes.ts';
 import { type EngineOptions } from './options.ts';
-import { type AttemptHandle, type Executor, type TaskSpec } from './ports.ts';
+import {
+  type AttemptHandle,
+  type AttemptRecord,
+  type Executor,
+  type Price,
+  type PricedWork,
+  type TaskSpec,
+} from './ports.ts';
 import { type AttemptSpan, type Telemetry } from './telemetry.ts';
 
 /** What the parts of the engine share. */
@@ -52,14 +59,14 @@ export function cancelAttempt(live: LiveAttempt): void {
   live.handle?.cancel();
 }
 
-/** US dollars that an attempt cost; nothing where its executor is not configured any more. */
-export function costOf(
+/** The price that an attempt began at; of one of an earlier release what its executor takes now, nothing where that is not configured any more. */
+export function priceOf(
   core: Core,
-  of: { executor: string; stage: string; recipe: JsonObject; allocatedSeconds: number },
-): number {
-  const executor = core.options.executors.find((one) => one.name === of.executor);
-  const work = { stage: of.stage, execution: executionOf(of.recipe) };
-  return executor ? of.allocatedSeconds * executor.priceUsdPerSecond(work) : 0;
+  attempt: Pick<AttemptRecord, 'executor' | 'price'>,
+  work: PricedWork,
+): Price | null {
+  if (attempt.price) return attempt.price;
+  return core.options.executors.find((one) => one.name === attempt.executor)?.price(work) ?? null;
 }
 
 /** The recipe's section that says how, never what. */

@@ -7,7 +7,7 @@ import { cancelAttempt, type Core } from './core.ts';
 import { createDispatcher } from './dispatch.ts';
 import { createLeases } from './leases.ts';
 import { type Engine, type EngineOptions } from './options.ts';
-import { type LaunchRequest, type RunRecord, type ServiceClaim } from './ports.ts';
+import { type LaunchRequest, type Overspent, type RunRecord, type ServiceClaim } from './ports.ts';
 import { createProgress } from './progress.ts';
 import { createReconciler } from './reconciler.ts';
 import { failureOf } from './retry.ts';
@@ -145,6 +145,7 @@ export function createEngine(given: EngineOptions): Engine {
       core.executor.prepare?.();
     }
     await stopOverdue();
+    await stopOverspent();
     const active = new Set([...(await runs.activeRuns()), ...[...core.live.values()].map((live) => live.runId)]);
     for (const runId of active) wake(runId);
     for (const [runId, loop] of loops) if (!active.has(runId) && !loop.busy()) loops.delete(runId);
@@ -163,6 +164,15 @@ export function createEngine(given: EngineOptions): Engine {
     for (const runId of overdue.runs) {
       await change(runId, async (tx) => {
         if (tx.state() === 'RUNNING') await beginStop(tx, failureOf(overdueRun(tx.run)));
+      });
+    }
+  }
+
+  /** What costs more than its run, or its project in this month, may. */
+  async function stopOverspent(): Promise<void> {
+    for (const one of await runs.overspent()) {
+      await change(one.runId, async (tx) => {
+        if (tx.state() === 'RUNNING') await beginStop(tx, failureOf(overspentRun(one)));
       });
     }
   }
@@ -205,6 +215,18 @@ function overdueRun({ id, limits }: RunRecord): PushforwardError {
     'TIMEOUT',
     `expected run ${id} to end within ${limits.runSeconds} seconds, got no end: retry it with a larger limits.runSeconds; what it published is reused`,
     { runId: id, runSeconds: limits.runSeconds },
+  );
+}
+
+function overspentRun({ runId, of, spentUsd, budgetUsd }: Overspent): PushforwardError {
+  const [what, remedy] =
+    of === 'RUN'
+      ? [`run ${runId}`, 'retry it with a larger limits.costUsd']
+      : ["the project's runs of this month", 'raise the budget of the project and retry the run'];
+  return new PushforwardError(
+    'BUDGET_EXCEEDED',
+    `expected ${what} to cost at most ${budgetUsd} US dollars, got ${spentUsd.toFixed(4)} so far: ${remedy}; what was published is reused`,
+    { runId, of, spentUsd, budgetUsd },
   );
 }
 

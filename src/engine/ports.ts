@@ -15,6 +15,8 @@ import { type JsonObject } from '../base/json.ts';
 import {
   type ArtifactManifest,
   type Failure,
+  type Price,
+  type PricedWork,
   type Published,
   type SpanRecord,
   type TaskResult,
@@ -103,16 +105,10 @@ export interface AttemptObserver {
   spans?(spans: readonly SpanRecord[]): void;
 }
 
-/** What a price may depend on. */
-export interface PricedWork {
-  stage: string;
-  execution: JsonObject;
-}
-
 export interface Executor {
   readonly name: string;
-  /** US dollars per allocated second of an attempt at such work. */
-  priceUsdPerSecond(work: PricedWork): number;
+  /** Of an attempt at such work that starts now. */
+  price(work: PricedWork): Price;
   /** How many attempts may run at once. */
   readonly slots: number;
   /** Attempts will come: what takes a while and depends on none of them may be begun now. Asked again as often as it pleases. */

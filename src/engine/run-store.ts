@@ -1,5 +1,5 @@
 import { type JsonObject } from '../base/json.ts';
-import { type ArtifactManifest, type Failure, type Published, type TaskSpec, type Usage } from './work.ts';
+import { type ArtifactManifest, type Failure, type Price, type Published, type TaskSpec, type Usage } from './work.ts';
 import { type AttemptState, type RunState, type StageState, type TaskState } from './states.ts';
 
 /**
@@ -48,6 +48,8 @@ export interface RunStore {
   }): Promise<ReadyTask[]>;
   /** RUNNING runs and attempts that are under way for longer than their limits allow. */
   overdue(): Promise<{ runs: string[]; attempts: string[] }>;
+  /** RUNNING runs that cost more than they, or all runs of their project in this month (UTC), may; what runs counts up to now. */
+  overspent(): Promise<Overspent[]>;
   /** What was known under these artifact ids, also where the bytes are gone; unknown ids are left out. */
   formerArtifacts(projectId: string, ids: readonly string[]): Promise<Map<string, FormerArtifact>>;
   /** Milliseconds until the next PENDING task that waits for a retry may start, or null. */
@@ -137,12 +139,21 @@ export interface RunLimits {
   runSeconds: number | null;
   /** How often a task may fail before its run does; null: as the service is set. */
   maxAttempts: number | null;
+  /** A run that costs more, in US dollars, ends with BUDGET_EXCEEDED. */
+  costUsd: number | null;
+}
+
+export interface Overspent {
+  runId: string;
+  of: 'RUN' | 'PROJECT';
+  spentUsd: number;
+  budgetUsd: number;
 }
 
 /** A launch that asks for nothing of the kind. */
 export const USUAL_LAUNCH: Pick<LaunchRequest, 'priority' | 'limits' | 'retriedRunId'> = {
   priority: 0,
-  limits: { taskSeconds: null, runSeconds: null, maxAttempts: null },
+  limits: { taskSeconds: null, runSeconds: null, maxAttempts: null, costUsd: null },
   retriedRunId: null,
 };
 
@@ -211,6 +222,8 @@ export interface AttemptRecord {
   executor: string;
   reference: JsonObject | null;
   owner: string;
+  /** Null where a release began it that kept none. */
+  price: Price | null;
   /** From its start until now, or until its lease ran out if that is earlier. */
   leasedSeconds: number;
 }
@@ -299,6 +312,7 @@ export interface NewAttempt {
   number: number;
   epoch: number;
   executor: string;
+  price: Price;
   owner: string;
   leaseMs: number;
   /** Trace context of its span, kept in the reference: the next attempt refers to it. */

@@ -1,7 +1,7 @@
 import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError } from '../base/errors.ts';
 import { type Change } from './changes.ts';
-import { costOf, type Core, type LiveAttempt } from './core.ts';
+import { type Core, executionOf, type LiveAttempt, priceOf } from './core.ts';
 import { type AttemptName, type TaskName } from './events.ts';
 import {
   type ArtifactManifest,
@@ -109,8 +109,8 @@ interface End {
 
 function costOfAttempt(core: Core, change: Change, of: Pick<End, 'attempt' | 'task' | 'usage'>): number {
   const { attempt, task, usage } = of;
-  const { allocatedSeconds } = usage;
-  return costOf(core, { executor: attempt.executor, stage: task.stage, recipe: change.run.recipe, allocatedSeconds });
+  const price = priceOf(core, attempt, { stage: task.stage, execution: executionOf(change.run.recipe) });
+  return price ? (usage.allocatedSeconds * price.usdPerHour) / 3600 : 0;
 }
 
 type Seen =

@@ -14,6 +14,7 @@ import { type Log } from '../base/log.ts';
 import {
   type Failure,
   type LaunchRequest,
+  type Price,
   type RunFigures,
   type RunRecord,
   type SpanRecord,
@@ -57,7 +58,7 @@ export interface AttemptFacts {
   executor: string;
   /** The recipe's section. */
   execution: JsonObject;
-  priceUsdPerSecond: number;
+  price: Price;
   /** Trace context of the attempt before it. */
   before: string | null;
 }
@@ -187,7 +188,8 @@ export function createTelemetry({ figures, log }: TelemetryNeeds): Telemetry {
             'pushforward.attempt.id': of.id,
             'pushforward.attempt.number': of.number,
             'pushforward.executor': of.executor,
-            'pushforward.price.usd_per_second': of.priceUsdPerSecond,
+            'pushforward.price.usd_per_hour': of.price.usdPerHour,
+            'pushforward.price.list': of.price.list,
             ...(typeof batch === 'number' && {
               'pushforward.batch.limit': Math.max(1, Math.floor(batch / 2 ** of.halvings)),
             }),

@@ -1,5 +1,5 @@
 import { type ErrorCode, type ErrorRecord } from '../base/errors.ts';
-import { type JsonObject } from '../base/json.ts';
+import { digestOf, type JsonObject } from '../base/json.ts';
 
 /* The things that work is described in, and what becomes of it. */
 
@@ -32,6 +32,24 @@ export interface Usage {
   peakMemoryBytes: number;
   bytesRead: number;
   bytesWritten: number;
+}
+
+/** What a price may depend on. */
+export interface PricedWork {
+  stage: string;
+  execution: JsonObject;
+}
+
+/** What an attempt costs while it holds its resources. */
+export interface Price {
+  usdPerHour: number;
+  /** Version of the price list: a digest of all its prices, so that none changes under a name. */
+  list: string;
+}
+
+/** A price of a list: US dollars per hour by name. */
+export function priceOn(list: Readonly<Record<string, number>>, name: string): Price {
+  return { usdPerHour: list[name]!, list: digestOf({ currency: 'USD', perHour: list }).slice(0, 12) };
 }
 
 /** What a task returns. */
@@ -111,6 +129,7 @@ const USER_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'PROVIDER_UNAVAILABLE',
   'NON_FINITE',
   'LIMIT_EXCEEDED',
+  'BUDGET_EXCEEDED',
 ]);
 
 export function failureClassOf(code: ErrorCode): FailureClass {

@@ -161,7 +161,7 @@ it('repeats a run that ended, and limits what all of them use', async () => {
   expect(reused).toBe(false);
   expect(run).toMatchObject({
     priority: 5,
-    limits: { taskSeconds: null, runSeconds: 3600, maxAttempts: null },
+    limits: { taskSeconds: null, runSeconds: 3600, maxAttempts: null, costUsd: null },
     retryOf: { id: stopped.id, state: 'CANCELLED' },
   });
   expect(await ended(api.db, run.id)).toBe('SUCCEEDED');
@@ -172,6 +172,46 @@ it('repeats a run that ended, and limits what all of them use', async () => {
   });
   expect(await send('SetProjectLimits')).toMatchObject({ project: { maxRunningTasks: null } });
   expect(await send('Project')).toMatchObject({ id: 'default', maxRunningTasks: null });
+});
+
+it('tells what runs cost, what one would cost, and which are worth it; and keeps to a budget', async () => {
+  const [newest, other] = (await send('Runs')).nodes;
+  const report = await send('CostReport', { by: ['DATASET', 'STAGE'], from: '2020-01-01T00:00:00Z' });
+  expect(report).toMatchObject({ currency: 'USD', hasMore: false, total: { priceLists: ['test'] } });
+  expect(report.rows[0]).toMatchObject({ dataset: { name: 'letters' }, period: null });
+  expect(report.total.costUsd).toBeGreaterThan(0);
+  const sum = report.rows.reduce((all: number, row: { costUsd: number }) => all + row.costUsd, 0);
+  expect(sum).toBeCloseTo(report.total.costUsd);
+
+  const { recipe, datasetVersion } = (
+    await api.query('query($id: ID!) { run(id: $id) { recipe { canonical } datasetVersion { dataset { id } } } }', {
+      id: newest.id,
+    })
+  ).data.run;
+  const { datasetVersionId, priorId } = recipe.canonical;
+  const estimate = await send('EstimateRun', { recipe: { datasetVersionId, priorId, imagesPerClass: 2 } });
+  expect(estimate).toMatchObject({ currency: 'USD', stages: [{ stage: 'encode', priceUsdPerHour: 3.6 }, {}, {}] });
+
+  const compared = await send('CompareRuns', { ids: [newest.id, other.id] });
+  expect(compared.runs.map(({ run }: { run: { id: string } }) => run.id)).toEqual([newest.id, other.id]);
+  const front = await send('ParetoFront', { datasetId: datasetVersion.dataset.id, objectives: ['COST'] });
+  expect(front).toMatchObject({ objectives: ['COST'], complete: true });
+  expect(front.front.length).toBeGreaterThan(0);
+
+  expect(await send('SetProjectBudget', { monthlyUsd: -1 })).toMatchObject({
+    __typename: 'InvalidInput',
+    path: ['monthlyUsd'],
+  });
+  const { project } = await send('SetProjectBudget', { monthlyUsd: 0 });
+  expect(project).toMatchObject({ monthlyBudgetUsd: 0 });
+  expect(project.spentThisMonthUsd).toBeGreaterThan(0);
+  const input = { recipe: { datasetVersionId, priorId, imagesPerClass: 3 }, idempotencyKey: 'too dear' };
+  expect(await send('LaunchRun', { input })).toMatchObject({
+    __typename: 'BudgetExceeded',
+    code: 'BUDGET_EXCEEDED',
+    remedy: 'raise the budget, ask for less, or wait for the next month (UTC)',
+  });
+  expect(await send('SetProjectBudget')).toMatchObject({ project: { monthlyBudgetUsd: null } });
 });
 
 it('keeps what a policy and pins say, and deletes the rest', async () => {

@@ -51,6 +51,7 @@ beforeAll(async () => {
     bytes: () => 1,
     number: () => 1,
     node: () => theirs.runId,
+    datasetId: () => theirs.datasetId,
     sha256: () => sha256('x'),
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
@@ -79,7 +80,15 @@ async function populate(principal: Principal, name: string) {
   await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
   const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
   const { upload } = await api.control.createUpload(principal, { files, idempotencyKey: newId('key') });
-  return { versionId: alone.id, priorId: prior.id, runId: runs[1]!, finished: runs[2]!, uploadId: upload.id };
+  await sql`update runs set state = 'SUCCEEDED', ended_at = now() where id = ${runs[1]}`.execute(api.db);
+  return {
+    versionId: alone.id,
+    datasetId: alone.datasetId,
+    priorId: prior.id,
+    runId: runs[1]!,
+    finished: runs[2]!,
+    uploadId: upload.id,
+  };
 }
 
 /** Ids, names and digests of a project, as the database has them, and the cursors of its lists. */
@@ -254,7 +263,13 @@ describe('with what another project has', () => {
 
 /** Otherwise the refusals above would say nothing. */
 it.each(
-  FIELDS.filter((one) => one.operation !== 'mutation' && placesOf(one.field).some((place) => place.type === 'ID')),
+  FIELDS.filter(
+    (one) =>
+      one.operation !== 'mutation' &&
+      placesOf(one.field).some((place) => place.type === 'ID') &&
+      // a recipe names two things, which would be of one project each
+      one.field.name !== 'estimateRun',
+  ),
 )('$name answers the project itself', async (one) => {
   for (const place of placesOf(one.field).filter((of) => of.type === 'ID')) {
     const answers: boolean[] = [];

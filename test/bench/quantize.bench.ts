@@ -19,6 +19,7 @@ const THREADS = 2;
 const RESTARTS = 10;
 /** Of ours against a hundred of scikit-learn's. */
 const QUALITY_RESTARTS = 60;
+const QUALITY_SEEDS = [101, 102, 103];
 
 /** Turns of ours before and after the peers; each peer takes as many in all. */
 const TURNS = 3;
@@ -126,7 +127,10 @@ export const bench: Bench = {
       yield distortionCase(name, cost, found!.distortion, 1);
     }
 
-    /** Against the best of a hundred restarts, class by class, one seed each. Takes five minutes of a quiet machine, nearly all of them the peer's. */
+    /**
+     * Against the best of a hundred restarts, class by class: the worst of three seeds that nothing was tuned on, and the median of their times.
+     * Takes five minutes of a quiet machine, nearly all of them the peer's.
+     */
     async function* quality(set: LatentSet, k: number): AsyncGenerator<BenchCase> {
       const ratios: Record<string, number> = {};
       let ours = 0;
@@ -135,13 +139,18 @@ export const bench: Bench = {
       await fitQuantizer(classes[0]!.points, { k, seed: 0, classIndex: 0 }, context);
       for (const { className, points } of classes) {
         const [found] = await peersOn(peers, points, [{ k, restarts: 100, seed: 0, turns: 1, peers: ['lloyd'] }]);
-        let distortion = NaN;
-        ours += await timeMs(async () => {
-          const options = { k, restarts: QUALITY_RESTARTS, seed: 0, classIndex: 0 };
-          ({ distortion } = await fitQuantizer(points, options, context));
-        });
+        const times: number[] = [];
+        let worst = -Infinity;
+        for (const seed of QUALITY_SEEDS)
+          times.push(
+            await timeMs(async () => {
+              const options = { k, restarts: QUALITY_RESTARTS, seed, classIndex: 0 };
+              worst = Math.max(worst, (await fitQuantizer(points, options, context)).distortion);
+            }),
+          );
+        ours += median(times);
         theirs += found!.ms['lloyd']!;
-        ratios[className] = Number((distortion / found!.distortion['lloyd']!).toFixed(5));
+        ratios[className] = Number((worst / found!.distortion['lloyd']!).toFixed(5));
       }
       const name = `quality ${set} K=${k}`;
       yield { case: name, unit: 'ms', ours, peers: { 'best of 100 restarts': theirs }, target: 10 };

@@ -18,6 +18,7 @@ import { type ClassCount, type DatasetVersionView, type PriorView } from '../../
 import { type ArtifactManifest, type RunChange, type RunStore } from '../../src/engine/ports.ts';
 import { artifactId, createPublications, putBlob, storedObjects } from '../../src/pipeline/artifacts.ts';
 import { type PriorDescription } from '../../src/pipeline/prior/description.ts';
+import { fakePlanner } from '../support/engine.ts';
 import { startTestPostgres } from '../support/postgres.ts';
 
 export const LOCAL: Principal = { projectId: 'default', actor: 'local' };
@@ -51,6 +52,8 @@ export async function startWorld() {
     importRoots: null,
     ownObjects: [],
     executorClasses: ['cpu', 'gpu'],
+    planner: fakePlanner(),
+    price: () => ({ usdPerHour: 3.6, list: 'test' }),
     realPath: (path: string) => realpath(path).catch(() => null),
     uploads: { maxBytes: 1024 ** 4, keepMs: 3_600_000 },
   };
@@ -313,6 +316,7 @@ async function carriedOut(
         number: 1,
         epoch: 1,
         executor: 'local',
+        price: { usdPerHour: 3.6, list: 'test' },
         owner: 'test',
         leaseMs: 60_000,
       };

@@ -3,6 +3,7 @@ import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { type Engine } from '../../src/engine/index.ts';
+import { USUAL_LAUNCH } from '../../src/engine/ports.ts';
 import { failureOf } from '../../src/engine/retry.ts';
 import {
   ended,
@@ -507,7 +508,7 @@ describe('limits', () => {
   it('a task that takes longer than its run allows ends with TIMEOUT, and is tried again', async () => {
     const { engine, db, executor } = await started();
     executor.hold = ({ task }) => task.stage === 'encode' && task.index === 0 && executor.held.length === 0;
-    const limits = { taskSeconds: 1, runSeconds: null, maxAttempts: null };
+    const limits = { ...USUAL_LAUNCH.limits, taskSeconds: 1 };
     const runId = await launch(engine, db, { limits });
     expect(await ended(db, runId)).toBe('SUCCEEDED');
     const attempts = await db.selectFrom('attempts').selectAll().where('state', '=', 'FAILED').execute();
@@ -518,7 +519,7 @@ describe('limits', () => {
   it('a run may say how often its tasks may fail', async () => {
     const { engine, db, executor } = await started();
     executor.hold = () => true;
-    const runId = await launch(engine, db, { limits: { taskSeconds: null, runSeconds: null, maxAttempts: 1 } });
+    const runId = await launch(engine, db, { limits: { ...USUAL_LAUNCH.limits, maxAttempts: 1 } });
     (await until(() => executor.held[0])).fail('INTERNAL');
     expect(await ended(db, runId)).toBe('FAILED');
     expect(executor.starts.filter(({ task }) => task.index === 0)).toHaveLength(1);
@@ -527,11 +528,41 @@ describe('limits', () => {
   it('a run that takes longer than it may ends with TIMEOUT and lets go of what it holds', async () => {
     const { engine, db, executor } = await started();
     executor.hold = () => true;
-    const runId = await launch(engine, db, { limits: { taskSeconds: null, runSeconds: 1, maxAttempts: null } });
+    const runId = await launch(engine, db, { limits: { ...USUAL_LAUNCH.limits, runSeconds: 1 } });
     expect(await ended(db, runId)).toBe('FAILED');
     const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
     expect(run.failure).toMatchObject({ class: 'timeout', error: { code: 'TIMEOUT' } });
     expect(executor.running.size).toBe(0);
+  });
+
+  it('a run that costs more than it may ends with BUDGET_EXCEEDED while its attempts still run', async () => {
+    const { engine, db, executor } = await started();
+    executor.hold = () => true;
+    // at 36 dollars an hour, a second costs a cent
+    const runId = await launch(engine, db, { limits: { ...USUAL_LAUNCH.limits, costUsd: 0.005 } });
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ class: 'userError', error: { code: 'BUDGET_EXCEEDED' } });
+    expect(run.failure!.error.message).toMatch(/at most 0\.005 US dollars, got 0\.\d+ so far: retry it with a larger/);
+    expect(executor.running.size).toBe(0);
+    const attempts = await db.selectFrom('attempts').selectAll().where('run_id', '=', runId).execute();
+    for (const one of attempts) expect(one).toMatchObject({ price_usd_per_hour: 36, price_list: 'test' });
+  });
+
+  it("a project's budget of a month counts what ended in it and what runs, and stops its runs alone", async () => {
+    const { engine, db, executor } = await started(withSlots(8));
+    executor.hold = () => true;
+    const rich = await launch(engine, db, { projectId: 'rich', recipe: { seed: 2 } });
+    const poor = await launch(engine, db);
+    await until(() => executor.held.length > 2);
+    await db.updateTable('projects').set({ monthly_budget_usd: 0 }).where('id', '<>', 'rich').execute();
+    expect(await ended(db, poor)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', poor).executeTakeFirstOrThrow();
+    expect(run.failure!.error).toMatchObject({ code: 'BUDGET_EXCEEDED', details: { of: 'PROJECT' } });
+    const other = await db.selectFrom('runs').select('state').where('id', '=', rich).executeTakeFirstOrThrow();
+    expect(other.state).toBe('RUNNING');
+    await db.updateTable('projects').set({ monthly_budget_usd: 1e9 }).where('id', '=', 'rich').execute();
+    for (const one of executor.held) await one.succeed();
   });
 
   it('a task that ran out of memory is tried with half the batch, and half of that', async () => {

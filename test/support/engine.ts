@@ -95,7 +95,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     mostAtOnce: number;
   } = {
     name: 'fake',
-    priceUsdPerSecond: () => 0.01,
+    price: () => ({ usdPerHour: 36, list: 'test' }),
     slots,
     /** Whether the test settles this attempt. */
     hold: () => false,

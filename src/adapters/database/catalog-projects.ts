@@ -28,6 +28,7 @@ export function projectQueries(
         createdAt: row.created_at,
         maxRunningTasks: row.max_running_tasks,
         runningTasks: row.running ?? 0,
+        monthlyBudgetUsd: row.monthly_budget_usd,
       };
     },
 

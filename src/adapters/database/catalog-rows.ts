@@ -106,6 +106,8 @@ export const toAttempt = (row: Selectable<Attempts>): AttemptView => ({
   executor: row.executor,
   failure: row.failure,
   usage: row.usage,
+  priceUsdPerHour: row.price_usd_per_hour,
+  priceList: row.price_list,
   costUsd: row.cost_usd,
   startedAt: row.started_at,
   endedAt: row.ended_at,

@@ -53,6 +53,10 @@ export function runQueries(db: Kysely<Database>, projectId: string): RunQueries 
         .limit(first + 1);
       if (after !== null) query = query.where(olderThan('runs', projectId, after));
       if (filter.states) query = query.where('state', 'in', filter.states.length ? [...filter.states] : [null]);
+      if (filter.datasetId) {
+        const versions = db.selectFrom('dataset_versions').select('id').where('dataset_id', '=', filter.datasetId);
+        query = query.where('dataset_version_id', 'in', versions);
+      }
       if (filter.datasetVersionId) query = query.where('dataset_version_id', '=', filter.datasetVersionId);
       if (filter.priorId) query = query.where('prior_id', '=', filter.priorId);
       return toPage(await query.execute(), first, toRunView);

@@ -2,6 +2,7 @@ import { type Kysely } from 'kysely';
 import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
+import { costQueries } from './catalog-costs.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { importQueries } from './catalog-imports.ts';
 import { lineageQueries } from './catalog-lineage.ts';
@@ -74,6 +75,7 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
     ...lineageQueries(db, projectId),
+    ...costQueries(db, projectId),
     ...uploadQueries(db, projectId),
   };
 }

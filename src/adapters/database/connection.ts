@@ -9,6 +9,7 @@ import * as retention from './migrations/003-retention.ts';
 import * as limits from './migrations/004-limits.ts';
 import * as imports from './migrations/005-imports.ts';
 import * as lineage from './migrations/006-lineage.ts';
+import * as costs from './migrations/007-costs.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -62,6 +63,7 @@ const MIGRATIONS = {
   '004-limits': limits,
   '005-imports': imports,
   '006-lineage': lineage,
+  '007-costs': costs,
 };
 
 /**

@@ -104,6 +104,8 @@ async function insertAttempts({ tx, at }: Unit, attempts: Due['newAttempts']): P
           epoch: one.epoch,
           state: 'RUNNING' as const,
           executor: one.executor,
+          price_usd_per_hour: one.price.usdPerHour,
+          price_list: one.price.list,
           owner: one.owner,
           reference: one.traceparent ? json({ traceparent: one.traceparent }) : null,
           lease_expires_at: sql<Date>`${at.text}::timestamptz + ${one.leaseMs} * interval '1 millisecond'`,

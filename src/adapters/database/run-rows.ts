@@ -1,6 +1,12 @@
 import { sql, type Selectable } from 'kysely';
 import { type RunView } from '../../control/ports.ts';
-import { type AttemptRecord, type RunRecord, type StageRecord, type TaskRecord } from '../../engine/ports.ts';
+import {
+  type AttemptRecord,
+  type RunRecord,
+  type StageRecord,
+  type TaskRecord,
+  USUAL_LAUNCH,
+} from '../../engine/ports.ts';
 import { type Attempts, type Runs, type Stages, type Tasks } from './schema.ts';
 
 export function toRun(row: Selectable<Runs>): RunRecord {
@@ -23,7 +29,7 @@ export function toRunView(row: Selectable<Runs>): RunView {
     fingerprint: row.fingerprint,
     traceparent: row.traceparent,
     priority: row.priority,
-    limits: row.limits,
+    limits: { ...USUAL_LAUNCH.limits, ...row.limits },
     retriedRunId: row.retry_of,
     failure: row.failure,
     cancelRequested: row.cancel_requested,
@@ -86,6 +92,7 @@ export function toAttempt(row: Selectable<Attempts> & { project_id: string; leas
     executor: row.executor,
     reference: row.reference,
     owner: row.owner,
+    price: row.price_usd_per_hour === null ? null : { usdPerHour: row.price_usd_per_hour, list: row.price_list! },
     leasedSeconds: row.leased_seconds,
   };
 }

@@ -4,6 +4,7 @@ import { gather } from '../../base/gather.ts';
 import { type NewRun, type Published, type ReadyTask, type RunStore, type Usage } from '../../engine/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { rescue } from './artifact-writes.ts';
+import { overspentRuns } from './catalog-costs.ts';
 import { createChangeGroups } from './change-groups.ts';
 import { claimService } from './claim.ts';
 import { namingOutages } from './outages.ts';
@@ -158,6 +159,8 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
         .execute();
       return { runs: runs.map(({ id }) => id), attempts: attempts.map(({ id }) => id) };
     },
+
+    overspent: () => overspentRuns(db),
 
     async formerArtifacts(projectId, ids) {
       const rows = await db

@@ -73,6 +73,7 @@ export interface Projects {
   id: string;
   name: string;
   max_running_tasks: number | null;
+  monthly_budget_usd: number | null;
   created_at: Time;
 }
 
@@ -196,6 +197,8 @@ export interface Attempts {
   lease_expires_at: Time;
   failure: Json<Failure> | null;
   usage: Json<Usage> | null;
+  price_usd_per_hour: number | null;
+  price_list: string | null;
   cost_usd: number | null;
   started_at: Time;
   ended_at: OptionalTime;

@@ -3,7 +3,7 @@ import { loadYaml } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { invalid } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
-import { type PricedWork } from '../../engine/ports.ts';
+import { type Price, type PricedWork, priceOn } from '../../engine/ports.ts';
 
 /**
  * The file of executor classes (YAML or JSON): which kinds of pods there are, what a stage runs on and what it costs.
@@ -88,6 +88,8 @@ export interface ExecutorClasses extends Omit<z.infer<typeof schema>, 'classes' 
    */
   classFor(work: PricedWork): ExecutorClass;
   names: readonly string[];
+  /** Of a pod that does such work. */
+  price(work: PricedWork): Price;
   /** Pods at once of a Job of such work. */
   parallelismFor(work: PricedWork): number;
 }
@@ -131,6 +133,7 @@ export function parseExecutorClasses(text: string, path = 'the executor classes'
   named(fallback, `default of ${path}`);
   for (const [stage, name] of Object.entries(stages)) named(name, `stages.${stage} of ${path}`);
 
+  const prices = Object.fromEntries(Object.entries(classes).map(([name, one]) => [name, one.priceUsdPerHour]));
   const classFor = ({ stage, execution }: PricedWork): ExecutorClass => {
     const asked = execution['executorClass'];
     if (typeof asked === 'string') return named(asked, 'execution.executorClass');
@@ -140,6 +143,7 @@ export function parseExecutorClasses(text: string, path = 'the executor classes'
     ...rest,
     classFor,
     names: Object.keys(classes),
+    price: (work) => priceOn(prices, classFor(work).name),
     parallelismFor(work) {
       const { parallelism } = classFor(work);
       const asked = (work.execution as JsonObject)['parallelism'];

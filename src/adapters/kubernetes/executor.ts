@@ -265,7 +265,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
   return {
     name: 'kubernetes',
     slots: classes.slots,
-    priceUsdPerSecond: (work) => classes.classFor(work).priceUsdPerHour / 3600,
+    price: (work) => classes.price(work),
     ready,
 
     async start(order, observer) {

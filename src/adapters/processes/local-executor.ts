@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type JsonObject } from '../../base/json.ts';
 import { type Log } from '../../base/log.ts';
 import { isAlive, signalProcess, type ProcessIdentity } from '../../base/process-identity.ts';
-import { type Executor } from '../../engine/ports.ts';
+import { type Executor, priceOn } from '../../engine/ports.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
 export interface LocalExecutorOptions {
@@ -33,6 +33,7 @@ export interface LocalExecutorOptions {
 export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   const { killAfterMs = 5_000, idleMs = 10_000, ordersPerWorker = 200 } = options;
   const { workerPath, execArgv = [], env, log } = options;
+  const price = priceOn({ local: options.priceUsdPerHour }, 'local');
   const all = new Set<WorkerProcess>();
   const idle = new Map<WorkerProcess, { stage: string; timer: NodeJS.Timeout }>();
 
@@ -94,7 +95,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   return {
     name: 'local',
     slots: options.slots,
-    priceUsdPerSecond: () => options.priceUsdPerHour / 3600,
+    price: () => price,
 
     prepare() {
       if (!spare) prepare();

@@ -61,7 +61,7 @@ export class Mutations {
   ): Promise<object> {
     return asResult(
       'LaunchRunSuccess',
-      ['InvalidInput', 'NotEnoughImages', 'NotFound', 'NotReady', 'IdempotencyConflict'],
+      ['InvalidInput', 'NotEnoughImages', 'NotFound', 'NotReady', 'IdempotencyConflict', 'BudgetExceeded'],
       () => control.launchRun(principal, input),
     );
   }
@@ -82,8 +82,10 @@ export class Mutations {
     @Ctx() { control, principal }: ApiContext,
     @Arg('input', () => RetryRunInput, { description: 'Which run, and from where.' }) input: RetryRunInput,
   ): Promise<object> {
-    return asResult('RetryRunSuccess', ['InvalidInput', 'NotFound', 'NotReady', 'IdempotencyConflict'], () =>
-      control.retryRun(principal, input),
+    return asResult(
+      'RetryRunSuccess',
+      ['InvalidInput', 'NotFound', 'NotReady', 'IdempotencyConflict', 'BudgetExceeded'],
+      () => control.retryRun(principal, input),
     );
   }
 

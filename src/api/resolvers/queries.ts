@@ -37,7 +37,7 @@ export class Queries {
   }
 
   @Query(() => Project, { description: 'The project of whoever asks.' })
-  project(@Ctx() { control, principal }: ApiContext): Promise<Project> {
+  project(@Ctx() { control, principal }: ApiContext): Promise<unknown> {
     return control.read(principal).about();
   }
 
@@ -129,6 +129,7 @@ export class Queries {
   ): Promise<Connection<RunView>> {
     const by = {
       ...(filter?.state && { states: filter.state }),
+      ...(filter?.datasetId && { datasetId: filter.datasetId }),
       ...(filter?.datasetVersionId && { datasetVersionId: filter.datasetVersionId }),
       ...(filter?.priorId && { priorId: filter.priorId }),
     };

@@ -42,7 +42,9 @@ abstract class Figures {
 
   @Field(() => Float, {
     nullable: true,
-    description: 'Spread of the distortion over restarts, a fraction of the best.',
+    description:
+      'Spread of the distortion over the restarts that ran to their end, a fraction of the best. From 64 dimensions on they are ' +
+      'compared in a sketch of the latents, before they are finished in all of them: there it is the spread that the search saw.',
   })
   restartSpread!: number | null;
 

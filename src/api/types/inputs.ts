@@ -252,6 +252,13 @@ export class RunLimitsInput {
     description: 'How often a task may fail before its run does, 1 to 100. Absent: as the service is set.',
   })
   maxAttempts?: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'US dollars that it may cost. A launch that is expected to cost more is refused, and a run that does FAILED with BUDGET_EXCEEDED.',
+  })
+  costUsd?: number | null;
 }
 
 @InputType({ description: 'A run to carry out again.' })
@@ -302,6 +309,9 @@ export class LaunchRunInput {
 export class RunFilterInput {
   @Field(() => [RunState], { nullable: true, description: 'In one of these states.' })
   state?: (keyof typeof RunState)[] | null;
+
+  @Field(() => ID, { nullable: true, description: 'Of any version of this dataset.' })
+  datasetId?: string | null;
 
   @Field(() => ID, { nullable: true, description: 'Of this dataset version.' })
   datasetVersionId?: string | null;

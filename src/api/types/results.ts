@@ -5,6 +5,7 @@ import { Project } from './project.ts';
 import { Run } from './run.ts';
 import { Upload, UploadPart } from './upload.ts';
 import {
+  BudgetExceeded,
   IdempotencyConflict,
   InvalidInput,
   NotEnoughImages,
@@ -67,6 +68,12 @@ export class RetryRunSuccess {
 
 @ObjectType({ description: 'The limits hold for what is started from now on.' })
 export class SetProjectLimitsSuccess {
+  @Field(() => Project, { description: 'The project.' })
+  project!: unknown;
+}
+
+@ObjectType({ description: 'The budget holds from now on, for what runs too.' })
+export class SetProjectBudgetSuccess {
   @Field(() => Project, { description: 'The project.' })
   project!: unknown;
 }
@@ -157,6 +164,7 @@ export const LaunchRunResult = result('LaunchRunResult', 'What came of a launch.
   NotFound,
   NotReady,
   IdempotencyConflict,
+  BudgetExceeded,
 ]);
 
 export const CancelRunResult = result('CancelRunResult', 'What came of a cancellation.', () => [
@@ -170,10 +178,16 @@ export const RetryRunResult = result('RetryRunResult', 'What came of a retry.', 
   NotFound,
   NotReady,
   IdempotencyConflict,
+  BudgetExceeded,
 ]);
 
 export const SetProjectLimitsResult = result('SetProjectLimitsResult', 'What came of limiting a project.', () => [
   SetProjectLimitsSuccess,
+  InvalidInput,
+]);
+
+export const SetProjectBudgetResult = result('SetProjectBudgetResult', 'What came of a budget.', () => [
+  SetProjectBudgetSuccess,
   InvalidInput,
 ]);
 

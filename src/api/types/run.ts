@@ -33,6 +33,9 @@ export class RunLimits {
 
   @Field(() => Int, { nullable: true, description: 'How often a task may fail; null: as the service is set.' })
   maxAttempts!: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'US dollars that it may cost.' })
+  costUsd!: number | null;
 }
 
 @ObjectType({ implements: Node, description: 'A recipe being carried out.' })

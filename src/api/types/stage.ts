@@ -43,6 +43,12 @@ export class Attempt {
   @Field(() => Usage, { nullable: true, description: 'What it used; null while it runs.' })
   usage!: AttemptView['usage'];
 
+  @Field(() => Float, { nullable: true, description: 'What it is charged, in US dollars per hour.' })
+  priceUsdPerHour!: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Version of the price list that this is from.' })
+  priceList!: string | null;
+
   @Field(() => Float, { nullable: true, description: 'Its cost in US dollars; null while it runs.' })
   costUsd!: number | null;
 
@@ -100,6 +106,11 @@ export class Task {
   @Field(() => Artifact, { nullable: true, description: 'What it published; null until it succeeded.' })
   artifact(@Ctx() { loaders }: ApiContext): Promise<unknown> {
     return loaders.artifact.load(this.artifactId);
+  }
+
+  @Field(() => Float, { description: 'Cost of its attempts that have ended in US dollars, failed ones too.' })
+  costUsd(@Ctx() { loaders }: ApiContext): Promise<number> {
+    return loaders.costOfTask.load(this.id);
   }
 
   @Field(() => [Attempt], { description: 'Its attempts, oldest first.' })

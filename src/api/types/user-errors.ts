@@ -1,4 +1,4 @@
-import { Field, InterfaceType, Int, ObjectType } from 'type-graphql';
+import { Field, Float, InterfaceType, Int, ObjectType } from 'type-graphql';
 import { ErrorCode } from '../enums.ts';
 import { MissingPart } from './upload.ts';
 
@@ -37,6 +37,23 @@ export class IdempotencyConflict extends UserError {}
 
 @ObjectType({ implements: UserError, description: 'What the input names is not ready yet, or failed.' })
 export class NotReady extends UserError {}
+
+@ObjectType({
+  implements: UserError,
+  description: 'The budget of the project or of the run has no room for it: nothing was launched.',
+})
+export class BudgetExceeded extends UserError {
+  @Field(() => Float, { description: 'US dollars that may be spent.' })
+  budgetUsd!: number;
+
+  @Field(() => Float, { nullable: true, description: "US dollars spent in this month; null for the run's own budget." })
+  spentUsd!: number | null;
+
+  @Field(() => Float, {
+    description: 'US dollars that the run is expected to cost; 0 where nothing like it was ever run.',
+  })
+  expectedUsd!: number;
+}
 
 @ObjectType({ implements: UserError, description: 'A class has fewer training images than points were asked for.' })
 export class NotEnoughImages extends UserError {

@@ -49,6 +49,7 @@ const attempt = {
   number: 1,
   epoch: 1,
   executor: 'local',
+  price: { usdPerHour: 1, list: 'test' },
   owner: 'me',
   leaseMs: 60_000,
 };

@@ -60,7 +60,10 @@ describe('an order', () => {
     expect(outcome.result.usage).toMatchObject({ bytesRead: 7, bytesWritten: 9 });
     expect(outcome.result.usage.allocatedSeconds).toBeGreaterThan(0);
     expect(outcome.result.usage.peakMemoryBytes).toBeGreaterThan(1e7);
-    expect(executor.priceUsdPerSecond({ stage: 'encode', execution: {} })).toBeCloseTo(0.001);
+    expect(executor.price({ stage: 'encode', execution: {} })).toEqual({
+      usdPerHour: 3.6,
+      list: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+    });
 
     const again = await start(executor, 'succeed');
     expect(again.handle.reference).toEqual(handle.reference);

@@ -79,7 +79,13 @@ async function leaveBehind(database: TestDatabase): Promise<void> {
       await change.insertTasks([{ ...task, cache: 'MISS', cacheReason: null }]);
       await change.recountStage('encode');
       await change.updateTask(task.id, 'PENDING', 0, { state: 'RUNNING', epoch: 1, started: true });
-      await change.insertAttempt({ ...attempt, executor: 'fake', owner: 'first', leaseMs: 30_000 });
+      await change.insertAttempt({
+        ...attempt,
+        executor: 'fake',
+        price: { usdPerHour: 1, list: 'bench' },
+        owner: 'first',
+        leaseMs: 30_000,
+      });
       await change.updateAttempt(attempt.id, 'RUNNING', { state: 'RUNNING', reference: { process: attempt.id } });
       await change.appendEvents([{ type: 'run.started', payload: {} }]);
     });

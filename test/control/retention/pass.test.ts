@@ -340,8 +340,9 @@ describe('beside others', () => {
       error: { code: 'CORRUPT_ARTIFACT' },
     });
     // The next attempt is held until someone wrote the bytes again.
+    const next = await until(() => world.executor.held[1]);
     await putBlob(world.store, PROJECT, new TextEncoder().encode('found'), 'text/plain');
-    await (await until(() => world.executor.held[1])).succeed();
+    await next.succeed();
     expect(await ended(world.db, id)).toBe('SUCCEEDED');
     const { store, rows } = await world.keys();
     expect(rows.filter((key) => !store.includes(key))).toEqual([]);
