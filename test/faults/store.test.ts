@@ -28,9 +28,16 @@ describe.skipIf(goMissing)('a run over S3', () => {
   const writes = (kind: string) => kind === 'PUT';
 
   it.each<[string, Fault, (kind: string) => boolean]>([
+    ['that answers 500', error(500, 'InternalError'), any],
     ['that answers 503 SlowDown', error(503, 'SlowDown'), any],
+    ['that says that others write (409)', error(409, 'ConditionalRequestConflict'), writes],
     ['that refuses what is not there (412)', error(412, 'PreconditionFailed'), writes],
+    ['whose answers are cut in the middle', 'cut', reads],
+    ['whose answers are cut before they begin', 'cutAtOnce', any],
+    ['whose answers get lost', 'answerLost', any],
+    ['whose answers are cut short without a word', 'truncated', reads],
     ['whose answers have a bit that is another', 'flipped', reads],
+    ['that is sent a bit that is another', 'flippedUpload', writes],
   ])('%s now and then makes what it makes otherwise', async (_, fault, hits) => {
     const settings = await server.bucket();
     let faults = 0;
