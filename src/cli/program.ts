@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
+import { addCosts } from './costs.ts';
 import { distill, retry } from './distill.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -161,6 +162,7 @@ export function createProgram(host: Host): Command {
       retry(client, { runId: id, fromStage: options.from ?? null, out: options.out }, host.interrupt),
     ),
   );
+  addCosts(program, runs, host);
   addRetention(program, host);
   return program;
 }
