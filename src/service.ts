@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { access, constants, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createCatalog } from './adapters/database/catalog.ts';
+import { observeDatabase } from './adapters/database/census.ts';
 import { migrate, openDatabase, ping, requireMigrated } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
@@ -92,6 +93,7 @@ export async function startService(config: Config): Promise<Service> {
     stops.push(() => db.destroy());
     await ping(db);
     await (config.migrate === 'auto' ? migrate(db) : requireMigrated(db));
+    observeDatabase(db);
 
     const signingSecret = config.signingSecret ?? (await serviceSecret(config.stateDir));
     let url = '';

@@ -12,6 +12,7 @@ import { KUBERNETES, schemaLocation } from '../support/deploy/schemas.ts';
 import { kubeconform, run } from '../support/deploy/tools.ts';
 import { goMissing, sayIfGoMissing } from '../support/go.ts';
 import { ROOT } from '../support/service-process.ts';
+import { prometheusNames } from '../support/telemetry-schema.ts';
 
 sayIfGoMissing('the tests of the Helm chart');
 
@@ -262,9 +263,9 @@ describe.skipIf(goMissing)('the chart', () => {
     expect(await checksum({ settings: { logLevel: 'debug' } })).not.toBe(await checksum({}));
   });
 
-  it('has alerts over metrics that the service has', async () => {
+  it('has alerts over metrics that the service has', () => {
     const rules = only(rendered['external-everything']!.objects, 'PrometheusRule').spec.groups[0].rules;
-    const known = await metricNames();
+    const known = prometheusNames();
     expect(rules).toHaveLength(6);
     for (const { expr } of rules) {
       const used = metricsOf(expr);
@@ -365,24 +366,5 @@ function metricsOf(expression: string): string[] {
         names.push(expression.slice(node.from, node.to));
     },
   });
-  return names;
-}
-
-/** As Prometheus sees the meters that the sources make. */
-async function metricNames(): Promise<string[]> {
-  const names: string[] = [];
-  for (const file of await readdir(join(ROOT, 'src'), { recursive: true })) {
-    if (!file.endsWith('.ts')) continue;
-    const text = await readFile(join(ROOT, 'src', file), 'utf8');
-    for (const [, kind, name, rest] of text.matchAll(/\.create(\w+)\(\s*'([\w.]+)',([^)]*)/g)) {
-      const unit = /unit: '([^']+)'/.exec(rest!)?.[1];
-      const suffix = { s: '_seconds', By: '_bytes', '{USD}': '_USD' }[unit ?? ''] ?? '';
-      const base = name!.replaceAll('.', '_');
-      names.push(
-        `${base}${suffix}${kind!.endsWith('Counter') ? '_total' : ''}`,
-        base + (kind!.endsWith('Counter') ? '_total' : ''),
-      );
-    }
-  }
   return names;
 }

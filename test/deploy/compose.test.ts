@@ -157,10 +157,12 @@ describe.skipIf(goMissing)('the compose file', () => {
 it('the collector hands on what it takes, by parts that are described', async () => {
   const config = parse(await readFile(join(DEPLOY, 'config/otel-collector.yaml'), 'utf8')) as Record<string, object>;
   const { pipelines } = config['service'] as { pipelines: Record<string, Record<string, string[]>> };
-  expect(Object.keys(pipelines)).toEqual(['traces']);
-  for (const [kind, names] of Object.entries(pipelines['traces']!)) {
-    expect(Object.keys(config[kind]!)).toEqual(expect.arrayContaining(names));
+  expect(Object.keys(pipelines)).toEqual(['traces', 'metrics']);
+  for (const pipeline of Object.values(pipelines)) {
+    for (const [kind, names] of Object.entries(pipeline)) {
+      expect(Object.keys(config[kind]!)).toEqual(expect.arrayContaining(names));
+    }
+    // Its memory is bounded before anything is gathered.
+    expect(pipeline['processors']).toEqual(['memory_limiter', 'batch']);
   }
-  // Its memory is bounded before anything is gathered.
-  expect(pipelines['traces']!['processors']).toEqual(['memory_limiter', 'batch']);
 });

@@ -3,13 +3,26 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { follow, importReady, launch, registerPrior, runOf } from '../support/api-steps.ts';
 import { pictures, writeFolder } from '../support/image-sources.ts';
+import { skippedWithout } from '../support/needed.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts';
+import { promtool, promtoolMissing, startPrometheus } from '../support/prometheus.ts';
 import { startServiceProcess, withTemporaryFolder } from '../support/service-process.ts';
-import { EMITTED_ELSEWHERE, missingInSpans, telemetrySchema, undescribedInSpans } from '../support/telemetry-schema.ts';
+import {
+  EMITTED_ELSEWHERE,
+  MEASURED_ELSEWHERE,
+  missingInMetrics,
+  missingInSpans,
+  prometheusNames,
+  telemetrySchema,
+  undescribedInMetrics,
+  undescribedInSpans,
+} from '../support/telemetry-schema.ts';
 import { writeTinyPrior } from '../support/tiny-prior.ts';
 
 /** Runs that together have all that a span can tell: one of each quantizer, one that finds all published, one that fails. */
-async function sentByRuns(folder: string): Promise<{ otlp: OtlpReceiver; runs: Record<string, Run>; log: string }> {
+async function sentByRuns(
+  folder: string,
+): Promise<{ otlp: OtlpReceiver; runs: Record<string, Run>; log: string; text: string }> {
   const otlp = await startOtlpReceiver();
   const images = join(folder, 'images');
   await writeFolder(images, await pictures({ a: 40, b: 40 }));
@@ -38,9 +51,10 @@ async function sentByRuns(folder: string): Promise<{ otlp: OtlpReceiver; runs: R
   const clvq = await ended({ ...recipe, quantizer: { algorithm: 'CLVQ' } });
   await rm(join(folder, 'broken'), { recursive: true });
   const failed = await ended({ datasetVersionId: broken.id, imagesPerClass: 1 });
+  const text = await (await fetch(`${service.url}/metrics`)).text();
   expect(await service.end()).toBe(0);
   otlp.close();
-  return { otlp, runs: { lloyd, again, clvq, failed }, log: service.output() };
+  return { otlp, runs: { lloyd, again, clvq, failed }, log: service.output(), text };
 }
 
 type Run = Awaited<ReturnType<typeof runOf>>;
@@ -58,6 +72,22 @@ describe('what runs send to a receiver', () => {
     expect(undescribedInSpans(sent.otlp.spans)).toEqual([]);
     expect(missingInSpans(sent.otlp.spans)).toEqual(Object.keys(EMITTED_ELSEWHERE));
     for (const resource of sent.otlp.resources) expect(telemetrySchema.resource).toMatchObject(mapped(resource));
+  });
+
+  it('and its metrics, which /metrics has too', () => {
+    const { metrics } = sent.otlp;
+    expect(undescribedInMetrics(metrics.values())).toEqual([]);
+    expect(missingInMetrics(metrics)).toEqual(Object.keys(MEASURED_ELSEWHERE));
+    const shown = new Set([...sent.text.matchAll(/^([a-z]\w*)[ {]/gm)].map(([, name]) => name!));
+    shown.delete('target_info');
+    const elsewhere = telemetrySchema.metrics.filter(({ name }) => name in MEASURED_ELSEWHERE);
+    for (const { prometheus } of elsewhere) shown.add(prometheus);
+    expect([...shown].sort()).toEqual(prometheusNames().sort());
+  });
+
+  it.skipIf(skippedWithout(promtoolMissing))('has names that Prometheus likes', async () => {
+    expect(await promtool(['check', 'metrics'], sent.text)).toBe('');
+    expect(await promtool(['check', 'metrics'], '# TYPE seconds counter\nseconds 1\n')).toMatch(/_total/);
   });
 
   it('is one trace for each run: launch, stages, tasks, and below those batches and calls of the store', () => {
@@ -145,6 +175,30 @@ describe('what runs send to a receiver', () => {
     for (const { run, trace_id } of ofRuns) expect([run, trace_id]).toEqual([run, traces.get(String(run))]);
   });
 });
+
+it.skipIf(skippedWithout(promtoolMissing))('a Prometheus that scrapes the service has what is in the database', () =>
+  withTemporaryFolder(async (folder) => {
+    const service = await startServiceProcess(join(folder, 'state'));
+    const prometheus = await startPrometheus(folder, new URL(service.url).host);
+    try {
+      const asked = () => prometheus.query('pushforward_runs_current{job="pushforward"}');
+      await expect.poll(async () => (await asked())?.length, { timeout: 60_000 }).toBe(3);
+      expect((await asked())!.map(({ metric, value }) => [metric['state'], value[1]]).sort()).toEqual([
+        ['QUEUED', '0'],
+        ['RUNNING', '0'],
+        ['STOPPING', '0'],
+      ]);
+      const latency = 'histogram_quantile(0.95, sum by (le) (rate(pushforward_database_duration_seconds_bucket[1m])))';
+      await expect
+        .poll(async () => Number((await prometheus.query(latency))?.[0]?.value[1]) > 0, { timeout: 60_000 })
+        .toBe(true);
+      expect(await prometheus.rules()).toContain('PushforwardLeasesLost');
+    } finally {
+      await prometheus.end();
+    }
+    expect(await service.end()).toBe(0);
+  }),
+);
 
 it('a receiver that is away costs a run nothing but its spans, which are counted', () =>
   withTemporaryFolder(async (folder) => {

@@ -159,3 +159,30 @@ it('tells nothing of moves that did not come about', async () => {
     expect(cached).toHaveLength(when === 'plan' ? 0 : 5);
   }
 });
+
+it('counts attempts that were lost, and links to them', async () => {
+  const database = await postgres.database();
+  const first = await engineOver(database);
+  const { executor } = first.fakes;
+  executor.hold = (order) => order.task.stage === 'report';
+  await first.engine.start();
+  const runId = await launch(first.engine, database.db);
+  const lost = await until(() => executor.held[0]);
+  first.kill();
+  executor.hold = () => false;
+  const second = await engineOver(database, first.fakes);
+  await second.engine.start();
+  expect(await ended(database.db, runId)).toBe('SUCCEEDED');
+  await second.engine.stop();
+
+  const [again] = spans
+    .getFinishedSpans()
+    .filter(({ name, attributes }) => name === 'task report' && attributes['pushforward.run.id'] === runId);
+  expect(again!.links.map((link) => link.context.spanId)).toEqual([lost.order.traceparent!.split('-')[2]]);
+  await reader.forceFlush();
+  const exported = points.getMetrics().at(-1)!;
+  const counted = exported.scopeMetrics
+    .flatMap((scope) => scope.metrics)
+    .find(({ descriptor }) => descriptor.name === 'pushforward.leases.lost');
+  expect(counted!.dataPoints).toMatchObject([{ value: 1, attributes: { 'pushforward.stage': 'report' } }]);
+});

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { type ReceivedMetric } from './otlp-receiver.ts';
 import { ROOT } from './service-process.ts';
 
 interface Described {
@@ -25,10 +26,19 @@ interface DescribedSpan extends Described {
   links?: string[];
 }
 
+interface DescribedMetric extends Described {
+  name: string;
+  prometheus: string;
+  instrument: 'counter' | 'updowncounter' | 'gauge' | 'histogram';
+  unit?: string;
+  attributes?: Record<string, string>;
+}
+
 interface TelemetrySchema {
   resource: Record<string, DescribedAttribute>;
   attributes: Record<string, DescribedAttribute>;
   spans: DescribedSpan[];
+  metrics: DescribedMetric[];
 }
 
 /** A span as any exporter has it. */
@@ -79,6 +89,41 @@ export function missingInSpans(spans: readonly EmittedSpan[]): string[] {
   });
 }
 
+/** What metrics are, or have, that is not described so. */
+export function undescribedInMetrics(metrics: Iterable<ReceivedMetric>): string[] {
+  return [...metrics].flatMap((metric) => {
+    const described = telemetrySchema.metrics.find(({ name }) => name === metric.name);
+    if (!described) return [metric.name];
+    const { unit = '', instrument, meaning, attributes = {} } = described;
+    const ours = !metric.name.startsWith('otel.');
+    const labels = new Set(metric.points.flatMap((point) => Object.keys(point.attributes)));
+    return [
+      ...(unit === metric.unit ? [] : [`${metric.name} in ${metric.unit}`]),
+      ...(metric.kind === KINDS[instrument] ? [] : [`${metric.name} as ${metric.kind}`]),
+      ...(!ours || meaning === metric.description ? [] : [`${metric.name}: ${metric.description}`]),
+      ...[...labels].filter((label) => !(label in attributes)).map((label) => `${metric.name}: ${label}`),
+    ];
+  });
+}
+
+const KINDS = { counter: 'sum', updowncounter: 'sum', gauge: 'gauge', histogram: 'histogram' };
+
+/** Every described metric, and label of one, that is not among these. */
+export function missingInMetrics(metrics: ReadonlyMap<string, ReceivedMetric>): string[] {
+  return telemetrySchema.metrics.flatMap(({ name, attributes = {} }) => {
+    const points = metrics.get(name)?.points;
+    if (!points) return [name];
+    const labels = new Set(points.flatMap((point) => Object.keys(point.attributes)));
+    return Object.keys(attributes).flatMap((label) => (labels.has(label) ? [] : [`${name}: ${label}`]));
+  });
+}
+
+/** Names of all that Prometheus sees: of a histogram its sum, count and buckets. */
+export const prometheusNames = (): string[] =>
+  telemetrySchema.metrics.flatMap(({ prometheus, instrument }) =>
+    instrument === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${prometheus}_${part}`) : [prometheus],
+  );
+
 function describedSpan(name: string): DescribedSpan | undefined {
   return telemetrySchema.spans.find((span) =>
     new RegExp(`^${span.name.replace(/\{\w+\}/g, '\\w+')}$`).test(name.replace(/^GET /, 'POST ')),
@@ -97,4 +142,11 @@ export const EMITTED_ELSEWHERE: Record<string, string> = {
   'task {stage}: pushforward.link': 'engine/telemetry.test.ts',
   'batch {model}: pushforward.failure.code': 'pipeline/work-spans.test.ts',
   'store {operation}: pushforward.failure.code': 'pipeline/work-spans.test.ts',
+};
+
+/** The same of metrics. */
+export const MEASURED_ELSEWHERE: Record<string, string> = {
+  'pushforward.task.retries': 'engine/telemetry.test.ts',
+  'pushforward.leases.lost': 'engine/telemetry.test.ts',
+  'otel.sdk.processor.span.processed: error.type': 'what the SDK drops where its queue is full',
 };

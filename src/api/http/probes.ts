@@ -38,7 +38,7 @@ export interface Probes {
 
 /**
  * The same on every address of the machine, for the kubelet, Prometheus and pods that carry out tasks, which reach no loopback
- * address. It tells nothing of what is in the database but counts, and takes nothing but the progress of attempts, by their tokens.
+ * address. It tells nothing of what is in the database but counts and the W2 of datasets by name, and takes nothing but the progress of attempts, by their tokens.
  * @param options.port 0: any free one
  */
 export async function startProbes(

@@ -1,0 +1,85 @@
+import { type ObservableResult, metrics } from '@opentelemetry/api';
+import { sql, type Kysely } from 'kysely';
+import { type Database } from './schema.ts';
+
+/** How old what is told may be: every replica is asked for its metrics, and by several readers. */
+const FRESH_MS = 5_000;
+
+interface Census {
+  runs: Record<string, number>;
+  tasks: Record<string, number>;
+  queueAgeSeconds: number;
+}
+
+/**
+ * Metrics of what is in the database now: every replica tells the same. Only runs that have not ended are looked at, which
+ * an index has; those that ended are millions one day. While the database is away nothing is told.
+ */
+export function observeDatabase(db: Kysely<Database>): void {
+  const meter = metrics.getMeter('pushforward.database');
+  let known: { at: number; census: Promise<Census | null> } | null = null;
+  const census = () => {
+    if (known === null || performance.now() - known.at > FRESH_MS) {
+      known = { at: performance.now(), census: read(db).catch(() => null) };
+    }
+    return known.census;
+  };
+  const gauge = (name: string, options: { description: string; unit?: string }, tell: Teller) =>
+    meter.createObservableGauge(name, options).addCallback(async (result) => {
+      const now = await census();
+      if (now) tell(now, result);
+    });
+
+  gauge('pushforward.runs.current', { description: 'Runs in the database that have not ended' }, ({ runs }, result) => {
+    for (const [state, count] of Object.entries(runs)) result.observe(count, { state });
+  });
+  gauge(
+    'pushforward.tasks.current',
+    { description: 'Tasks in the database that wait or are under way' },
+    ({ tasks }, result) => {
+      for (const [state, count] of Object.entries(tasks)) result.observe(count, { state });
+    },
+  );
+  gauge(
+    'pushforward.queue.age',
+    { unit: 's', description: 'How long the oldest task that may start has waited, 0 where none waits' },
+    ({ queueAgeSeconds }, result) => result.observe(queueAgeSeconds),
+  );
+}
+
+type Teller = (census: Census, result: ObservableResult) => void;
+
+const UNFINISHED = ['QUEUED', 'RUNNING', 'STOPPING'] as const;
+const OPEN = ['PENDING', 'RUNNING'] as const;
+
+async function read(db: Kysely<Database>): Promise<Census> {
+  const runs = await db
+    .selectFrom('runs')
+    .select(['state', (of) => of.fn.countAll<number>().as('count')])
+    .where('state', 'in', UNFINISHED)
+    .groupBy('state')
+    .execute();
+  const tasks = await db
+    .selectFrom('tasks')
+    .innerJoin('runs', 'runs.id', 'tasks.run_id')
+    .select(['tasks.state', (of) => of.fn.countAll<number>().as('count')])
+    .select(
+      sql<number | null>`extract(epoch from clock_timestamp() - min(not_before) filter (
+        where tasks.state = 'PENDING' and runs.state = 'RUNNING' and not_before <= clock_timestamp()
+      ))::float8`.as('age'),
+    )
+    .where('runs.state', 'in', UNFINISHED)
+    .where('tasks.state', 'in', OPEN)
+    .groupBy('tasks.state')
+    .execute();
+  return {
+    runs: countsOf(UNFINISHED, runs),
+    tasks: countsOf(OPEN, tasks),
+    queueAgeSeconds: tasks.find(({ state }) => state === 'PENDING')?.age ?? 0,
+  };
+}
+
+/** States that none is in count 0. */
+function countsOf(states: readonly string[], rows: readonly { state: string; count: number }[]) {
+  return Object.fromEntries(states.map((name) => [name, rows.find(({ state }) => state === name)?.count ?? 0]));
+}
