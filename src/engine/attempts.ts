@@ -18,29 +18,36 @@ export async function carryOut(core: Core, progress: Progress, ready: ReadyTask,
   const live = await begin(core, ready);
   if (!live) return;
   crashPoint('attempt.recorded');
-  core.live.set(live.id, live);
-  const handedOn = new Promise((resolve) => live.handedOn.signal.addEventListener('abort', resolve, { once: true }));
-  await Promise.race([live.span.within(() => toItsEnd(core, progress, ready, live, free)), handedOn]);
+  await toItsEnd(core, progress, live, free, () => outcomeOf(core, progress, ready, live));
 }
 
-async function toItsEnd(
+/** An attempt that has begun, until its end is recorded or its task, or another service, goes on without this one. */
+export async function toItsEnd(
   core: Core,
   progress: Progress,
-  ready: ReadyTask,
   live: LiveAttempt,
   free: () => void,
+  outcomeIn: () => Promise<AttemptOutcome>,
 ): Promise<void> {
-  try {
-    const outcome = await outcomeOf(core, progress, ready, live);
-    crashPoint('outcome.seen');
-    live.settling = true;
-    free();
-    const end = await recordEnd(core, live, outcome);
-    live.span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
-  } finally {
-    core.live.delete(live.id);
-    progress.ended(live);
-    core.wake(live.runId);
+  core.live.set(live.id, live);
+  const handedOn = new Promise<void>((resolve) =>
+    live.handedOn.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  await Promise.race([live.span.within(recordedEnd), handedOn.then(() => progress.ended(live))]);
+
+  async function recordedEnd(): Promise<void> {
+    try {
+      const outcome = await outcomeIn();
+      crashPoint('outcome.seen');
+      live.settling = true;
+      free();
+      const end = await recordEnd(core, live, outcome);
+      live.span.end(end ?? { outcome: outcome.kind, allocatedSeconds: 0, costUsd: 0 });
+    } finally {
+      core.live.delete(live.id);
+      progress.ended(live);
+      core.wake(live.runId);
+    }
   }
 }
 

@@ -27,6 +27,7 @@ export interface Change extends Omit<
   moveTask(task: TaskRecord, to: TaskState, set?: Omit<TaskUpdate, 'state'>): Promise<void>;
   moveAttempt(attempt: AttemptRecord, to: AttemptState, set?: Omit<AttemptUpdate, 'state'>): Promise<void>;
   setReference(attempt: AttemptRecord, reference: JsonObject): Promise<void>;
+  takeOver(attempt: AttemptRecord, lease: { owner: string; leaseMs: number }): Promise<void>;
   emit(...events: RunEvent[]): void;
 }
 
@@ -84,6 +85,7 @@ function checked(raw: RunChange, events: RunEvent[], entered: RunState[]): Chang
       await raw.updateAttempt(attempt.id, attempt.state, { ...set, state: to, ended: true });
     },
     setReference: (attempt, reference) => raw.updateAttempt(attempt.id, 'RUNNING', { state: 'RUNNING', reference }),
+    takeOver: (attempt, lease) => raw.updateAttempt(attempt.id, 'RUNNING', { state: 'RUNNING', lease }),
     emit: (...more) => void events.push(...more),
   };
 }

@@ -59,6 +59,13 @@ export function cancelAttempt(live: LiveAttempt): void {
   live.handle?.cancel();
 }
 
+/** Leaves an attempt to the next service where it goes on without this one, and asks it to stop where it cannot. */
+export function letGo(core: Core, live: LiveAttempt): void {
+  if (live.cancelAsked || live.settling || !live.handle?.leave?.()) return cancelAttempt(live);
+  core.live.delete(live.id);
+  live.handedOn.abort();
+}
+
 /** The price that an attempt began at; of one of an earlier release what its executor takes now, nothing where that is not configured any more. */
 export function priceOf(
   core: Core,

@@ -7,6 +7,8 @@ import { type Progress } from './progress.ts';
 import { createTroubles } from './troubles.ts';
 
 export interface Dispatcher extends Coalesced {
+  /** Counts an attempt that was not begun here among those under way. Its artifact is worked on by nobody else. */
+  takeUp(of: { projectId: string; artifactId: string }, carry: (free: () => void) => Promise<void>): void;
   /** Resolves when no attempt is under way. */
   drained(): Promise<void>;
 }
@@ -35,8 +37,9 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
         if (!core.holds() || ready.length === 0) break;
         for (const task of ready) {
           const { projectId, projectLimit, spec } = task;
+          const { artifactId } = spec;
           if (projectLimit !== null && ofProject(projectId) >= projectLimit) full.add(projectId);
-          else if (!busy.has(spec.artifactId)) begin(task);
+          else if (!busy.has(artifactId)) takeUp({ projectId, artifactId }, (free) => work(task, free));
         }
       }
       await wakeForRetries();
@@ -45,11 +48,15 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
     }
   });
 
-  function begin(task: ReadyTask): void {
-    const one: Work = { projectId: task.projectId, slot: true, done: Promise.resolve() };
-    busy.set(task.spec.artifactId, one);
-    one.done = work(task, () => {
+  function takeUp(of: { projectId: string; artifactId: string }, carry: (free: () => void) => Promise<void>): void {
+    const one: Work = { projectId: of.projectId, slot: true, done: Promise.resolve() };
+    busy.set(of.artifactId, one);
+    const free = () => {
       one.slot = false;
+      filling.trigger();
+    };
+    one.done = carry(free).finally(() => {
+      busy.delete(of.artifactId);
       filling.trigger();
     });
   }
@@ -62,9 +69,6 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
     } catch (error) {
       if (await troubles.met({ runId: task.runId, hinders: task.taskId }, error)) core.wake(task.runId);
       else await clock.sleep(tuning.pollMs, core.stopping);
-    } finally {
-      busy.delete(task.spec.artifactId);
-      filling.trigger();
     }
   }
 
@@ -82,6 +86,7 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
 
   return {
     ...filling,
+    takeUp,
     drained: async () => {
       while (busy.size > 0) await Promise.all([...busy.values()].map(({ done }) => done));
     },

@@ -1,9 +1,10 @@
 import { crashPoint } from '../base/crash-points.ts';
 import { notFound, PushforwardError, toErrorRecord } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
+import { createAdoption } from './adopt.ts';
 import { createChanges } from './changes.ts';
 import { coalesce, type Coalesced } from './coalesce.ts';
-import { cancelAttempt, type Core } from './core.ts';
+import { cancelAttempt, letGo, type Core } from './core.ts';
 import { createDispatcher } from './dispatch.ts';
 import { createLeases } from './leases.ts';
 import { type Engine, type EngineOptions } from './options.ts';
@@ -37,7 +38,7 @@ export function createEngine(given: EngineOptions): Engine {
   const progress = createProgress({ change, clock, intervalMs: tuning.progressMs, stopping: stopping.signal });
   const dispatcher = createDispatcher(core, progress);
   const reconciler = createReconciler(core);
-  const leases = createLeases(core);
+  const leases = createLeases(core, createAdoption(core, progress, dispatcher));
   const sweeping = coalesce(() =>
     leases.sweep().catch((error: unknown) => trouble('leases could not be looked at', error)),
   );
@@ -92,7 +93,7 @@ export function createEngine(given: EngineOptions): Engine {
 
     async stop() {
       stopping.abort();
-      for (const live of core.live.values()) cancelAttempt(live);
+      for (const live of [...core.live.values()]) letGo(core, live);
       const quiet = Promise.all([
         beats,
         dispatcher.drained(),
@@ -136,8 +137,8 @@ export function createEngine(given: EngineOptions): Engine {
       const lost = claim !== null;
       claim = await runs.claim();
       if (!claim) {
-        // It gives up what this one began, and begins it anew.
-        for (const live of core.live.values()) cancelAttempt(live);
+        // It adopts what this one began, or gives it up and begins it anew.
+        for (const live of [...core.live.values()]) letGo(core, live);
         return log.debug('another service moves the runs; standing by');
       }
       log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });

@@ -17,6 +17,7 @@ export type RunEvent =
   | { type: 'task.failed'; payload: TaskName & { failure: Failure } }
   | { type: 'tasks.cancelled'; payload: { count: number } }
   | { type: 'attempt.started'; payload: AttemptName }
+  | { type: 'attempt.adopted'; payload: AttemptName }
   | { type: 'attempt.failed'; payload: AttemptName & { failure: Failure; willRetry: boolean; retryAfterMs: number } }
   | { type: 'attempt.lost'; payload: AttemptName & { failure: Failure; willRetry: boolean } }
   | { type: 'attempt.cancelled'; payload: AttemptName }

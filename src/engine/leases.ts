@@ -1,12 +1,13 @@
 import { crashPoint } from '../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../base/errors.ts';
-import { cancelAttempt, type Core, type LiveAttempt } from './core.ts';
+import { type Adoption } from './adopt.ts';
+import { cancelAttempt, letGo, type Core, type LiveAttempt } from './core.ts';
 import { type AttemptRecord } from './ports.ts';
 import { handOn, settleLost } from './settle.ts';
 
 /**
- * Leases are renewed from evidence. An attempt without any is asked to go once its lease has run out, one of a dead service
- * at once: this engine holds the claim, so no other lives. It is LOST when it is seen gone, not before; past the release
+ * Leases are renewed from evidence. An attempt without any is asked to go once its lease has run out. This engine holds the
+ * claim, so no other lives: an attempt of another is adopted if it goes on without its service, and asked to go if not. It is LOST when it is seen gone, not before; past the release
  * deadline a RUNNING run goes on without it, and it is asked on.
  */
 export interface Leases {
@@ -15,7 +16,7 @@ export interface Leases {
   sweep(): Promise<void>;
 }
 
-export function createLeases(core: Core): Leases {
+export function createLeases(core: Core, adoption: Adoption): Leases {
   const { runs, ownerId, lease, executors, clock, log, releaseDeadlineMs } = core.options;
   /** Attempts that were asked to go and are not seen gone, since when in the clock's milliseconds. */
   const asked = new Map<string, { since: number; handedOn: boolean }>();
@@ -33,7 +34,7 @@ export function createLeases(core: Core): Leases {
     for (const live of alive) {
       if (renewed.has(live.id) || live.settling || !core.live.has(live.id)) continue;
       log.warn('an attempt was given up elsewhere', { run: live.runId, attempt: live.id });
-      cancelAttempt(live);
+      letGo(core, live);
     }
   }
 
@@ -41,8 +42,10 @@ export function createLeases(core: Core): Leases {
     const abandoned = await runs.abandonedAttempts(ownerId);
     const ids = new Set(abandoned.map((attempt) => attempt.id));
     for (const id of asked.keys()) if (!ids.has(id)) asked.delete(id);
+    const adopted = core.holds() ? await adoption.adopt(abandoned) : new Set();
+    const rest = abandoned.filter(({ id }) => !adopted.has(id));
     await Promise.all(
-      abandoned.map((attempt) =>
+      rest.map((attempt) =>
         give(attempt).catch((error: unknown) =>
           log.warn('an abandoned attempt could not be given up; trying again', {
             run: attempt.runId,

@@ -94,6 +94,11 @@ export interface AttemptHandle {
   cancel(): void;
   /** The outcome is recorded: what the executor kept to tell it again may go. */
   recorded?(): void;
+  /**
+   * Lets go of an attempt that goes on without this service, for the next one to adopt; `outcome` then never settles. False where
+   * it has ended, and the outcome is about to come.
+   */
+  leave?(): boolean;
 }
 
 /** What an executor tells of an attempt on the way. */
@@ -105,6 +110,12 @@ export interface AttemptObserver {
   spans?(spans: readonly SpanRecord[]): void;
 }
 
+/** An attempt that an earlier service started. */
+export interface Adoptee {
+  order: AttemptOrder;
+  observer: AttemptObserver;
+}
+
 export interface Executor {
   readonly name: string;
   /** Of an attempt at such work that starts now. */
@@ -114,6 +125,11 @@ export interface Executor {
   /** Attempts will come: what takes a while and depends on none of them may be begun now. Asked again as often as it pleases. */
   prepare?(): void;
   start(order: AttemptOrder, observer: AttemptObserver): Promise<AttemptHandle>;
+  /**
+   * Attempts of an earlier service, all that there are at once: those that are under way, or have ended with an outcome to be told,
+   * go on under this one. Null for each that is not there to go on; it is then released.
+   */
+  adopt?(attempts: readonly Adoptee[]): Promise<(AttemptHandle | null)[]>;
   /**
    * After a restart: makes sure that an attempt of an earlier service process is gone. Resolves true once it is seen gone.
    * `reference` is the handle's with `attemptId` added; only `attemptId` if the service died before the handle's was stored.

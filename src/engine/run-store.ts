@@ -289,6 +289,8 @@ export interface TaskUpdate {
 
 export interface AttemptUpdate {
   state: AttemptState;
+  /** Who holds its lease from now on, and for how long. */
+  lease?: { owner: string; leaseMs: number };
   reference?: JsonObject;
   failure?: Failure;
   usage?: Usage;

@@ -87,7 +87,7 @@ describe('an engine that is killed', () => {
       await second.engine.stop();
     }
     expect(reached).toBeGreaterThan(28);
-  });
+  }, 180_000);
 
   it('leaves attempts that are released, lost and tried again with a new epoch', async () => {
     const first = await over();
@@ -132,6 +132,70 @@ describe('an engine that is killed', () => {
     await second.engine.start();
     expect(await ended(db, runId)).toBe('CANCELLED');
     expect(executor.running.size).toBe(0);
+  });
+});
+
+describe('attempts that outlive their engine', () => {
+  for (const how of ['killed', 'stopped'] as const) {
+    it(`go on under the next where it was ${how}, and are not tried again`, async () => {
+      const first = await over();
+      first.executor.adopts = true;
+      first.executor.hold = () => true;
+      await first.engine.start();
+      const runId = await launch(first.engine, first.db);
+      await until(() => first.executor.held.length === 2);
+      const [ended_, goesOn] = first.executor.held;
+      await until(async () => {
+        const rows = await first.db.selectFrom('attempts').select('reference').execute();
+        return rows.every(({ reference }) => reference !== null);
+      });
+      if (how === 'killed') first.kill();
+      else await first.engine.stop();
+      expect(first.executor.held.map(({ cancelled }) => cancelled)).toEqual([false, false]);
+      // One of them ends while no service is there to see it.
+      await ended_!.succeed();
+
+      first.executor.hold = () => false;
+      const next = await over(first.fakes, { ownerId: 'next' });
+      engines.push(next.engine);
+      await next.engine.start();
+      const owners = async () =>
+        (await first.db.selectFrom('attempts').select(['owner', 'state']).execute()).filter(
+          ({ owner, state }) => owner === 'next' && state === 'RUNNING',
+        );
+      await until(async () => (await owners()).length === 1, 'the one that goes on to be adopted');
+      goesOn!.progress(1);
+      await until(
+        async () => (await eventsOf(first.db, runId)).some(({ payload }) => payload['itemsDone'] === 3),
+        'its progress to be told',
+      );
+      await goesOn!.succeed();
+      expect(await ended(first.db, runId)).toBe('SUCCEEDED');
+      const events = await eventsOf(first.db, runId);
+      expect(events.filter(({ type }) => type === 'attempt.adopted')).toHaveLength(2);
+      expect(events.filter(({ type }) => type === 'attempt.lost' || type === 'attempt.cancelled')).toEqual([]);
+      expect(first.executor.starts).toHaveLength(5);
+      expect([ended_, goesOn].map((held) => held!.recorded)).toEqual([true, true]);
+      const states = await first.db.selectFrom('attempts').select('state').distinct().execute();
+      expect(states).toEqual([{ state: 'SUCCEEDED' }]);
+    });
+  }
+
+  it('are stopped by the next where their run was cancelled', async () => {
+    const first = await over();
+    first.executor.adopts = true;
+    first.executor.hold = () => true;
+    await first.engine.start();
+    const runId = await launch(first.engine, first.db);
+    await until(() => first.executor.held.length === 2);
+    first.kill();
+    const next = await over(first.fakes);
+    engines.push(next.engine);
+    await next.engine.cancel('project_1', runId);
+    await next.engine.start();
+    expect(await ended(first.db, runId)).toBe('CANCELLED');
+    expect(first.executor.running.size).toBe(0);
+    expect(first.executor.held.map(({ cancelled }) => cancelled)).toEqual([true, true]);
   });
 });
 

@@ -322,6 +322,37 @@ describe.skipIf(!binaries)('attempts as indexes of Jobs', () => {
     await world.empty();
   });
 
+  it('of a service that died or left them go on under the next, those too that ended meanwhile', async () => {
+    const first = world.executorOf();
+    const started = await world.start(first, ['untilAllowed', 'untilAllowed', 'userError']);
+    await Promise.all(started.slice(0, 2).map((one) => world.podOf(one)));
+    const pods = (await world.pods()).map(({ metadata }) => metadata!.uid).sort();
+    expect(started[0]!.handle.leave!()).toBe(true);
+    await first.close();
+    await world.allow(0);
+    await until(() => world.node.running().length === 1, 'the first to end', 30_000);
+
+    const second = world.executorOf();
+    const never = { ...started[0]!.order, attemptId: 'attempt_never' };
+    const observer = { progress: () => {}, waiting: () => {} };
+    const orders = [...started.map(({ order }) => order), never];
+    const handles = await second.adopt!(orders.map((order) => ({ order, observer })));
+    expect(handles.map((handle) => handle !== null)).toEqual([true, true, true, false]);
+    expect(handles.slice(0, 3).map((handle) => handle!.reference)).toEqual(
+      started.map(({ handle }) => handle.reference),
+    );
+    expect((await handles[0]!.outcome).kind).toBe('succeeded');
+    expect(failureOf(await handles[2]!.outcome)).toMatchObject({ class: 'userError', error: { code: 'EMPTY_CLASS' } });
+    handles[0]!.recorded!();
+    handles[2]!.recorded!();
+    expect(handles[1]!.alive()).toBe(true);
+    await world.allow(1);
+    expect((await handles[1]!.outcome).kind).toBe('succeeded');
+    expect((await world.pods()).map(({ metadata }) => metadata!.uid).sort()).toEqual(pods);
+    handles[1]!.recorded!();
+    await world.empty();
+  });
+
   it('of a service that died are released by reference, and by their id alone', async () => {
     const first = world.executorOf();
     const [byReference] = await world.start(first, ['hang']);

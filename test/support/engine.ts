@@ -88,10 +88,13 @@ export function fakeExecutor(publications: Publications, slots = 2) {
   const starts: AttemptOrder[] = [];
   const held: Held[] = [];
   const running = new Map<string, Held>();
+  const handles = new Map<string, AttemptHandle>();
   const port: Executor & {
     hold: (order: AttemptOrder) => boolean;
     obedient: boolean;
     releases: boolean;
+    /** Whether attempts outlive their service, for the next to adopt. */
+    adopts: boolean;
     mostAtOnce: number;
   } = {
     name: 'fake',
@@ -103,6 +106,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     obedient: true,
     /** Whether attempts of earlier services are seen gone when asked. */
     releases: true,
+    adopts: false,
     mostAtOnce: 0,
     async start(order, { progress, waiting }) {
       starts.push(order);
@@ -144,8 +148,18 @@ export function fakeExecutor(publications: Publications, slots = 2) {
         recorded() {
           one.recorded = true;
         },
+        leave: () => port.adopts && running.has(order.attemptId),
       };
+      handles.set(order.attemptId, handle);
       return handle;
+    },
+    async adopt(attempts) {
+      return attempts.map(({ order, observer }) => {
+        const handle = port.adopts ? (handles.get(order.attemptId) ?? null) : null;
+        const one = running.get(order.attemptId);
+        if (handle && one) Object.assign(one, { order, ...observer });
+        return handle;
+      });
     },
     async release(reference) {
       if (!port.releases) return false;

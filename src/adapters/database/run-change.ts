@@ -129,9 +129,9 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
       const before = await attempt(attemptId);
       expectState('attempt', attemptId, from, before?.record.state);
       const { record } = before!;
-      const { state, reference = record.reference } = fields;
+      const { state, reference = record.reference, lease } = fields;
       replaceAttempt(attemptId, record.taskId, {
-        record: { ...record, state, reference },
+        record: { ...record, state, reference, owner: lease?.owner ?? record.owner },
         failure: fields.failure ?? before!.failure,
         usage: fields.usage ?? before!.usage,
         costUsd: fields.costUsd ?? before!.costUsd,
@@ -139,6 +139,7 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
       merge(unit.due.attempts, attemptId, {
         ...{ id: attemptId, state, reference: fields.reference, failure: fields.failure, usage: fields.usage },
         cost_usd: fields.costUsd,
+        ...(lease && { owner: lease.owner, read_at: at.text, lease_ms: lease.leaseMs }),
         ...stampColumns({ ended }),
       });
     },

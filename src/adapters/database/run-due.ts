@@ -83,12 +83,15 @@ const updateAttempts = (rows: Rows) => sql`
   update attempts a set
     state = coalesce(v.state, a.state),
     reference = coalesce(v.reference, a.reference),
+    owner = coalesce(v.owner, a.owner),
+    lease_expires_at = coalesce(v.read_at + v.lease_ms * interval '1 millisecond', a.lease_expires_at),
     failure = coalesce(v.failure, a.failure),
     usage = coalesce(v.usage, a.usage),
     cost_usd = coalesce(v.cost_usd, a.cost_usd),
     ended_at = coalesce(v.ended_at, a.ended_at)
   from jsonb_to_recordset(${rows}) as v(
-    id text, state text, reference jsonb, failure jsonb, usage jsonb, cost_usd double precision, ended_at timestamptz)
+    id text, state text, reference jsonb, owner text, read_at timestamptz, lease_ms double precision, failure jsonb,
+    usage jsonb, cost_usd double precision, ended_at timestamptz)
   where a.id = v.id`;
 
 async function insertAttempts({ tx, at }: Unit, attempts: Due['newAttempts']): Promise<void> {

@@ -4,6 +4,7 @@ import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { type Log } from '../../base/log.ts';
 import {
+  type Adoptee,
   type AttemptHandle,
   type AttemptObserver,
   type AttemptOrder,
@@ -21,7 +22,7 @@ import { ATTEMPTS, JOB_NAME, jobName, ORDERS } from './names.ts';
 import { deleteOrders, ordersFolder, writeOrders, type OrderStore } from './orders.ts';
 import { signRunToken, verifyRunToken } from './run-token.ts';
 import { outcomeOf } from './settle.ts';
-import { endOfJob } from './verdict.ts';
+import { endOfJob, indexOf, isTerminal } from './verdict.ts';
 
 export interface KubernetesExecutorOptions {
   cluster: Cluster;
@@ -212,6 +213,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         watches.delete(name);
         removeOrders(name, folder, attempts);
       },
+      onLeft: () => void watches.delete(name),
     });
     watches.set(name, watch);
     return watch;
@@ -238,13 +240,37 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     );
   }
 
-  /** The Job of an attempt whose service died before it had stored where to find it. */
-  function jobOfAttempt(attemptId: string): string | null {
+  /** Where each attempt is that the cluster has a Job for, whether or not its service came to store that. */
+  function places(): Map<string, { job: V1Job; index: number }> {
+    const found = new Map<string, { job: V1Job; index: number }>();
     for (const job of jobs.all()) {
       const attempts = JSON.parse(job.metadata?.annotations?.[ATTEMPTS] ?? '[]') as string[];
-      if (attempts.includes(attemptId)) return job.metadata!.name!;
+      attempts.forEach((id, index) => found.set(id, { job, index }));
     }
-    return null;
+    return found;
+  }
+
+  function placeOf(attemptId: string): { job?: string; index?: number } {
+    const { job, index } = places().get(attemptId) ?? {};
+    return job === undefined || index === undefined ? {} : { job: job.metadata!.name!, index };
+  }
+
+  /** What goes on in Jobs that are not being deleted; all of a Job before it is looked at, lest it is deleted for the first. */
+  async function adopt(attempts: readonly Adoptee[]): Promise<(AttemptHandle | null)[]> {
+    await ready;
+    const there = places();
+    const handles = attempts.map(({ order, observer }) => {
+      const { job, index } = there.get(order.attemptId) ?? {};
+      if (job === undefined || index === undefined || job.metadata!.deletionTimestamp) return null;
+      const name = job.metadata!.name!;
+      const folder = job.metadata!.annotations?.[ORDERS] ?? '';
+      const watch = watches.get(name) ?? track(name, folder, job.spec?.completions ?? 0);
+      lookSoon(name);
+      return watch.attach(index, order, observer);
+    });
+    const adopted = handles.filter((handle) => handle !== null).length;
+    if (adopted > 0) log.info('adopted attempts of an earlier service', { attempts: adopted });
+    return handles;
   }
 
   async function release(reference: JsonObject): Promise<boolean> {
@@ -255,11 +281,19 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         'expected the cluster to answer, got silence: it is tried again',
       );
     }
-    const name = typeof reference['job'] === 'string' ? reference['job'] : jobOfAttempt(String(reference['attemptId']));
-    if (name === null) return true;
-    if (!jobs.get(name) && [...pods.group(name)].length === 0) return true;
-    await removeJob(name);
-    return false;
+    const { job, index } = typeof reference['job'] === 'string' ? reference : placeOf(String(reference['attemptId']));
+    const name = job as string | undefined;
+    if (name === undefined) return true;
+    const there = [...pods.group(name)];
+    if (!jobs.get(name) && there.length === 0) return true;
+    if (!watches.has(name)) {
+      await removeJob(name);
+      return false;
+    }
+    // Others of its Job were adopted: its own pods go.
+    const own = there.filter((pod) => indexOf(pod) === index && !isTerminal(pod));
+    await Promise.all(own.map(({ metadata }) => cluster.deletePod(metadata!.name!)));
+    return own.length === 0;
   }
 
   return {
@@ -275,6 +309,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       return new Promise((resolve, reject) => gatherer.add(key, { order, observer, resolve, reject }));
     },
 
+    adopt,
     release,
 
     reportProgress(token, attemptId, itemsDone) {

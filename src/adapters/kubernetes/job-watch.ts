@@ -56,6 +56,8 @@ export interface JobWatchOptions {
   deadlines: { imagePullMs: number; unschedulableMs: number };
   /** Called once nothing of it is needed or there any more. */
   onDone(): void;
+  /** Called once all that is left of it is for another service. */
+  onLeft(): void;
   clock: Clock;
   log: Log;
 }
@@ -67,6 +69,8 @@ export function watchJob(options: JobWatchOptions): JobWatch {
   /** Deletions that the cluster was asked for, so that each is asked for once. */
   const asked = new Set<string>();
   let done = false;
+  /** Some of it goes on without this service, so the Job stays. */
+  let left = false;
 
   function look(): void {
     if (done) return;
@@ -82,6 +86,7 @@ export function watchJob(options: JobWatchOptions): JobWatch {
       if (slot.state === 'open') act(slot, verdict, unwanted);
       else if (slot.cancelled && 'active' in verdict) verdict.active.forEach(deletePod);
     }
+    if (left) return endIfLeft();
     if (!isRecorded()) return;
     if (job) return deleteJob(job);
     if (byIndex.size > 0) return;
@@ -89,8 +94,13 @@ export function watchJob(options: JobWatchOptions): JobWatch {
     options.onDone();
   }
 
-  function isRecorded(): boolean {
-    return [...slots.values()].every((slot) => slot.state === 'recorded');
+  const allRecorded = () => [...slots.values()].every((slot) => slot.state === 'recorded');
+  const isRecorded = () => !left && allRecorded();
+
+  function endIfLeft(): void {
+    if (done || !allRecorded()) return;
+    done = true;
+    options.onLeft();
   }
 
   function act(slot: Slot, verdict: Verdict, unwanted: boolean): void {
@@ -176,6 +186,13 @@ export function watchJob(options: JobWatchOptions): JobWatch {
         recorded() {
           slot.state = 'recorded';
           soon();
+        },
+        leave() {
+          if (slot.state !== 'open' || slot.cancelled) return false;
+          slots.delete(index);
+          left = true;
+          endIfLeft();
+          return true;
         },
       };
     },

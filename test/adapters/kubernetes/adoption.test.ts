@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseExecutorClasses } from '../../../src/adapters/kubernetes/classes.ts';
+import { createKubernetesExecutor, type KubernetesExecutor } from '../../../src/adapters/kubernetes/executor.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import { fakePublications } from '../../support/engine.ts';
+import { clusterDouble } from '../../support/kube/double.ts';
+import { createMemoryStore } from '../../support/memory-store.ts';
+import { manifestOf, orderOf, taskOf } from '../../support/tasks.ts';
+import { until } from '../../support/until.ts';
+
+const executors: KubernetesExecutor[] = [];
+afterEach(() => Promise.all(executors.splice(0).map((executor) => executor.close())));
+
+function world() {
+  const kube = clusterDouble();
+  const store = createMemoryStore();
+  const publications = fakePublications();
+  const orders = [0, 1, 2].map((index) => orderOf(taskOf({ stage: 'encode', index }), `attempt_${index}`));
+  const executorOf = () => {
+    const executor = createKubernetesExecutor({
+      ...{ cluster: kube.cluster, store, publications, instance: 'one', image: 'worker', workerEnv: {} },
+      classes: parseExecutorClasses(JSON.stringify({ default: 'cpu', classes: { cpu: { priceUsdPerHour: 1 } } })),
+      ...{ callbackUrl: null, secret: 'secret', clock: systemClock, log: silentLog },
+      tuning: { gatherMs: 10, tickMs: 20 },
+    });
+    executors.push(executor);
+    return executor;
+  };
+  const observer = { progress: () => {}, waiting: () => {} };
+  const attemptsOf = (some = orders) => some.map((order) => ({ order, observer }));
+  const succeed = async (job: string, index: number) => {
+    await publications.publish('project_1', manifestOf(orders[index]!.task));
+    kube.end(job, index, 0);
+  };
+  const start = async (executor: KubernetesExecutor) =>
+    Promise.all(orders.map((order) => executor.start(order, observer)));
+  return { kube, orders, executorOf, attemptsOf, succeed, start };
+}
+
+describe('attempts of an earlier service', () => {
+  it('go on in the Jobs that they are in, with what was to be told of those that ended', async () => {
+    const { kube, orders, executorOf, attemptsOf, succeed, start } = world();
+    const first = executorOf();
+    const left = await start(first);
+    const [job] = kube.jobs() as [string];
+    expect(left.map((handle) => handle.leave!())).toEqual([true, true, true]);
+    await first.close();
+    await succeed(job, 0);
+    kube.end(job, 2, 1);
+    expect([kube.jobs().length, kube.pods().length]).toEqual([1, 3]);
+
+    const next = executorOf();
+    const never = { ...orders[0]!, attemptId: 'attempt_never' };
+    const handles = await next.adopt!(attemptsOf([...orders, never]));
+    expect(handles[3]).toBeNull();
+    expect(handles.slice(0, 3).map((handle) => handle!.reference)).toEqual(left.map(({ reference }) => reference));
+    const [done, goesOn, failed] = handles as [(typeof left)[0], (typeof left)[0], (typeof left)[0]];
+    expect((await done.outcome).kind).toBe('succeeded');
+    expect(await failed.outcome).toMatchObject({
+      kind: 'failed',
+      failure: { exitCode: 1, lastLogLines: ['last words'] },
+    });
+    done.recorded!();
+    failed.recorded!();
+    expect(goesOn.alive()).toBe(true);
+    expect(goesOn.leave!()).toBe(true);
+    expect(left[1]!.leave!()).toBe(true);
+    const [again] = await next.adopt!(attemptsOf([orders[1]!]));
+    await succeed(job, 1);
+    expect((await again!.outcome).kind).toBe('succeeded');
+    expect(kube.jobs()).toEqual([job]);
+    again!.recorded!();
+    await until(() => kube.jobs().length === 0, 'the Job to go once all of it is recorded');
+  });
+
+  it('that are given up take their own pods with them, and leave what was adopted', async () => {
+    const { kube, orders, executorOf, attemptsOf, start } = world();
+    const [zero] = await start(executorOf());
+    const next = executorOf();
+    const [, one] = await next.adopt!(attemptsOf(orders.slice(0, 2)));
+    const [job] = kube.jobs() as [string];
+    const reference = { ...zero!.reference, index: 2, attemptId: 'attempt_2' };
+    await until(() => next.release(reference), 'the third to be seen gone');
+    expect(kube.pods()).toEqual([`${job}-0`, `${job}-1`]);
+    expect(one!.alive()).toBe(true);
+    one!.cancel();
+    expect((await one!.outcome).kind).toBe('cancelled');
+    expect(kube.jobs()).toEqual([job]);
+  });
+});
