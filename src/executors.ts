@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import {
   createKubernetesExecutor,
   instanceSelector,
+  type KubernetesExecutor,
   openCluster,
+  type ProgressReport,
   readExecutorClasses,
 } from './adapters/kubernetes/index.ts';
 import { createLocalExecutor } from './adapters/processes/local-executor.ts';
@@ -20,13 +22,15 @@ export interface Executors {
   /** Names of the classes that a recipe may ask for. */
   classes: readonly string[];
   /** What workers tell that are no children of the service. */
-  progress?: { reportProgress(token: string, attemptId: string, itemsDone: number): void };
+  progress?: Pick<KubernetesExecutor, 'reportProgress' | 'takeProgress'>;
 }
 
 export interface ExecutorsContext {
   store: ObjectStore;
   publications: Publications;
   secret: string;
+  /** Hands on progress that reached this replica and is for another. */
+  forward: (report: ProgressReport) => void;
   log: Log;
 }
 
@@ -51,6 +55,7 @@ export async function openExecutors(config: Config, context: ExecutorsContext): 
     cluster: openCluster({ kubeconfig, namespace, selector: instanceSelector(instance) }),
     ...{ classes, instance, image, workerEnv, callbackUrl, log },
     ...{ store: context.store, publications: context.publications, secret: context.secret },
+    forward: context.forward,
     clock: systemClock,
   });
   // A cluster that does not answer yet is waited for; one that refuses the service is told of now.
@@ -68,7 +73,12 @@ export async function openExecutors(config: Config, context: ExecutorsContext): 
 
 const ANSWER_MS = 10_000;
 
-function checkSettings({ store, kubernetes: { classesPath, image } }: Config): void {
+function checkSettings({ store, probePort, kubernetes: { classesPath, image, callbackUrl } }: Config): void {
+  if (callbackUrl !== null && probePort === null) {
+    throw invalid(
+      'expected PUSHFORWARD_PROBE_PORT with PUSHFORWARD_CALLBACK_URL, got none: progress is taken on that port, set it',
+    );
+  }
   if (store.kind !== 's3') {
     throw invalid(
       'expected PUSHFORWARD_STORE to be s3://bucket/prefix with PUSHFORWARD_EXECUTOR=kubernetes, got a directory, which pods cannot reach: name a bucket',

@@ -6,6 +6,7 @@ import { createCatalog } from './adapters/database/catalog.ts';
 import { observeDatabase } from './adapters/database/census.ts';
 import { migrate, openDatabase, ping, requireMigrated } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
+import { createProgressRelay, type ProgressReport } from './adapters/database/progress-relay.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
@@ -17,7 +18,7 @@ import { startProbes } from './api/http/probes.ts';
 import { type ProgressReports } from './api/http/progress.ts';
 import { startApi } from './api/http/server.ts';
 import { systemClock } from './base/clock.ts';
-import { invalid, PushforwardError } from './base/errors.ts';
+import { invalid, PushforwardError, toErrorRecord } from './base/errors.ts';
 import { newId } from './base/ids.ts';
 import { identify, isAlive, type ProcessIdentity } from './base/process-identity.ts';
 import { s3Url } from './base/s3-url.ts';
@@ -105,8 +106,15 @@ export async function startService(config: Config): Promise<Service> {
     const store = observeStore(stored, storeTelemetry(writeSpans));
     const objects = storedObjects(store);
     const publications = createPublications(store);
-    const executors = await openExecutors(config, { store, publications, secret: signingSecret, log });
+    const relay = createProgressRelay({ db, url: databaseUrl, clock: systemClock, log });
+    const forward = (report: ProgressReport) =>
+      void relay
+        .send(report)
+        .catch((error: unknown) => log.debug('progress was lost', { error: toErrorRecord(error) }));
+    const executors = await openExecutors(config, { store, publications, secret: signingSecret, forward, log });
     progress = executors.progress ?? null;
+    if (executors.progress) relay.listen(executors.progress.takeProgress);
+    stops.push(() => relay.close());
     stops.push(() => Promise.all(executors.all.map((executor) => executor.close())));
     const catalog = createCatalog(db, objects);
     const planner = createPlanner(store);
@@ -165,7 +173,6 @@ export async function startService(config: Config): Promise<Service> {
         stream: (key, range) => store.stream(key, range),
         ...('receive' in stored && { receive: stored.receive }),
       },
-      progress: executors.progress,
     });
     stops.push(() => api.close());
     url = api.url;

@@ -1,39 +1,38 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Api, startApi } from '../../src/api/http/server.ts';
+import { type Probes, startProbes } from '../../src/api/http/probes.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 
 const told: [string, string, number][] = [];
-let api: Api;
+let probes: Probes;
 
 beforeAll(async () => {
-  api = await startApi({
-    ...{
-      host: '127.0.0.1',
-      port: 0,
-      log: silentLog,
-      metricsText: () => '',
-      objects: {} as never,
-      control: {} as never,
-    },
-    progress: {
+  probes = await startProbes({
+    ...{ port: 0, health: async () => ({}) as never, metricsText: () => '', log: silentLog },
+    progress: () => ({
       reportProgress(token, attemptId, itemsDone) {
         if (token !== 'right') throw new PushforwardError('UNAUTHENTICATED', 'expected the token of a run');
         told.push([token, attemptId, itemsDone]);
       },
-    },
+    }),
   });
 });
-afterAll(() => api.close());
+afterAll(() => probes.close());
 
 /** As a pod does it, which knows the service by a name that is not of this machine. */
 function post(attemptId: string, body: string, authorization?: string): Promise<number> {
-  const { hostname, port } = new URL(api.url);
+  const { port } = probes;
   const headers = { host: 'pushforward.runs.svc:4000', 'content-type': 'application/json' };
   return new Promise((resolve, reject) => {
     const path = `/attempts/${attemptId}/progress`;
-    request({ hostname, port, path, method: 'POST', headers: { ...headers, ...(authorization && { authorization }) } })
+    request({
+      hostname: '127.0.0.1',
+      port,
+      path,
+      method: 'POST',
+      headers: { ...headers, ...(authorization && { authorization }) },
+    })
       .on('response', (answer) => resolve(answer.resume().statusCode!))
       .on('error', reject)
       .end(body);

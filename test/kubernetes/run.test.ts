@@ -105,7 +105,10 @@ describe.skipIf(!binaries || goMissing)('a service whose executor is a cluster',
 
   it('makes the same bytes as child processes do, tells its progress, and charges by executor class', async () => {
     const port = await freePort();
-    const service = await serve('quiet', { PUSHFORWARD_CALLBACK_URL: `http://127.0.0.1:${port}` }, port);
+    const service = await serve('quiet', {
+      PUSHFORWARD_CALLBACK_URL: `http://127.0.0.1:${port}`,
+      PUSHFORWARD_PROBE_PORT: String(port),
+    });
     const runId = await launchGlyphs(service);
     const events = await follow(service.client, runId);
     expect(events.at(-1)!.type).toBe('run.succeeded');

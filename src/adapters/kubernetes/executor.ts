@@ -39,6 +39,8 @@ export interface KubernetesExecutorOptions {
   callbackUrl: string | null;
   /** Signs the tokens of runs. */
   secret: string;
+  /** Hands on progress of an attempt that another replica may run; absent: there is none. */
+  forward?: (report: ProgressReport) => void;
   clock: Clock;
   log: Log;
   /** Defaults suit production; tests shorten them. */
@@ -54,12 +56,20 @@ export interface KubernetesExecutorOptions {
   };
 }
 
+export interface ProgressReport {
+  runId: string;
+  attemptId: string;
+  itemsDone: number;
+}
+
 export interface KubernetesExecutor extends Executor {
   /**
-   * Takes what a worker tells of its attempt.
-   * @throws UNAUTHENTICATED, or NOT_FOUND for an attempt that is not of the token's run or does not run
+   * Takes what a worker tells of its attempt, or forwards it.
+   * @throws UNAUTHENTICATED; NOT_FOUND, where nothing is forwarded, for an attempt that is not of the token's run or does not run
    */
   reportProgress(token: string, attemptId: string, itemsDone: number): void;
+  /** Takes what another replica forwarded, if the attempt runs here. */
+  takeProgress(report: ProgressReport): boolean;
   /** Resolves once what the cluster has is known; rejects if the service is refused it. */
   readonly ready: Promise<void>;
 }
@@ -296,6 +306,15 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     return own.length === 0;
   }
 
+  function takeProgress({ runId, attemptId, itemsDone }: ProgressReport): boolean {
+    for (const watch of watches.values()) {
+      const observer = watch.observerOf(attemptId, runId);
+      observer?.progress(itemsDone);
+      if (observer) return true;
+    }
+    return false;
+  }
+
   return {
     name: 'kubernetes',
     slots: classes.slots,
@@ -314,12 +333,11 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 
     reportProgress(token, attemptId, itemsDone) {
       const { runId } = verifyRunToken(token, secret, clock.now());
-      for (const watch of watches.values()) {
-        const observer = watch.observerOf(attemptId, runId);
-        if (observer) return observer.progress(itemsDone);
-      }
+      if (takeProgress({ runId, attemptId, itemsDone })) return;
+      if (options.forward) return options.forward({ runId, attemptId, itemsDone });
       throw new PushforwardError('NOT_FOUND', `attempt ${attemptId} of run ${runId} does not run here`);
     },
+    takeProgress,
 
     async close() {
       gatherer.flush();

@@ -13,7 +13,6 @@ import { listen } from './listen.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
 import { probeRoutes } from './probes.ts';
-import { type ProgressReports, progressRoutes } from './progress.ts';
 import { traced } from './tracing.ts';
 import { attachWebSockets } from './websocket.ts';
 
@@ -30,8 +29,6 @@ export interface ApiOptions {
   metricsText: () => string | Promise<string>;
   /** Serves the signed URLs of the directory store. */
   objects: ObjectAccess;
-  /** Absent where workers tell the service otherwise. */
-  progress?: ProgressReports | undefined;
   /** Default: `buildApiSchema()`. */
   schema?: GraphQLSchema;
 }
@@ -56,7 +53,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
   app.disable('x-powered-by');
   // Before the guard, which is for callers without a token: pods know the service by another name.
-  app.use(progressRoutes(() => options.progress ?? null));
   app.use(guard(publicUrl));
   app.use(probeRoutes({ health: () => control.health(), metricsText: options.metricsText }));
   app.use(explorer(GRAPHQL));

@@ -1,6 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseExecutorClasses } from '../../../src/adapters/kubernetes/classes.ts';
-import { createKubernetesExecutor, type KubernetesExecutor } from '../../../src/adapters/kubernetes/executor.ts';
+import {
+  createKubernetesExecutor,
+  type KubernetesExecutor,
+  type ProgressReport,
+} from '../../../src/adapters/kubernetes/executor.ts';
+import { signRunToken } from '../../../src/adapters/kubernetes/run-token.ts';
+import { type AttemptObserver } from '../../../src/engine/ports.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { fakePublications } from '../../support/engine.ts';
@@ -17,11 +23,12 @@ function world() {
   const store = createMemoryStore();
   const publications = fakePublications();
   const orders = [0, 1, 2].map((index) => orderOf(taskOf({ stage: 'encode', index }), `attempt_${index}`));
-  const executorOf = () => {
+  const executorOf = (forward?: (report: ProgressReport) => void) => {
     const executor = createKubernetesExecutor({
       ...{ cluster: kube.cluster, store, publications, instance: 'one', image: 'worker', workerEnv: {} },
       classes: parseExecutorClasses(JSON.stringify({ default: 'cpu', classes: { cpu: { priceUsdPerHour: 1 } } })),
       ...{ callbackUrl: null, secret: 'secret', clock: systemClock, log: silentLog },
+      ...(forward && { forward }),
       tuning: { gatherMs: 10, tickMs: 20 },
     });
     executors.push(executor);
@@ -33,8 +40,8 @@ function world() {
     await publications.publish('project_1', manifestOf(orders[index]!.task));
     kube.end(job, index, 0);
   };
-  const start = async (executor: KubernetesExecutor) =>
-    Promise.all(orders.map((order) => executor.start(order, observer)));
+  const start = async (executor: KubernetesExecutor, with_: AttemptObserver = observer) =>
+    Promise.all(orders.map((order) => executor.start(order, with_)));
   return { kube, orders, executorOf, attemptsOf, succeed, start };
 }
 
@@ -87,5 +94,23 @@ describe('attempts of an earlier service', () => {
     one!.cancel();
     expect((await one!.outcome).kind).toBe('cancelled');
     expect(kube.jobs()).toEqual([job]);
+  });
+
+  it('have their progress counted wherever it is told', async () => {
+    const { orders, executorOf, start } = world();
+    const forwarded: ProgressReport[] = [];
+    const done: number[] = [];
+    const runs = executorOf();
+    await start(runs, { progress: (items) => done.push(items), waiting: () => {} });
+    const standby = executorOf((report) => forwarded.push(report));
+    const { attemptId, runId } = orders[0]!;
+    const token = signRunToken({ runId, expiresAt: new Date(Date.now() + 60_000) }, 'secret');
+    standby.reportProgress(token, attemptId, 2);
+    expect(forwarded).toEqual([{ runId, attemptId, itemsDone: 2 }]);
+    expect(forwarded.map((report) => runs.takeProgress(report))).toEqual([true]);
+    expect(done).toEqual([2]);
+    expect(runs.takeProgress({ runId: 'another', attemptId, itemsDone: 3 })).toBe(false);
+    expect(() => standby.reportProgress('a.b', attemptId, 2)).toThrow(/token of a run/);
+    expect(forwarded).toHaveLength(1);
   });
 });
