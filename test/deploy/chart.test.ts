@@ -266,13 +266,27 @@ describe.skipIf(goMissing)('the chart', () => {
   it('has alerts over metrics that the service has', () => {
     const rules = only(rendered['external-everything']!.objects, 'PrometheusRule').spec.groups[0].rules;
     const known = prometheusNames();
-    expect(rules).toHaveLength(6);
+    expect(rules).toHaveLength(9);
     for (const { expr } of rules) {
       const used = metricsOf(expr);
       expect(used.length).toBeGreaterThan(0);
       for (const name of used) expect([...known, 'up']).toContain(name);
     }
     expect(() => metricsOf('sum(up{)')).toThrow('expected PromQL');
+  });
+
+  it('ships the dashboards of deploy/grafana, by the label that the sidecar of Grafana looks for', async () => {
+    const { metadata, data } = rendered['external-everything']!.objects.find(({ metadata: { name } }) =>
+      name.endsWith('-dashboards'),
+    )!;
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    expect(metadata.annotations).toEqual({ grafana_folder: 'Pushforward' });
+    expect(Object.keys(data)).toEqual(['runs.json', 'service.json']);
+    for (const [name, text] of Object.entries(data)) {
+      const original = await readFile(join(ROOT, 'deploy/grafana', name), 'utf8');
+      expect([name, JSON.parse(text as string)]).toEqual([name, JSON.parse(original)]);
+      expect([name, await readFile(join(CHART, 'dashboards', name), 'utf8')]).toEqual([name, original]);
+    }
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
