@@ -1,10 +1,11 @@
 /**
- * Places where a process can be made to die, for tests of what survives it. They cost a comparison unless armed.
+ * Places where a process can be made to die or to stop, for tests of what survives it. They cost a comparison unless armed.
  *
  * Armed is a point whose name is that of a file in the folder that `armCrashPoints` was given. Whichever process comes to
- * it first takes the file away and kills itself, as `kill -9` or a power cut would: nothing after the point is carried out.
+ * it first takes the file away and kills itself, as `kill -9` or a power cut would: nothing after the point is carried out. Where the
+ * file says `SIGSTOP`, it stops instead, until another lets it go on.
  */
-import { unlinkSync } from 'node:fs';
+import { readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Each with what has happened when it is reached, and what has not. */
@@ -43,11 +44,14 @@ export function armCrashPoints(folder: string | null): void {
 
 export function crashPoint(name: CrashPoint): void {
   if (armed === null) return;
+  const path = join(armed, name);
+  let signal: string;
   try {
-    unlinkSync(join(armed, name));
+    signal = readFileSync(path, 'utf8');
+    unlinkSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  process.kill(process.pid, 'SIGKILL');
+  process.kill(process.pid, signal === 'SIGSTOP' ? 'SIGSTOP' : 'SIGKILL');
 }

@@ -13,6 +13,9 @@ export interface Dispatcher extends Coalesced {
   drained(): Promise<void>;
 }
 
+/** Tasks that are looked up before there is a slot for them, so that one which becomes free need not wait for the database. */
+const AHEAD = 4;
+
 /**
  * Fills the executor's slots with ready tasks: those of the most urgent run first, then of the oldest, as long as its project has
  * fewer under way than it may. An artifact is worked on once at a time: a second run that
@@ -26,21 +29,19 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
   const troubles = createTroubles(core);
   const { runs, log, clock, tuning } = core.options;
 
+  const freeSlots = () => Math.max(0, core.executor.slots - holders().length);
+  /** Found ready when they were last looked up: whether they still are is seen when their attempt begins. */
+  let ahead: ReadyTask[] = [];
+
   const filling = coalesce(async () => {
     try {
       const full = new Set<string>();
-      for (;;) {
-        const limit = core.executor.slots - holders().length;
-        if (!core.holds() || limit <= 0) break;
+      while (core.holds()) {
         const except = { exceptArtifacts: [...busy.keys()], exceptProjects: [...full] };
-        const ready = await runs.readyTasks({ limit, ...except });
-        if (!core.holds() || ready.length === 0) break;
-        for (const task of ready) {
-          const { projectId, projectLimit, spec } = task;
-          const { artifactId } = spec;
-          if (projectLimit !== null && ofProject(projectId) >= projectLimit) full.add(projectId);
-          else if (!busy.has(artifactId)) takeUp({ projectId, artifactId }, (free) => work(task, free));
-        }
+        const ready = await runs.readyTasks({ limit: freeSlots() + AHEAD, ...except });
+        ahead = ready;
+        for (const projectId of takeFromAhead()) full.add(projectId);
+        if (ready.length === 0 || freeSlots() === 0) break;
       }
       await wakeForRetries();
     } catch (error) {
@@ -48,11 +49,27 @@ export function createDispatcher(core: Core, progress: Progress): Dispatcher {
     }
   });
 
+  /** @returns the projects that have as many under way as they may */
+  function takeFromAhead(): Set<string> {
+    const full = new Set<string>();
+    const left: ReadyTask[] = [];
+    for (const task of ahead) {
+      const { projectId, projectLimit, spec } = task;
+      const { artifactId } = spec;
+      if (projectLimit !== null && ofProject(projectId) >= projectLimit) full.add(projectId);
+      else if (!core.holds() || freeSlots() === 0) left.push(task);
+      else if (!busy.has(artifactId)) takeUp({ projectId, artifactId }, (free) => work(task, free));
+    }
+    ahead = left;
+    return full;
+  }
+
   function takeUp(of: { projectId: string; artifactId: string }, carry: (free: () => void) => Promise<void>): void {
     const one: Work = { projectId: of.projectId, slot: true, done: Promise.resolve() };
     busy.set(of.artifactId, one);
     const free = () => {
       one.slot = false;
+      takeFromAhead();
       filling.trigger();
     };
     one.done = carry(free).finally(() => {

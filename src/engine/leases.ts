@@ -62,6 +62,8 @@ export function createLeases(core: Core, adoption: Adoption): Leases {
     const live = core.live.get(attempt.id);
     if (live?.settling || (live && !live.silent && isAlive(live))) return;
     if (live) {
+      if (!live.silent)
+        log.warn('an attempt shows no sign of life and is asked to go', { run: live.runId, attempt: live.id });
       live.silent = true;
       cancelAttempt(live);
     } else if (await seenGone(attempt)) {

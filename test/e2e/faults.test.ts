@@ -10,7 +10,7 @@ const suite = faultSuite();
 it('a run survives deaths of its service and its workers, a worker that is stopped, and cut connections', async () => {
   await suite.survives(
     async (world, runId) => {
-      await until(async () => (await world.armed()).length === 0, 'all points to be reached', 60_000);
+      await until(async () => (await world.armed()).length === 0, 'all points to be reached', 120_000);
       const worker = await stopWorker(world, runId);
       expect(suite.postgres.proxy.cut()).toBeGreaterThan(0);
       expect(await attemptEnded(world, worker.attemptId)).toBe('LOST');

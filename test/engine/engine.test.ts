@@ -426,7 +426,7 @@ it('a start that fails leaves the claim to others', async () => {
   };
   const { engine } = await engineOver(database, undefined, { runs });
   await expect(engine.start()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-  const claim = await until(() => createRunStore(database).claim(), 'the claim', 2_000);
+  const claim = await until(() => createRunStore(database).claim(), 'the claim');
   await claim.release();
 });
 

@@ -17,6 +17,7 @@ serveOrders(async (order, { signal, onProgress }) => {
   if (what === 'hang') await delay(3_600_000, undefined, { signal });
   if (what === 'deaf') await delay(3_600_000);
   if (what === 'block') for (;;);
+  if (what === 'fill') new Uint8Array(400e6).fill(1).buffer.transfer(0);
   onProgress(2);
   return {
     manifest: manifestOf(order.task),

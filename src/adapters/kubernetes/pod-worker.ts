@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { cancelled, PushforwardError, toErrorRecord } from '../../base/errors.ts';
+import { peakMemoryBytes } from '../../base/peak-memory.ts';
 import { failureClassOf, type AttemptOrder, type TaskResult } from '../../engine/ports.ts';
 import { EXIT_TERMINATED, exitCodeOf, toMessage, type WorkerOutcome } from './outcome.ts';
 import { type OrderStore, readOrder } from './orders.ts';
@@ -56,18 +57,14 @@ async function carryOut(
       if (signal.aborted) throw cancelled();
       const { usage } = await handler(order, { signal, onProgress: reports.tell });
       const { bytesRead, bytesWritten } = usage;
-      return { kind: 'succeeded', peakMemoryBytes: peakMemory(), bytesRead, bytesWritten };
+      return { kind: 'succeeded', peakMemoryBytes: peakMemoryBytes(), bytesRead, bytesWritten };
     } finally {
       reports.end();
     }
   } catch (error) {
     say(error);
-    return { kind: 'failed', error: toErrorRecord(error), peakMemoryBytes: peakMemory() };
+    return { kind: 'failed', error: toErrorRecord(error), peakMemoryBytes: peakMemoryBytes() };
   }
-}
-
-function peakMemory(): number {
-  return process.resourceUsage().maxRSS * 1024;
 }
 
 function say(error: unknown): void {

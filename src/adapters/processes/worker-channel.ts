@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { crashPoint } from '../../base/crash-points.ts';
 import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
+import { forgetPeakMemory, peakMemoryBytes } from '../../base/peak-memory.ts';
 import { type AttemptOrder, type SpanRecord, type TaskResult } from '../../engine/ports.ts';
 import { type FromWorker, type ToWorker } from './messages.ts';
 
@@ -50,25 +51,21 @@ export function serveOrders(handler: (order: AttemptOrder, context: OrderContext
   });
 
   async function carryOut(order: AttemptOrder, signal: AbortSignal): Promise<FromWorker> {
+    forgetPeakMemory();
     try {
       const onProgress = (itemsDone: number) => void answer({ kind: 'progress', itemsDone });
       const onSpans = (spans: readonly SpanRecord[]) => void answer({ kind: 'spans', spans });
       const result = await handler(order, { signal, onProgress, onSpans });
-      return { kind: 'succeeded', result, peakMemoryBytes: peakMemory() };
+      return { kind: 'succeeded', result, peakMemoryBytes: peakMemoryBytes() };
     } catch (error) {
       if (!(error instanceof PushforwardError)) process.stderr.write(`${describe(error)}\n`);
-      return { kind: 'failed', failure: toErrorRecord(error), peakMemoryBytes: peakMemory() };
+      return { kind: 'failed', failure: toErrorRecord(error), peakMemoryBytes: peakMemoryBytes() };
     }
   }
 }
 
 function answer(message: FromWorker): void {
   if (process.connected) process.send!(message);
-}
-
-/** The highest of this process so far, whichever order it was for. */
-function peakMemory(): number {
-  return process.resourceUsage().maxRSS * 1024;
 }
 
 /** An orphan gets another parent. */

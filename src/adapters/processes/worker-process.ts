@@ -29,6 +29,8 @@ export interface WorkerProcess {
   readonly gone: Promise<void>;
   /** Orders carried out so far. */
   orders(): number;
+  /** The most that it held during the last order. */
+  peakMemoryBytes(): number;
   /** Whether it is there and can run: a stopped process is no evidence that anything is done. */
   alive(): boolean;
   /** Settles when the order is answered and the process is free, or, if it died or was cancelled, when it was seen gone. */
@@ -89,12 +91,14 @@ async function start(options: WorkerOptions): Promise<WorkerProcess> {
     void gone.then(() => clearTimeout(kill));
   });
   let orders = 0;
+  let peakMemoryBytes = 0;
   let ending = false;
 
   return {
     identity,
     gone,
     orders: () => orders,
+    peakMemoryBytes: () => peakMemoryBytes,
     alive: () => !isGone && child.exitCode === null && child.signalCode === null && canRun(identity),
     end,
 
@@ -106,9 +110,10 @@ async function start(options: WorkerOptions): Promise<WorkerProcess> {
       const oomKillsBefore = countOomKills();
       const answer = await answerOf(child, gone, order, observer);
       if (ending) await gone;
+      peakMemoryBytes = answer?.peakMemoryBytes ?? 0;
       const usage: Usage = {
         allocatedSeconds: (performance.now() - startedAt) / 1000,
-        peakMemoryBytes: answer?.peakMemoryBytes ?? 0,
+        peakMemoryBytes,
         bytesRead: 0,
         bytesWritten: 0,
       };

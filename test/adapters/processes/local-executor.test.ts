@@ -69,12 +69,33 @@ describe('an order', () => {
     expect(again.handle.reference).toEqual(handle.reference);
     await again.handle.outcome;
     const otherStage = await start(executor, 'succeed', 'decode');
-    expect(otherStage.handle.reference).not.toEqual(handle.reference);
+    expect(otherStage.handle.reference).toEqual(handle.reference);
     await otherStage.handle.outcome;
-    await until(
-      () => !isAlive(handle.reference as unknown as ProcessIdentity),
-      'the process of the other stage to end',
-    );
+  });
+
+  it('gets a fresh process where that of the stage before holds too much', async () => {
+    const executor = executorOf({ keepBelowBytes: 1 });
+    const first = await start(executor, 'succeed');
+    await first.handle.outcome;
+    const sameStage = await start(executor, 'succeed');
+    expect(sameStage.identity).toEqual(first.identity);
+    await sameStage.handle.outcome;
+    const otherStage = await start(executor, 'succeed', 'decode');
+    expect(otherStage.identity).not.toEqual(first.identity);
+    await otherStage.handle.outcome;
+    await until(() => !isAlive(first.identity), 'the process of the other stage to end');
+  });
+
+  it('is told its own peak of memory, not that of the orders before', async () => {
+    const peak = async (what: string) => {
+      const { handle } = await start(executor, what);
+      const outcome = await handle.outcome;
+      if (outcome.kind !== 'succeeded') throw new Error(JSON.stringify(outcome));
+      return outcome.result.usage.peakMemoryBytes;
+    };
+    const executor = executorOf({ slots: 1 });
+    expect(await peak('fill')).toBeGreaterThan(400e6);
+    expect(await peak('succeed')).toBeLessThan(400e6);
   });
 
   it("fails with the class of the handler's error, and the process lives on", async () => {
@@ -165,7 +186,7 @@ describe('a process', () => {
     await until(() => !isAlive(used.identity), 'the used process to end');
   });
 
-  it.each(['hang', 'block'])('whose service is killed ends within 5 s, even while it does %s', async (what) => {
+  it.each(['hang', 'block'])('whose service is killed ends too, even while it does %s', async (what) => {
     const parent = spawn(process.execPath, [...execArgv, parentPath, workerPath, what], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -173,7 +194,7 @@ describe('a process', () => {
     const worker = JSON.parse(line) as ProcessIdentity;
     expect(isAlive(worker)).toBe(true);
     parent.kill('SIGKILL');
-    await until(() => !isAlive(worker), 'the orphan to end', 5_000);
+    await until(() => !isAlive(worker), 'the orphan to end');
   });
 
   it('of an earlier service is released by its id and start time', async () => {
@@ -191,7 +212,7 @@ describe('a process', () => {
   it('waits for the next order that needs a fresh one, once the executor is prepared', async () => {
     const started: unknown[] = [];
     const log = { ...silentLog, with: (fields: object) => (started.push((fields as { worker: number }).worker), log) };
-    const executor = executorOf({ log });
+    const executor = executorOf({ log, keepBelowBytes: 1 });
     executor.prepare!();
     executor.prepare!();
     await until(() => started.length === 1, 'one process to be started');

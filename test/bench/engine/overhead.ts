@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +19,16 @@ import { ended, launchRequest } from '../../support/engine.ts';
 import { startTestPostgres } from '../../support/postgres.ts';
 import { type BenchCase } from '../bench.ts';
 import { medianInterval, timeMs } from '../measure.ts';
+import type { DirectRun } from './direct.ts';
 
 const PAIRS = 10;
 const CASE = 'a run of the letters through the engine, one slot, against its stages called directly';
 const root = new URL('../../..', import.meta.url).pathname;
 
 /**
- * Both sides have an empty store of their own on the same disk and the same order of work. The engine's side has Postgres, leases, events,
- * worker processes and the models that each of them loads, the first of which waits as it does in a service that is up; the other calls plan and run of every stage in one process that has its models.
+ * Both sides have an empty store of their own on the same disk and the same order of work, and begin with a process that has loaded its modules
+ * and nothing else, as one waits in a service that is up. The engine's side has Postgres, leases, events and worker processes; the
+ * other calls plan and run of every stage.
  */
 export async function* overheadCases(wanted: (name: string) => boolean): AsyncIterable<BenchCase> {
   if (!wanted(CASE)) return;
@@ -60,22 +64,29 @@ export async function* overheadCases(wanted: (name: string) => boolean): AsyncIt
 async function prepare(folder: string, name: string) {
   const recipe = { imagesPerClass: 10 };
   const stateDir = join(folder, name);
+  const storeOf = (side: string) => join(stateDir, side, 'store');
   const open = (side: string) =>
-    createDirectoryStore({
-      root: join(stateDir, side, 'store'),
-      signingSecret: 'secret',
-      publicUrl: () => 'http://127.0.0.1:1',
-    });
+    createDirectoryStore({ root: storeOf(side), signingSecret: 'secret', publicUrl: () => 'http://127.0.0.1:1' });
   const sources = async (side: string) => {
     const chain = createChain(open(side));
     const version = await chain.importPath(join(root, 'priors/glyphs/dataset/train.parquet'));
     const prior = await chain.publish(bundleFolder(join(root, 'priors/glyphs')));
-    return { chain, version, prior };
+    return { version, prior };
   };
   const [plain, managed] = [await sources('direct'), await sources('engine')];
   return {
-    direct: () =>
-      timeMs(() => plain.chain.run({ version: plain.version, prior: plain.prior, recipe, batch: 128, threads: 1 })),
+    async direct() {
+      const child = fork(join(import.meta.dirname, 'direct.ts'));
+      const ended = once(child, 'exit');
+      await once(child, 'message');
+      const ms = await timeMs(async () => {
+        child.send({ root: storeOf('direct'), ...plain, recipe } satisfies DirectRun);
+        const answer = await Promise.race([once(child, 'message'), ended.then(() => null)]);
+        if (!answer) throw new Error('expected the stages to be carried out, got the end of their process');
+      });
+      await ended;
+      return ms;
+    },
 
     async engine(postgres: Awaited<ReturnType<typeof startTestPostgres>>) {
       const { db, url, objects } = await postgres.database();

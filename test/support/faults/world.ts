@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -50,6 +50,8 @@ export interface World {
   ended(runId: string, limitMs?: number): Promise<string>;
   /** Lets the next process that comes to a point die there. */
   arm(...points: CrashPoint[]): Promise<void>;
+  /** Lets it stop there. */
+  armStop(point: CrashPoint): Promise<void>;
   /** Points that nothing has come to yet. */
   armed(): Promise<string[]>;
   query: <Row extends Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;
@@ -145,6 +147,12 @@ export async function openWorld(of: WorldOptions): Promise<World> {
         `run ${runId} to end`,
         limitMs,
       ),
+    async armStop(point) {
+      // Whoever comes there must not find it half written.
+      const path = join(folder, point);
+      await writeFile(path, 'SIGSTOP');
+      await rename(path, join(crashPoints, point));
+    },
     arm: async (...points) => {
       for (const point of points) await writeFile(join(crashPoints, point), '');
     },
