@@ -70,8 +70,16 @@ export function invalid(message: string, details?: Record<string, unknown>): Pus
   return new PushforwardError('INVALID_INPUT', message, details);
 }
 
-export function notFound(what: string, id: string): PushforwardError {
-  return new PushforwardError('NOT_FOUND', `${what} ${id} does not exist in this project`, { id });
+/** @param what a kind of thing that a project has; whether another project has it is not told */
+export function notFound(
+  what: string,
+  id: string,
+  remedy = 'check its id, and that it is one of this project',
+): PushforwardError {
+  return new PushforwardError('NOT_FOUND', `expected ${what} ${id} in this project, got none: ${remedy}`, {
+    id,
+    remedy,
+  });
 }
 
 export function cancelled(what = 'the operation'): PushforwardError {

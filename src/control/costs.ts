@@ -79,7 +79,7 @@ export async function checkBudgets(
   runBudgetUsd: number | null,
 ): Promise<void> {
   const rows = of.catalog.project(projectId);
-  const { monthlyBudgetUsd } = await rows.about();
+  const monthlyBudgetUsd = await rows.monthlyBudgetUsd();
   if (monthlyBudgetUsd === null && runBudgetUsd === null) return;
   const { costUsd } = await estimateOf(of, projectId, await launch());
   const likely = costUsd?.expected ?? 0;

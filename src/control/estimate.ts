@@ -58,11 +58,12 @@ export async function estimateRun(
 export async function estimateOf(of: EstimateNeeds, projectId: string, launch: CheckedLaunch): Promise<RunEstimate> {
   const rows = of.catalog.project(projectId);
   const { recipe, prior } = launch;
-  const [same, any, demands] = await Promise.all([
+  const [same, demands] = await Promise.all([
     rows.stageHistory(prior.id, HISTORY_RUNS),
-    rows.stageHistory(null, HISTORY_RUNS),
     demandsOf(of.planner, rows, projectId, launch),
   ]);
+  const isNew = demands.some(({ stage }) => historyOf(stage, same, []).basis === 'NONE');
+  const any = isNew ? await rows.stageHistory(null, HISTORY_RUNS) : [];
   const stages = demands.flatMap(({ stage, items, itemsCached, isPlanned }): StageForecast[] => {
     const history = historyOf(stage, same, any);
     // Whether it is skipped is known once it is planned; until then it is what it was.

@@ -138,6 +138,8 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   totalCosts(from: Date | null, to: Date | null): Promise<CostRow>;
   /** Since the month began (UTC), with what runs now. */
   spentThisMonth(): Promise<number>;
+  /** Null: any. */
+  monthlyBudgetUsd(): Promise<number | null>;
   budgetProject(monthlyUsd: number | null): Promise<void>;
   /** Stages of the newest runs that succeeded; of those with this prior, or all. */
   stageHistory(priorId: string | null, runs: number): Promise<StageHistory[]>;

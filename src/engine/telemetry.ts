@@ -111,7 +111,7 @@ export function createTelemetry({ figures, log }: TelemetryNeeds): Telemetry {
       const of = state === 'SUCCEEDED' ? await figures?.(run) : undefined;
       if (of) {
         span.setAttributes({ 'pushforward.dataset': of.dataset, ...ofMetrics(of.figures) });
-        instruments.figures(of);
+        instruments.figures(run.projectId, of);
       }
     } catch (error) {
       log.warn('the figures of a run could not be read for its trace', { run: run.id, error: toErrorRecord(error) });
@@ -237,8 +237,9 @@ export function createTelemetry({ figures, log }: TelemetryNeeds): Telemetry {
   };
 }
 
-/** Datasets that have a figure of their own; those that come later share `other`. */
+/** Datasets that have a figure of their own, of all projects; those that come later share `other`. */
 const MOST_DATASETS = 100;
+const OTHERS = { project: 'other', dataset: 'other' };
 
 /** Figures of a run that are metrics too, by their label. */
 const DISTANCES = { w2Weighted: 'weighted', w2Uniform: 'uniform', w2Balanced: 'balanced', w2D4mMean: 'd4m' };
@@ -251,7 +252,7 @@ function createInstruments() {
   const w2 = meter.createGauge('pushforward.w2', {
     description: 'Wasserstein-2 distance of the newest run of a dataset, mean over classes, in latent units',
   });
-  const datasets = new Set<string>();
+  const known = new Set<string>();
   return {
     runs: meter.createCounter('pushforward.runs', { description: 'Runs that entered a state' }),
     stages: meter.createHistogram('pushforward.stage.duration', {
@@ -275,11 +276,12 @@ function createInstruments() {
     leases: meter.createCounter('pushforward.leases.lost', {
       description: 'Attempts that were lost: their service died, or no evidence of them came',
     }),
-    figures({ dataset, figures }: RunFigures) {
-      if (datasets.size < MOST_DATASETS) datasets.add(dataset);
-      const named = datasets.has(dataset) ? dataset : 'other';
+    figures(project: string, { dataset, figures }: RunFigures) {
+      const key = JSON.stringify([project, dataset]);
+      if (known.size < MOST_DATASETS) known.add(key);
+      const named = known.has(key) ? { project, dataset } : OTHERS;
       for (const [name, quantizer] of Object.entries(DISTANCES)) {
-        if (figures[name] !== undefined) w2.record(figures[name], { dataset: named, quantizer });
+        if (figures[name] !== undefined) w2.record(figures[name], { ...named, quantizer });
       }
     },
   };

@@ -2,6 +2,7 @@ import { studentQuantile } from '../numerics/math/student.ts';
 import { median } from '../numerics/math/sum.ts';
 import { type Recipe } from './recipe.ts';
 import { type CountedClass } from './points.ts';
+import { labelMode, type LabelsOf } from './prior/described.ts';
 
 /** A prediction: what is expected, and where the truth lies in four of five cases. */
 export interface Interval {
@@ -75,7 +76,7 @@ export function expectedItems(
   stage: string,
   recipe: Recipe,
   classes: readonly CountedClass[],
-  prior: { readonly teacher?: unknown },
+  prior: LabelsOf,
 ): number | null {
   const images = classes.reduce((sum, one) => sum + one.images, 0);
   const points = recipe.totalImages ?? recipe.imagesPerClass! * classes.length;
@@ -89,7 +90,7 @@ export function expectedItems(
     case 'report':
       return points;
     case 'label':
-      return recipe.labels.mode === 'NONE' || !prior.teacher ? null : points;
+      return labelMode(recipe, prior) === 'NONE' ? null : points;
     case 'compare':
       return recipe.compare.mode === 'OFF' ? null : images;
     default:

@@ -117,6 +117,31 @@ it('makes one trace of a run, its figures on the spans, and counts', async () =>
   expect(valuesOf('pushforward.task.duration').length).toBeGreaterThan(0);
 });
 
+it('tells W2 by project and dataset, since projects may name theirs alike', async () => {
+  const database = await postgres.database();
+  const { engine } = await engineOver(database, fakesOf(), {
+    figures: async ({ projectId }) => ({
+      dataset: 'letters',
+      figures: { w2Weighted: projectId === 'project_1' ? 1 : 2 },
+    }),
+  });
+  await engine.start();
+  for (const projectId of ['project_1', 'project_2'])
+    expect(await ended(database.db, await launch(engine, database.db, { projectId }))).toBe('SUCCEEDED');
+  await engine.stop();
+  await reader.forceFlush();
+  const exported = points
+    .getMetrics()
+    .at(-1)!
+    .scopeMetrics.flatMap((scope) => scope.metrics);
+  const gauge = exported.find(({ descriptor }) => descriptor.name === 'pushforward.w2')!;
+  const labels = { dataset: 'letters', quantizer: 'weighted' };
+  expect(gauge.dataPoints).toMatchObject([
+    { value: 1, attributes: { project: 'project_1', ...labels } },
+    { value: 2, attributes: { project: 'project_2', ...labels } },
+  ]);
+});
+
 it('tells nothing of moves that did not come about', async () => {
   const database = await postgres.database();
   const fakes = fakesOf();

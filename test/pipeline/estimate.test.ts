@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../src/numerics/math/random.ts';
 import { estimateStage, expectedItems, sumOf } from '../../src/pipeline/estimate.ts';
+import { type PriorDescription } from '../../src/pipeline/prior/description.ts';
 import { parseRecipe } from '../../src/pipeline/recipe.ts';
 
 const recipe = parseRecipe({ datasetVersionId: 'v', priorId: 'p', imagesPerClass: 10 });
@@ -62,13 +63,16 @@ describe('an estimate', () => {
       { name: 'a', images: 30 },
       { name: 'b', images: 12 },
     ];
-    const of = (stage: string, asked: object = {}, teacher: unknown = null) =>
-      expectedItems(stage, parseRecipe({ ...recipe, ...asked }), classes, { teacher });
+    const of = (stage: string, asked: object = {}, teacher: PriorDescription['teacher'] = null) =>
+      expectedItems(stage, parseRecipe({ ...recipe, ...asked }), classes, { name: 'p', version: '1', teacher });
+    const teacher = { classes: ['a', 'b'] } as PriorDescription['teacher'];
     expect(of('encode')).toBe(42);
     expect(of('decode')).toBe(20);
     expect(of('decode', { imagesPerClass: undefined, totalImages: 7 })).toBe(7);
     expect(of('label')).toBeNull();
-    expect(of('label', {}, {})).toBe(20);
+    expect(of('label', {}, teacher)).toBe(20);
+    expect(of('label', { labels: { mode: 'NONE' } }, teacher)).toBeNull();
+    expect(() => of('label', { labels: { mode: 'TEACHER' } })).toThrow(/prior with a teacher/);
     expect(of('compare', { compare: { mode: 'OFF' } })).toBeNull();
     expect(of('survey', { survey: { mode: 'OFF' } })).toBeNull();
   });

@@ -93,8 +93,8 @@ describe('an observed store', () => {
     expect(await keysOf(store.list('a/'))).toEqual(['a/b']);
     expect(await keysOf(store.listFolder(''))).toEqual(['a/']);
     await store.delete('a/b');
-    await expect(store.get('a/b')).rejects.toThrow('does not exist');
-    await expect(all(store.stream('a/b'))).rejects.toThrow('does not exist');
+    await expect(store.get('a/b')).rejects.toThrow('got none');
+    await expect(all(store.stream('a/b'))).rejects.toThrow('got none');
     expect(calls.map(({ operation, bytes, error }) => [operation, bytes, error])).toEqual([
       ['put', 10, null],
       ['get', 10, null],

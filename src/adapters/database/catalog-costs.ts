@@ -5,7 +5,14 @@ import { type Database } from './schema.ts';
 
 type CostQueries = Pick<
   ProjectCatalog,
-  'costs' | 'totalCosts' | 'spentThisMonth' | 'budgetProject' | 'stageHistory' | 'costsToMake' | 'costsOfTasks'
+  | 'costs'
+  | 'totalCosts'
+  | 'spentThisMonth'
+  | 'monthlyBudgetUsd'
+  | 'budgetProject'
+  | 'stageHistory'
+  | 'costsToMake'
+  | 'costsOfTasks'
 >;
 
 /** The beginning of this month in UTC, by the clock of the database. */
@@ -81,6 +88,15 @@ export function costQueries(db: Kysely<Database>, projectId: string): CostQuerie
         db,
       );
       return rows[0]!.usd;
+    },
+
+    async monthlyBudgetUsd() {
+      const { usd } = await db
+        .selectFrom('projects')
+        .select('monthly_budget_usd as usd')
+        .where('id', '=', projectId)
+        .executeTakeFirstOrThrow();
+      return usd;
     },
 
     async budgetProject(monthlyUsd) {

@@ -34,3 +34,6 @@ const REMEDIES: Record<string, string> = {
   EMFILE: 'raise the limit of open files (ulimit -n)',
   ENFILE: 'raise the limit of open files of the machine',
 };
+
+/** What to do where an object is not in the store. */
+export const GONE = 'launch again what made it, or restore it from a backup';

@@ -75,7 +75,7 @@ export async function receivePart(
 ): Promise<void> {
   if (announcedBytes !== null && announcedBytes !== part.bytes) throw otherSize(part, String(announcedBytes));
   const folder = folderOf(folders, key, gathering);
-  if (!(await isFolder(folder))) throw notFound('an unfinished upload of', key);
+  if (!(await isFolder(folder))) throw notFound('an unfinished upload of', key, 'begin the upload again');
   await mkdir(folders.temporary, { recursive: true });
   const file = await writeTemporary(folders.temporary, limited(body, part));
   try {
@@ -86,7 +86,7 @@ export async function receivePart(
       );
     }
     await rename(file.path, join(folder, nameOf(part))).catch((error: unknown) => {
-      throw isMissing(error) ? notFound('an unfinished upload of', key) : error;
+      throw isMissing(error) ? notFound('an unfinished upload of', key, 'begin the upload again') : error;
     });
     await syncFolder(folder);
   } finally {

@@ -2,7 +2,7 @@ import { type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
 import { type ByteRange, type GetOptions } from '../../pipeline/ports.ts';
-import { isMissing } from './failures.ts';
+import { GONE, isMissing } from './failures.ts';
 import { objectChanged } from './changed.ts';
 
 /** One read(2) takes no more. */
@@ -51,11 +51,11 @@ export function etagOf({ ino, size, mtimeNs }: BigIntStats): string {
 
 async function openObject({ path, key, etag }: ObjectRead): Promise<FileHandle> {
   const file = await open(path, 'r').catch((error: unknown) => {
-    throw isMissing(error) ? notFound('object', key) : error;
+    throw isMissing(error) ? notFound('object', key, GONE) : error;
   });
   try {
     const stats = await file.stat({ bigint: true });
-    if (!stats.isFile()) throw notFound('object', key);
+    if (!stats.isFile()) throw notFound('object', key, GONE);
     if (etag !== undefined && etag !== etagOf(stats)) throw objectChanged(key, etag);
     return file;
   } catch (error) {

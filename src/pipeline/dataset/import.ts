@@ -147,7 +147,7 @@ function checkClasses({ path, classes }: ImportRequest, found: { name: string }[
   if (empty.length > 0) {
     throw new PushforwardError(
       'EMPTY_CLASS',
-      `expected images in every class of ${path}, got none in ${empty.slice(0, 20).join(', ')}${empty.length > 20 ? ', ...' : ''}: ` +
+      `expected images in every class of ${path}, got none in ${listed(empty)}: ` +
         (classes
           ? 'choose from the classes that are there'
           : 'add images, remove the class, or name the classes to take') +
@@ -164,6 +164,14 @@ function checkClasses({ path, classes }: ImportRequest, found: { name: string }[
     { path },
   );
 }
+
+/** An import fails long after it was asked for: what is empty has to stand in its message. */
+function listed(names: readonly string[]): string {
+  const told = names.slice(0, MOST_NAMES).join(', ');
+  return names.length > MOST_NAMES ? `${told} and ${names.length - MOST_NAMES} more` : told;
+}
+
+const MOST_NAMES = 50;
 
 function passedOver({ ignored }: ScanSummary): string {
   return ignored.count === 0 ? '' : `; passed over ${ignored.count}, for example ${ignored.examples.join(', ')}`;

@@ -28,8 +28,11 @@ export function decoderMode(recipe: Recipe, prior: PriorDescription): 'DIFFUSION
   return recipe.decoder.mode;
 }
 
+/** What of a prior decides about soft labels. */
+export type LabelsOf = Pick<PriorDescription, 'name' | 'version' | 'teacher'>;
+
 /** Whether soft labels are made. @throws INVALID_INPUT if they are asked of a prior without a teacher */
-export function labelMode(recipe: Recipe, prior: PriorDescription): 'TEACHER' | 'NONE' {
+export function labelMode(recipe: Recipe, prior: LabelsOf): 'TEACHER' | 'NONE' {
   if (recipe.labels.mode === 'AUTO') return prior.teacher ? 'TEACHER' : 'NONE';
   if (recipe.labels.mode === 'TEACHER' && !prior.teacher) {
     throw invalid(

@@ -213,6 +213,10 @@ describe('importDataset', () => {
         code: 'EMPTY_CLASS',
         details: { classes: ['cow'] },
       });
+      const wanted = Array.from({ length: 60 }, (_, i) => `c${i}`);
+      await expect(run(store, root, path, { classes: ['cat', ...wanted] })).rejects.toThrow(
+        /c48, c49 and 10 more: choose/,
+      );
       await expect(run(store, root, path, { classes: ['cat'] })).resolves.toMatchObject({ images: 1 });
       const flat = await writeFolder(join(root, 'flat'), { 'a.png': await picture(1), 'b.heic': await picture(2) });
       await expect(run(store, root, flat)).rejects.toMatchObject({

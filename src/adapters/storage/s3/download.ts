@@ -3,6 +3,7 @@ import { systemClock } from '../../../base/clock.ts';
 import { invalid, notFound, PushforwardError } from '../../../base/errors.ts';
 import { type ByteRange, type GetOptions } from '../../../pipeline/ports.ts';
 import { objectChanged } from '../changed.ts';
+import { GONE } from '../failures.ts';
 import { type S3Connection } from './connection.ts';
 import { isMissing, isPreconditionFailed, statusOf } from './failures.ts';
 
@@ -28,7 +29,7 @@ export async function download(
   const offset = range?.offset ?? 0;
   const asked = range && `bytes=${offset}-${offset + range.bytes - 1}`;
   const first = await ask(connection, { name, range: asked, etag: etag && `"${etag}"` }).catch((error: unknown) => {
-    if (isMissing(error)) throw notFound('object', key);
+    if (isMissing(error)) throw notFound('object', key, GONE);
     if (etag !== undefined && isPreconditionFailed(error)) throw objectChanged(key, etag);
     if (statusOf(error) === 416) throw outside(range!, key);
     throw connection.failure(error, `read ${key}`);
