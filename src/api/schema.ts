@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
+import { CellQueries } from './resolvers/cells.ts';
 import { CostResolver } from './resolvers/costs.ts';
 import { ArtifactLineage, LineageQueries } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
@@ -24,6 +25,7 @@ export function buildApiSchema(): GraphQLSchema {
       Subscriptions,
       ArtifactLineage,
       LineageQueries,
+      CellQueries,
       CostResolver,
       RetentionResolver,
     ],

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
+import { showCell } from './cell.ts';
 import { addCosts } from './costs.ts';
 import { distill, retry } from './distill.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
@@ -161,6 +162,17 @@ export function createProgram(host: Host): Command {
     onService(host, options.url, (client) =>
       retry(client, { runId: id, fromStage: options.from ?? null, out: options.out }, host.interrupt),
     ),
+  );
+  withUrl(
+    runs
+      .command('cell')
+      .description('The real images behind a synthetic one: the members of its cell, nearest first.')
+      .argument('<id>')
+      .requiredOption('--class <name>', 'its class')
+      .requiredOption('--point <number>', 'its number in the class: the column `point` of the dataset', wholeNumber)
+      .option('--first <number>', 'images at most', whole(1, 100), 20),
+  ).action((id: string, options: { url?: string; class: string; point: number; first: number }) =>
+    onService(host, options.url, (client) => showCell(client, id, { ...options, className: options.class })),
   );
   addCosts(program, runs, host);
   addRetention(program, host);

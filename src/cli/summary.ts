@@ -10,7 +10,12 @@ export interface RunReport {
   stages: StageFigures[];
   classFigures: ClassFigures[];
   overall: Distances | null;
-  outputs: { kind: string; state: string; blobs: { name: string; sha256: string; downloadUrl: string }[] }[];
+  outputs: {
+    id: string;
+    kind: string;
+    state: string;
+    blobs: { name: string; sha256: string; downloadUrl: string }[];
+  }[];
 }
 
 interface StageFigures {

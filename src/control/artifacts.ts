@@ -24,6 +24,27 @@ export async function downloadUrl(
   options: { filename: string; expiresSeconds: number },
 ): Promise<string> {
   const { expiresSeconds } = options;
+  checkExpiry(expiresSeconds);
+  requireBytes(artifact);
+  return await store.signedUrl(blobKey(principal.projectId, blob.sha256), {
+    expiresSeconds,
+    filename: options.filename,
+    mediaType: blob.mediaType,
+  });
+}
+
+/** @throws ARTIFACT_DELETED */
+export function requireBytes({ id, title, state, deletedAt }: ArtifactFile['artifact']): void {
+  if (state !== 'DELETED') return;
+  throw new PushforwardError(
+    'ARTIFACT_DELETED',
+    `expected the bytes of artifact ${id} (${title}), which retention deleted at ${deletedAt?.toISOString()}: launch its run again, or import or register it again`,
+    { id },
+  );
+}
+
+/** @throws INVALID_INPUT */
+export function checkExpiry(expiresSeconds: number): void {
   if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > MAX_URL_SECONDS) {
     throw invalid(
       `expected expiresSeconds from 1 to ${MAX_URL_SECONDS} (7 days), got ${expiresSeconds}: choose a value between`,
@@ -32,16 +53,4 @@ export async function downloadUrl(
       },
     );
   }
-  if (artifact.state === 'DELETED') {
-    throw new PushforwardError(
-      'ARTIFACT_DELETED',
-      `expected the bytes of artifact ${artifact.id} (${artifact.title}), which retention deleted at ${artifact.deletedAt?.toISOString()}: launch its run again, or import or register it again`,
-      { id: artifact.id },
-    );
-  }
-  return await store.signedUrl(blobKey(principal.projectId, blob.sha256), {
-    expiresSeconds,
-    filename: options.filename,
-    mediaType: blob.mediaType,
-  });
 }

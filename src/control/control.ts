@@ -4,6 +4,7 @@ import { type Log } from '../base/log.ts';
 import { type Planner, type Price, type PricedWork } from '../engine/ports.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
+import { type CellRequest, type CellView, createCells } from './cells.ts';
 import { cancelImport, importDataset, type ImportDatasetInput } from './datasets.ts';
 import { budgetProject } from './costs.ts';
 import { estimateRun, type RunEstimate } from './estimate.ts';
@@ -26,6 +27,7 @@ import { createRetention, type Retention } from './retention/retention.ts';
 import { createRetentionRunner } from './retention/runner.ts';
 import { retryRun, type RetryRunInput } from './retry.ts';
 import { cancelRun, launchRun, type LaunchRunInput } from './runs.ts';
+import { imageUrl, type StoredImage } from './stored-images.ts';
 import { abortUpload, completeUpload } from './upload-end.ts';
 import { createUploadSweep } from './upload-sweep.ts';
 import {
@@ -131,6 +133,8 @@ export interface Control {
     file: ArtifactFile,
     options: { filename: string; expiresSeconds: number },
   ): Promise<string>;
+  cell(principal: Principal, request: CellRequest): Promise<CellView>;
+  imageUrl(principal: Principal, image: StoredImage, expiresSeconds: number): Promise<string | null>;
   readonly retention: Retention;
   health(): Promise<Health>;
   now(): Date;
@@ -146,6 +150,7 @@ export function createControl(options: ControlOptions): Control {
   const sweep = createUploadSweep(options);
   const closing = new AbortController();
   const retention = createRetention(options, closing.signal);
+  const { cell } = createCells(options);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
   return {
     authenticate: async (request) => authenticateLocal(request),
@@ -167,6 +172,8 @@ export function createControl(options: ControlOptions): Control {
     runEvents: (principal, runId, after, signal) =>
       followEvents({ ...options, catalog: options.catalog.project(principal.projectId) }, runId, after, signal),
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
+    cell,
+    imageUrl: (principal, image, expires) => imageUrl(options.store, principal, image, expires),
     retention,
     async health() {
       const [database, store] = await Promise.all([failureOf(options.catalog.ping()), failureOf(storeAnswers())]);

@@ -17,7 +17,7 @@ export interface EncodedImages extends Latents {
 }
 
 /** Reads the latents that an encode task published. */
-async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
+export async function readEncoded(store: ObjectStore, projectId: string, artifactId: string): Promise<EncodedImages> {
   const { latents, digests } = await readTensors(store, projectId, artifactId, 'latents.safetensors');
   return { ...asLatents(latents, `latents of artifact ${artifactId}`), digests: digests!.data as Uint8Array };
 }

@@ -125,6 +125,15 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
   });
 });
 
+it('refuses the cells of what has none, and says what has', async () => {
+  sent.add('Cell');
+  const { data } = await api.query('{ runs(first: 1) { nodes { outputs(kinds: ["latents"]) { id } } } }');
+  const [latents] = data.runs.nodes[0].outputs;
+  const { errors } = await api.operation('Cell', { artifactId: latents.id, point: 0 });
+  expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT' }, path: ['cell'] }]);
+  expect(errors![0]!.message).toMatch(/a codebook or what was made from one, got artifact \S+, a latents: name/);
+});
+
 it('stops a run', async () => {
   const [version] = (await send('Datasets')).nodes.map((one: { latestVersion: object }) => one.latestVersion);
   const [prior] = (await send('Priors')).nodes;

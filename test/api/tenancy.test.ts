@@ -9,6 +9,7 @@ import { newId } from '../../src/base/ids.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { type Principal } from '../../src/control/identity.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion } from '../control/world.ts';
+import { distilled } from '../support/distilled.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
 import { documentFor, placesOf, type Place, variablesFor } from './everything.ts';
 
@@ -53,6 +54,7 @@ beforeAll(async () => {
     node: () => theirs.runId,
     datasetId: () => theirs.datasetId,
     sha256: () => sha256('x'),
+    artifactId: () => theirs.codebookId,
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
   const [hidden, visible] = [await textsOf(LOCAL.projectId), await textsOf(OTHER.projectId)];
@@ -81,7 +83,10 @@ async function populate(principal: Principal, name: string) {
   const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
   const { upload } = await api.control.createUpload(principal, { files, idempotencyKey: newId('key') });
   await sql`update runs set state = 'SUCCEEDED', ended_at = now() where id = ${runs[1]}`.execute(api.db);
+  await distilled(api, { a: principal === LOCAL ? 20 : 21 }, { name: `${name} pictures`, principal });
+  const { published } = await distilled(api, { a: 22 }, { name: `${name} same pictures`, principal });
   return {
+    codebookId: published.get('quantize')![0]!.manifest.id,
     versionId: alone.id,
     datasetId: alone.datasetId,
     priorId: prior.id,

@@ -279,7 +279,7 @@ export async function surveyed(world: World, runId: string, classes: readonly st
 }
 
 /** Moves the stage of these artifacts as the engine does: a task with one attempt for each. */
-async function carriedOut(
+export async function carriedOut(
   { engine }: World,
   runId: string,
   classes: readonly string[],

@@ -208,12 +208,41 @@ describe('the operations that quickstart sends', () => {
       expect.arrayContaining(['images', 'syntheticDataset']),
     );
   });
+
+  it('name the real images behind each synthetic one', async () => {
+    const run = await runOf(service.client, runId);
+    const artifactId = run.outputs.find((artifact) => artifact.kind === 'syntheticDataset')!.id;
+    const { n } = run.classFigures.find(({ className }) => className === 'B')!;
+    const found = new Set<string>();
+    for (let point = 0; point < K; point++) {
+      let after: string | null = null;
+      do {
+        const { cell } = await cellOf({ artifactId, className: 'B', point, first: 100, after });
+        expect(cell).toMatchObject({ className: 'B', datasetVersion: { id: versionId } });
+        for (const { image } of cell.members.nodes) {
+          expect(image).toMatchObject({ file: GLYPHS.dataset, format: 'parquet', offset: null });
+          found.add(image!.path);
+        }
+        after = cell.members.pageInfo.hasNextPage ? cell.members.pageInfo.endCursor : null;
+      } while (after !== null);
+    }
+    expect(found.size).toBe(n - Math.round(0.1 * n));
+  });
 });
 
 interface ArtifactAnswer {
   producedBy: { run: { id: string } | null } | null;
   inputs: { id: string; kind: string }[];
   usedBy: { artifacts: { id: string; kind: string }[] };
+}
+
+const cellOf = (asked: object) => service.client.send<{ cell: CellAnswer }>('Cell', { ...asked });
+
+interface CellAnswer {
+  members: {
+    nodes: { image: { path: string } | null }[];
+    pageInfo: { hasNextPage: boolean; endCursor: string };
+  };
 }
 
 interface CurveAnswer {

@@ -17,8 +17,6 @@ import { asJson, parseRecipe } from '../../src/pipeline/recipe.ts';
 import { carryOut } from '../../src/pipeline/work.ts';
 import { withFolder } from './image-sources.ts';
 
-const PROJECT = 'p';
-
 /** Everything a run does, stage after stage in this process: no engine, no database, no workers. */
 export interface Chain {
   store: ObjectStore;
@@ -41,7 +39,7 @@ export interface Chain {
   }): Promise<Map<string, Published[]>>;
 }
 
-export function createChain(store: ObjectStore): Chain {
+export function createChain(store: ObjectStore, projectId = 'p'): Chain {
   const publications = createPublications(store);
   const planner = createPlanner(store);
   return {
@@ -50,11 +48,10 @@ export function createChain(store: ObjectStore): Chain {
     importPath: (path) =>
       withFolder(async (tempDir) => {
         const scanner = createSourceScanner();
-        return (await importDataset({ scanner, store, projectId: PROJECT, path, tempDir })).manifest;
+        return (await importDataset({ scanner, store, projectId, path, tempDir })).manifest;
       }),
 
-    publish: async (files) =>
-      publishPrior({ bundle: await readBundle(files), store, projectId: PROJECT, publications }),
+    publish: async (files) => publishPrior({ bundle: await readBundle(files), store, projectId, publications }),
 
     async run({
       version,
@@ -68,7 +65,7 @@ export function createChain(store: ObjectStore): Chain {
       signal = new AbortController().signal,
     }) {
       const runtime = await createModelRuntime({ provider: 'cpu', threads });
-      const opened = tamper(await openPrior({ store, projectId: PROJECT, manifest: prior, runtime }));
+      const opened = tamper(await openPrior({ store, projectId, manifest: prior, runtime }));
       const images = {
         reader: createImageReader(store),
         codec: createImageCodec(),
@@ -81,13 +78,13 @@ export function createChain(store: ObjectStore): Chain {
       try {
         for (const stage of planner.stages) {
           const inputs = { datasetVersion: version.id, prior: prior.id };
-          const request = { projectId: PROJECT, runId: 'r', recipe: parsed, inputs, stage, published, signal };
+          const request = { projectId, runId: 'r', recipe: parsed, inputs, stage, published, signal };
           const plan = await planner.plan(request);
           if (plan.kind === 'skip') continue;
           const done: Published[] = new Array(plan.tasks.length);
           for (const task of order(plan.tasks)) {
             const context = {
-              projectId: PROJECT,
+              projectId,
               store,
               runtime,
               images,
