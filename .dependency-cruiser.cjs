@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   'src/cli': ['^src/base/'],
 };
 
-for (const adapter of ['runtime', 'storage', 'images', 'database', 'processes', 'kubernetes', 'telemetry']) {
+for (const adapter of ['runtime', 'storage', 'images', 'database', 'processes', 'kubernetes', 'http', 'telemetry']) {
   MAY_IMPORT[`src/adapters/${adapter}`] = ['^src/base/', '^src/numerics/', PORTS];
 }
 

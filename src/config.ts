@@ -42,6 +42,14 @@ export interface Config {
   logLevel: 'debug' | 'info' | 'warn' | 'error' | null;
   /** OTLP over HTTP; absent: no export. */
   otlpEndpoint: string | null;
+  openLineage: {
+    /** Of jobs. */
+    namespace: string;
+    /** Absent: events are posted nowhere. */
+    http: { url: string; endpoint: string; apiKey: string | null; compression: 'none' | 'gzip' } | null;
+    /** Events are appended to it. Absent: to none. */
+    filePath: string | null;
+  };
   local: {
     /** Worker processes at once. */
     slots: number;
@@ -73,7 +81,7 @@ export interface Config {
   retentionEveryMs: number;
   /** For tests: the folder whose files name the places where processes kill themselves, see base/crash-points.ts. */
   crashPointsDir: string | null;
-  /** What child processes inherit: everything but the password of the database and the secret, which workers never see. */
+  /** What child processes inherit: everything but the password of the database, the secret and the key of the receiver, which workers never see. */
   childEnvironment: Record<string, string | undefined>;
 }
 
@@ -100,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
+    openLineage: openLineage(env),
     local: {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),
@@ -123,7 +132,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     maxAttempts: integer(env, 'PUSHFORWARD_MAX_ATTEMPTS', 3, 1, 100),
     retentionEveryMs: 60_000 * integer(env, 'PUSHFORWARD_RETENTION_MINUTES', 60, 1, 10_000),
     crashPointsDir: env['PUSHFORWARD_CRASH_POINTS'] || null,
-    childEnvironment: { ...env, DATABASE_URL: undefined, PUSHFORWARD_SIGNING_SECRET: undefined },
+    childEnvironment: {
+      ...env,
+      DATABASE_URL: undefined,
+      PUSHFORWARD_SIGNING_SECRET: undefined,
+      OPENLINEAGE_API_KEY: undefined,
+    },
   };
 }
 
@@ -196,6 +210,30 @@ function signingSecret(env: NodeJS.ProcessEnv): string | null {
   throw invalid(
     `expected PUSHFORWARD_SIGNING_SECRET to have 32 characters or more, got ${text.length}: make one with \`openssl rand -hex 32\``,
   );
+}
+
+/** Under the names that the clients of OpenLineage have, where they have one. */
+function openLineage(env: NodeJS.ProcessEnv): Config['openLineage'] {
+  const receiver = url(env, 'OPENLINEAGE_URL', ['http:', 'https:']);
+  const compression = oneOf(env, 'PUSHFORWARD_OPENLINEAGE_COMPRESSION', ['none', 'gzip']) ?? 'none';
+  const file = env['PUSHFORWARD_OPENLINEAGE_FILE'] ?? '';
+  const disabled = (oneOf(env, 'OPENLINEAGE_DISABLED', ['true', 'false']) ?? 'false') === 'true';
+  if (receiver !== null && (new URL(receiver).username !== '' || new URL(receiver).password !== '')) {
+    throw invalid('expected OPENLINEAGE_URL without user and password, got some: set OPENLINEAGE_API_KEY instead');
+  }
+  return {
+    namespace: env['OPENLINEAGE_NAMESPACE'] || 'pushforward',
+    http:
+      receiver === null || disabled
+        ? null
+        : {
+            url: receiver,
+            endpoint: env['OPENLINEAGE_ENDPOINT'] || 'api/v1/lineage',
+            apiKey: env['OPENLINEAGE_API_KEY'] || null,
+            compression,
+          },
+    filePath: file === '' || disabled ? null : resolve(file),
+  };
 }
 
 function store(env: NodeJS.ProcessEnv): StoreSettings {

@@ -6,9 +6,11 @@ import { createCatalog } from './adapters/database/catalog.ts';
 import { observeDatabase } from './adapters/database/census.ts';
 import { migrate, openDatabase, ping, requireMigrated } from './adapters/database/connection.ts';
 import { startEmbeddedPostgres } from './adapters/database/embedded.ts';
+import { createEventFeed } from './adapters/database/feed.ts';
 import { createProgressRelay, type ProgressReport } from './adapters/database/progress-relay.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
+import { createOpenLineageFile, createOpenLineageHttp } from './adapters/http/index.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
@@ -24,6 +26,7 @@ import { identify, isAlive, type ProcessIdentity } from './base/process-identity
 import { s3Url } from './base/s3-url.ts';
 import { type Config } from './config.ts';
 import { createControl, type Health } from './control/control.ts';
+import { type OpenLineageOptions } from './control/openlineage/consumer.ts';
 import { type DatasetImporter, type PriorRegistrar } from './control/ports.ts';
 import { runFigures } from './control/run-figures.ts';
 import { createEngine } from './engine/index.ts';
@@ -146,6 +149,8 @@ export async function startService(config: Config): Promise<Service> {
       store,
       retention: createRetentionStore({ db, url: databaseUrl, objects }),
       retentionEveryMs: config.retentionEveryMs,
+      feed: createEventFeed({ db, url: databaseUrl }),
+      openLineage: openLineageOf(config),
       clock: systemClock,
       log,
       importRoots: config.importRoots,
@@ -248,6 +253,21 @@ export async function describeValidPrior(directory: string): Promise<string> {
 function notReady(state: 'starting' | 'stopping'): () => Promise<Health> {
   return async () => {
     throw new PushforwardError('NOT_READY', `expected a service that is up, got one that is ${state}: ask again`);
+  };
+}
+
+function openLineageOf({ openLineage, store, stateDir, version }: Config): OpenLineageOptions {
+  const { namespace, http, filePath } = openLineage;
+  return {
+    ...{ namespace, version },
+    sinks: [
+      ...(http ? [createOpenLineageHttp(http)] : []),
+      ...(filePath === null ? [] : [createOpenLineageFile(filePath)]),
+    ],
+    placeOf: (key) =>
+      store.kind === 's3'
+        ? s3Url({ bucket: store.bucket, key: [store.prefix, key].filter(Boolean).join('/') })
+        : join(stateDir, 'store', 'objects', key),
   };
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config.ts';
 
@@ -103,10 +104,32 @@ describe('the configuration', () => {
     });
   });
 
+  it('reads where OpenLineage events go, under the names that its clients have', () => {
+    expect(readConfig({}).openLineage).toEqual({ namespace: 'pushforward', http: null, filePath: null });
+    const env = {
+      OPENLINEAGE_URL: 'http://marquez:5000',
+      OPENLINEAGE_API_KEY: 'key',
+      OPENLINEAGE_NAMESPACE: 'ml',
+      PUSHFORWARD_OPENLINEAGE_COMPRESSION: 'gzip',
+      PUSHFORWARD_OPENLINEAGE_FILE: 'events.ndjson',
+    };
+    expect(readConfig(env).openLineage).toEqual({
+      namespace: 'ml',
+      http: { url: 'http://marquez:5000', endpoint: 'api/v1/lineage', apiKey: 'key', compression: 'gzip' },
+      filePath: resolve('events.ndjson'),
+    });
+    expect(readConfig({ ...env, OPENLINEAGE_ENDPOINT: 'lineage' }).openLineage.http!.endpoint).toBe('lineage');
+    expect(readConfig({ ...env, OPENLINEAGE_DISABLED: 'true' }).openLineage).toMatchObject({
+      http: null,
+      filePath: null,
+    });
+  });
+
   it('keeps the password of the database and the secret from child processes', () => {
     const { childEnvironment } = readConfig({
       DATABASE_URL: 'postgres://u:secret@h/d',
       PUSHFORWARD_SIGNING_SECRET: 'secret'.repeat(6),
+      OPENLINEAGE_API_KEY: 'secret',
       PATH: '/bin',
     });
     expect(childEnvironment).toMatchObject({ PATH: '/bin' });
@@ -135,6 +158,9 @@ describe('the configuration', () => {
       /PUSHFORWARD_SIGNING_SECRET to have 32 characters or more, got 5(?!.*short)/,
     ],
     [{ PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR: '-1' }, /PRICE/],
+    [{ OPENLINEAGE_URL: 'marquez:5000' }, /OPENLINEAGE_URL to be a URL/],
+    [{ OPENLINEAGE_URL: 'http://user:secret@marquez' }, /OPENLINEAGE_URL without user and password(?!.*secret)/],
+    [{ PUSHFORWARD_OPENLINEAGE_COMPRESSION: 'zip' }, /PUSHFORWARD_OPENLINEAGE_COMPRESSION to be one of none, gzip/],
   ])('refuses %j', (env, message) => {
     expect(() => readConfig(env)).toThrow(message);
   });

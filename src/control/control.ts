@@ -9,12 +9,15 @@ import { cancelImport, importDataset, type ImportDatasetInput } from './datasets
 import { budgetProject } from './costs.ts';
 import { estimateRun, type RunEstimate } from './estimate.ts';
 import { followEvents } from './events.ts';
+import { createFeedRunner } from './feed.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
 import { createImportRunner } from './imports.ts';
+import { openLineageConsumers, type OpenLineageOptions } from './openlineage/consumer.ts';
 import {
   type Catalog,
   type DatasetImporter,
   type EngineControl,
+  type EventFeed,
   type PriorRegistrar,
   type ProjectCatalog,
   type RealPath,
@@ -56,6 +59,8 @@ export interface ControlOptions {
   retention: RetentionStore;
   /** Pause between the passes of retention. */
   retentionEveryMs: number;
+  feed: EventFeed;
+  openLineage: OpenLineageOptions;
   clock: Clock;
   log: Log;
   /** Where imports in place may read; null: anywhere (embedded mode, loopback only). */
@@ -138,7 +143,7 @@ export interface Control {
   readonly retention: Retention;
   health(): Promise<Health>;
   now(): Date;
-  /** Makes sure of the default project, takes up pending imports, begins with the passes of retention and the sweeps of uploads. */
+  /** Makes sure of the default project, takes up pending imports, begins with the passes of retention, the sweeps of uploads and the feed of events. */
   start(): Promise<void>;
   /** Resolves once no import is pending. */
   importsIdle(): Promise<void>;
@@ -149,6 +154,7 @@ export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
   const sweep = createUploadSweep(options);
   const closing = new AbortController();
+  const feed = createFeedRunner(options, openLineageConsumers(options, options.openLineage));
   const retention = createRetention(options, closing.signal);
   const { cell } = createCells(options);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
@@ -185,11 +191,12 @@ export function createControl(options: ControlOptions): Control {
       imports.wake();
       passes.start();
       sweep.start();
+      feed.start();
     },
     importsIdle: () => imports.idle(),
     async close() {
       closing.abort();
-      await Promise.all([imports.close(), sweep.close(), passes.stopped()]);
+      await Promise.all([imports.close(), sweep.close(), passes.stopped(), feed.close()]);
     },
   };
 

@@ -1,5 +1,6 @@
 /** What the use cases need from outside: a catalog of rows, the engine, and the two ways in for data and priors. */
 import { type ErrorRecord } from '../base/errors.ts';
+import { type JsonObject } from '../base/json.ts';
 import { type ArtifactManifest, type LaunchRequest, type RunState, type StageState } from '../engine/ports.ts';
 import { type MeasuredStage } from '../pipeline/estimate.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
@@ -254,6 +255,49 @@ export interface EventPageRequest {
   after: number;
   first: number;
 }
+
+/** An event as consumers of the feed get it. */
+export interface FedEvent extends RunEventView {
+  /** Its place in the feed of the consumer. */
+  id: number;
+  projectId: string;
+}
+
+/**
+ * The events of all runs, on their way to consumers: each has a name, and what waits for it waits for it alone. It is written with the change that
+ * the event tells of, and waits until the consumer is done with it: none is passed over, whatever dies or commits late. It may come twice.
+ * Implemented by adapters/database/feed.ts.
+ */
+export interface EventFeed {
+  /** From now on events wait for this consumer; one that is known goes on where it was. */
+  register(consumer: string): Promise<void>;
+  /** The right to hand a consumer its events: one service at a time. Null while another has it; it ends with the process that has it. */
+  claim(consumer: string): Promise<FeedClaim | null>;
+  /** The oldest that wait. Those of one run in their order, and none before all that came before it are done. */
+  waiting(consumer: string, first: number): Promise<FedEvent[]>;
+  done(consumer: string, events: readonly FedEvent[]): Promise<void>;
+  /** Forgets consumers that nobody has asked about for a week, with what waits for them. */
+  forgetAbandoned(): Promise<{ consumer: string; events: number }[]>;
+}
+
+export interface FeedClaim {
+  /** Aborts when the claim is lost. */
+  readonly lost: AbortSignal;
+  release(): Promise<void>;
+}
+
+/** Where OpenLineage events go. Implemented by adapters/http. */
+export interface LineageSink {
+  /** `http`, `file` */
+  name: string;
+  send(event: JsonObject, signal: AbortSignal): Promise<Sent>;
+}
+
+/** REFUSED: the event would be refused again. UNAVAILABLE: it may pass later, not before `afterMs` if that is known. */
+export type Sent =
+  | { kind: 'sent' }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'unavailable'; reason: string; afterMs: number | null };
 
 /** What the use cases need of the engine; `Engine` of `engine` is one. */
 export interface EngineControl {

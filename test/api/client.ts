@@ -62,7 +62,14 @@ export async function startTestHttp() {
   const at = { url: 'http://127.0.0.1:1' };
   const store = createDirectoryStore({ root: folder, signingSecret: SECRET, publicUrl: () => at.url });
   const catalog = { ping: async () => {}, project: () => ({}) } as unknown as Catalog;
-  const control = createControl({ catalog, store, clock: systemClock, log: silentLog } as unknown as ControlOptions);
+  const openLineage = { sinks: [] };
+  const control = createControl({
+    catalog,
+    store,
+    openLineage,
+    clock: systemClock,
+    log: silentLog,
+  } as unknown as ControlOptions);
   const http = await serve({ control, store, at });
   return {
     ...http,

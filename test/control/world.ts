@@ -3,6 +3,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCatalog } from '../../src/adapters/database/catalog.ts';
+import { createEventFeed } from '../../src/adapters/database/feed.ts';
 import { createRetentionStore } from '../../src/adapters/database/retention.ts';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { createDirectoryStore } from '../../src/adapters/storage/directory.ts';
@@ -47,6 +48,8 @@ export async function startWorld() {
     store,
     retention: createRetentionStore({ db, url, objects }),
     retentionEveryMs: 3_600_000,
+    feed: createEventFeed({ db, url }),
+    openLineage: { sinks: [], namespace: 'pushforward', version: '0.0.0', placeOf: (key: string) => join(folder, key) },
     clock: systemClock,
     log: silentLog,
     importRoots: null,

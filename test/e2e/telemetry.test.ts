@@ -30,6 +30,7 @@ async function sentByRuns(
   await writeTinyPrior(join(folder, 'prior'));
   const service = await startServiceProcess(join(folder, 'state'), {
     OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
+    PUSHFORWARD_OPENLINEAGE_FILE: join(folder, 'lineage.ndjson'),
     LOG_LEVEL: 'debug',
   });
   const { client } = service;

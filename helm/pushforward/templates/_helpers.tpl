@@ -136,6 +136,15 @@ imagePullSecrets:
       key: {{ .key }}
 {{- end }}
 {{- end }}
+{{- with .Values.openLineage.existingSecret }}
+{{- if .name }}
+- name: OPENLINEAGE_API_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .name }}
+      key: {{ .key }}
+{{- end }}
+{{- end }}
 {{- include "pushforward.storeEnv" . }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

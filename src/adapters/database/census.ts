@@ -9,6 +9,7 @@ interface Census {
   runs: Record<string, number>;
   tasks: Record<string, number>;
   queueAgeSeconds: number;
+  consumers: { name: string; waiting: number; age: number }[];
 }
 
 /**
@@ -45,12 +46,28 @@ export function observeDatabase(db: Kysely<Database>): void {
     { unit: 's', description: 'How long the oldest task that may start has waited, 0 where none waits' },
     ({ queueAgeSeconds }, result) => result.observe(queueAgeSeconds),
   );
+  gauge(
+    'pushforward.feed.waiting',
+    { description: 'Events of runs that wait for a consumer; no more than 100000 are counted' },
+    ({ consumers }, result) => {
+      for (const { name, waiting } of consumers) result.observe(waiting, { consumer: name });
+    },
+  );
+  gauge(
+    'pushforward.feed.age',
+    { unit: 's', description: 'How long the oldest event has waited for a consumer, 0 where none waits' },
+    ({ consumers }, result) => {
+      for (const { name, age } of consumers) result.observe(age, { consumer: name });
+    },
+  );
 }
 
 type Teller = (census: Census, result: ObservableResult) => void;
 
 const UNFINISHED = ['QUEUED', 'RUNNING', 'STOPPING'] as const;
 const OPEN = ['PENDING', 'RUNNING'] as const;
+/** Counting takes time; a consumer that is so far behind is far behind. */
+const MOST_WAITING = 100_000;
 
 async function read(db: Kysely<Database>): Promise<Census> {
   const runs = await db
@@ -72,7 +89,18 @@ async function read(db: Kysely<Database>): Promise<Census> {
     .where('tasks.state', 'in', OPEN)
     .groupBy('tasks.state')
     .execute();
+  const { rows: consumers } = await sql<Census['consumers'][number]>`
+    select
+      c.name,
+      (select count(*)::int from (select from feed_events f where f.consumer = c.name limit ${MOST_WAITING}) w) as waiting,
+      coalesce((
+        select extract(epoch from clock_timestamp() - e.at)::float8
+        from feed_events f join run_events e using (run_id, sequence)
+        where f.consumer = c.name order by f.id limit 1
+      ), 0) as age
+    from feed_consumers c`.execute(db);
   return {
+    consumers,
     runs: countsOf(UNFINISHED, runs),
     tasks: countsOf(OPEN, tasks),
     queueAgeSeconds: tasks.find(({ state }) => state === 'PENDING')?.age ?? 0,

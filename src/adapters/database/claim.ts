@@ -1,10 +1,11 @@
 import pg from 'pg';
-import { type PassClaim } from '../../control/ports.ts';
+import { type FeedClaim, type PassClaim } from '../../control/ports.ts';
 import { type ServiceClaim } from '../../engine/ports.ts';
 
 /** Any constants that nothing else in the database locks. */
 const SERVICE = 7_283_411_905;
 const PASSES = 728_341_192;
+const FEED = 728_341_193;
 
 /** The right to move runs. */
 export function claimService(url: string): Promise<ServiceClaim | null> {
@@ -14,6 +15,11 @@ export function claimService(url: string): Promise<ServiceClaim | null> {
 /** The right to carry out a retention pass over a project. */
 export function claimPass(url: string, projectId: string): Promise<PassClaim | null> {
   return claim(url, 'select pg_try_advisory_lock($1::int, hashtext($2)) as got', [PASSES, projectId]);
+}
+
+/** The right to hand a consumer its events. */
+export function claimFeed(url: string, consumer: string): Promise<FeedClaim | null> {
+  return claim(url, 'select pg_try_advisory_lock($1::int, hashtext($2)) as got', [FEED, consumer]);
 }
 
 /**

@@ -10,6 +10,7 @@ import * as limits from './migrations/004-limits.ts';
 import * as imports from './migrations/005-imports.ts';
 import * as lineage from './migrations/006-lineage.ts';
 import * as costs from './migrations/007-costs.ts';
+import * as feed from './migrations/008-feed.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -64,6 +65,7 @@ const MIGRATIONS = {
   '005-imports': imports,
   '006-lineage': lineage,
   '007-costs': costs,
+  '008-feed': feed,
 };
 
 /**

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import { PushforwardError } from '../../base/errors.ts';
+import { insertEvents } from './event-writes.ts';
 import { toStage } from './run-rows.ts';
 import { nothingDue, stageKey, type Columns, type Due, type Unit } from './run-unit.ts';
 import { recordArtifacts } from './run-writes.ts';
@@ -17,7 +18,7 @@ export async function writeDue(unit: Unit): Promise<void> {
   for (const [runId, artifacts] of due.artifacts) {
     await recordArtifacts(unit.tx, unit.runs.get(runId)!.run, [...artifacts.values()], unit.objects);
   }
-  await insertEvents(unit, due.events);
+  await insertEvents(unit.tx, due.events, sql`${unit.at.text}::timestamptz`);
   await recount(unit, [...due.counts.values()]);
 }
 
@@ -113,23 +114,6 @@ async function insertAttempts({ tx, at }: Unit, attempts: Due['newAttempts']): P
           reference: one.traceparent ? json({ traceparent: one.traceparent }) : null,
           lease_expires_at: sql<Date>`${at.text}::timestamptz + ${one.leaseMs} * interval '1 millisecond'`,
           started_at: at.text,
-        })),
-      )
-      .execute();
-  }
-}
-
-async function insertEvents({ tx, at }: Unit, events: Due['events']): Promise<void> {
-  for (const some of chunks(events)) {
-    await tx
-      .insertInto('run_events')
-      .values(
-        some.map(({ runId, sequence, type, payload }) => ({
-          run_id: runId,
-          sequence,
-          at: at.text,
-          type,
-          payload: json(payload),
         })),
       )
       .execute();

@@ -1,5 +1,4 @@
 import { sql, type Transaction } from 'kysely';
-import { type JsonObject } from '../../base/json.ts';
 import { type NewArtifact, type NewTask, type RunRecord } from '../../engine/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { insertArtifacts } from './artifact-writes.ts';
@@ -35,31 +34,6 @@ export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTas
       )
       .execute();
   }
-}
-
-/** Returns the last sequence number given out. */
-export async function appendEvents(
-  tx: Tx,
-  runId: string,
-  after: number,
-  events: readonly { type: string; payload: JsonObject }[],
-): Promise<number> {
-  let sequence = after;
-  for (const some of chunks(events)) {
-    await tx
-      .insertInto('run_events')
-      .values(
-        some.map(({ type, payload }) => ({
-          run_id: runId,
-          sequence: ++sequence,
-          at: now,
-          type,
-          payload: json(payload),
-        })),
-      )
-      .execute();
-  }
-  return sequence;
 }
 
 export async function recordArtifacts(

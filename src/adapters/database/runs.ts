@@ -7,11 +7,11 @@ import { rescue } from './artifact-writes.ts';
 import { overspentRuns } from './catalog-costs.ts';
 import { createChangeGroups } from './change-groups.ts';
 import { claimService } from './claim.ts';
+import { insertEvents } from './event-writes.ts';
 import { namingOutages } from './outages.ts';
 import { shareBytes } from './project-lock.ts';
 import { readSnapshots } from './run-snapshots.ts';
 import { leasedSeconds, toAttempt, toRun } from './run-rows.ts';
-import { appendEvents } from './run-writes.ts';
 import { json, type Database } from './schema.ts';
 
 export interface RunStoreOptions {
@@ -85,7 +85,8 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
             )
             .execute();
         }
-        await appendEvents(tx, run.id, 0, [{ type: 'run.created', payload: { stages: [...run.stages] } }]);
+        const created = { runId: run.id, sequence: 1, type: 'run.created', payload: { stages: [...run.stages] } };
+        await insertEvents(tx, [created], sql`clock_timestamp()`);
         return { run: toRun(inserted), created: true };
       }),
 

@@ -38,6 +38,8 @@ export interface Database {
   uploads: Uploads;
   upload_files: UploadFiles;
   upload_parts: UploadParts;
+  feed_consumers: FeedConsumers;
+  feed_events: FeedEvents;
 }
 
 /** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
@@ -310,4 +312,17 @@ export interface UploadParts {
   file: number;
   number: number;
   sha256: string;
+}
+
+export interface FeedConsumers {
+  name: string;
+  begun_at: Time;
+  seen_at: Time;
+}
+
+export interface FeedEvents {
+  consumer: string;
+  id: Generated<number>;
+  run_id: string;
+  sequence: number;
 }

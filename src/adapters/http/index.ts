@@ -1,0 +1,2 @@
+export { createOpenLineageHttp } from './openlineage.ts';
+export { createOpenLineageFile } from './openlineage-file.ts';
