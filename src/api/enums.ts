@@ -162,6 +162,7 @@ export const LineageKind = registered('LineageKind', 'What a node of lineage is.
   PRIOR: 'A prior.',
   RUN: 'A run.',
   ARTIFACT: 'An artifact; those of versions and priors among them.',
+  UPSTREAM_VERSION: 'A dataset version that others made, as an OpenLineage event told.',
 });
 
 export const LineageDirection = registered('LineageDirection', 'Which way lineage is followed.', {
@@ -170,6 +171,7 @@ export const LineageDirection = registered('LineageDirection', 'Which way lineag
 });
 
 export const LineageRelation = registered('LineageRelation', 'How what lies downstream came from what lies upstream.', {
+  IMPORTED: 'A dataset version was imported from where an upstream version lay then.',
   READ: 'A run read a dataset version, a prior, or the artifact of one.',
   MADE: 'A run made an artifact.',
   REUSED:

@@ -23,6 +23,7 @@ import {
   type TaskView,
   type UploadFileView,
   type UploadView,
+  type UpstreamVersionView,
 } from '../control/views.ts';
 import { MAX_PAGE } from './connection.ts';
 
@@ -44,6 +45,7 @@ export function createLoaders(rows: ProjectReader) {
     task: byId<TaskView>((ids) => rows.tasksById(ids)),
     artifact: byId<ArtifactView>((ids) => rows.artifactsById(ids)),
     upload: byId<UploadView>((ids) => rows.uploadsById(ids)),
+    upstreamVersion: byId<UpstreamVersionView>((ids) => rows.upstreamVersionsById(ids)),
 
     filesOfUpload: grouped<UploadFileView, UploadFileView>(
       (ids) => rows.filesOfUploads(ids),

@@ -7,6 +7,7 @@ const LOADERS = {
   Prior: 'prior',
   Artifact: 'artifact',
   Upload: 'upload',
+  UpstreamVersion: 'upstreamVersion',
 } as const;
 
 /** The types that are asked for by their id, see `Node`. */

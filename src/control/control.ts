@@ -12,6 +12,7 @@ import { followEvents } from './events.ts';
 import { createFeedRunner } from './feed.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
 import { createImportRunner } from './imports.ts';
+import { receiveLineage, type ReceivedLineage } from './openlineage/receive.ts';
 import { openLineageConsumers, type OpenLineageOptions } from './openlineage/consumer.ts';
 import {
   type Catalog,
@@ -87,6 +88,7 @@ export type ProjectReader = Omit<
   | 'finishImport'
   | 'failImport'
   | 'savePrior'
+  | 'saveUpstreamVersions'
   | keyof UploadWrites
 >;
 
@@ -140,6 +142,11 @@ export interface Control {
   ): Promise<string>;
   cell(principal: Principal, request: CellRequest): Promise<CellView>;
   imageUrl(principal: Principal, image: StoredImage, expiresSeconds: number): Promise<string | null>;
+  /**
+   * Keeps the dataset versions that an OpenLineage event says were made.
+   * @param project null: that of the principal; another is FORBIDDEN
+   */
+  receiveLineage(principal: Principal, project: string | null, event: unknown): Promise<ReceivedLineage>;
   readonly retention: Retention;
   health(): Promise<Health>;
   now(): Date;
@@ -180,6 +187,7 @@ export function createControl(options: ControlOptions): Control {
     downloadUrl: (principal, file, of) => downloadUrl(options.store, principal, file, of),
     cell,
     imageUrl: (principal, image, expires) => imageUrl(options.store, principal, image, expires),
+    receiveLineage: (principal, project, event) => receiveLineage(options, principal, project, event),
     retention,
     async health() {
       const [database, store] = await Promise.all([failureOf(options.catalog.ping()), failureOf(storeAnswers())]);

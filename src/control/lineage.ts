@@ -119,7 +119,9 @@ export async function impactOf(
   rows: Pick<ProjectCatalog, 'lineageEdges' | 'artifactsById'>,
   datasetVersionId: string,
 ): Promise<Impact> {
-  const ids: Record<LineageNode['kind'], string[]> = { ARTIFACT: [], DATASET_VERSION: [], PRIOR: [], RUN: [] };
+  const ids: Record<LineageNode['kind'], string[]> = {
+    ...{ ARTIFACT: [], DATASET_VERSION: [], PRIOR: [], RUN: [], UPSTREAM_VERSION: [] },
+  };
   const request = {
     from: { kind: 'DATASET_VERSION' as const, id: datasetVersionId },
     direction: 'DOWNSTREAM' as const,

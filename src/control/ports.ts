@@ -27,6 +27,7 @@ import {
   type TaskView,
   type UploadFileView,
   type UploadView,
+  type UpstreamVersionView,
 } from './views.ts';
 
 export type * from './paging.ts';
@@ -148,6 +149,11 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   costsToMake(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** What all attempts at these tasks cost. */
   costsOfTasks(taskIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  upstreamVersionsById(ids: readonly string[]): Promise<UpstreamVersionView[]>;
+  /** Newest first. */
+  upstreamVersions(page: PageRequest): Promise<Page<UpstreamVersionView>>;
+  /** One that is there stays as it is. Imports from their places, also those to come, get their edges. @returns ids of those that were not there */
+  saveUpstreamVersions(versions: readonly Omit<UpstreamVersionView, 'createdAt'>[]): Promise<string[]>;
   pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
   /** Edges that lead away from these nodes, in the order of the nodes, then of kind and id; see `LineageRelation` for what they are. */
   lineageEdges(request: LineageEdgesRequest): Promise<LineageEdge[]>;

@@ -215,17 +215,48 @@ export interface CostRow {
   priceLists: string[];
 }
 
-export type LineageKind = 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT';
+/** A dataset version that others made, as an OpenLineage event told. */
+export interface UpstreamVersionView {
+  id: string;
+  namespace: string;
+  name: string;
+  version: string;
+  /** Where it lies, as imports name places; null: nowhere that can be imported from. */
+  place: string | null;
+  /** Null where nothing was told. */
+  fields: UpstreamField[] | null;
+  /** URI of the program that told. */
+  producer: string;
+  /** What made it; null where nothing was told. */
+  job: UpstreamJob | null;
+  /** By the clock of whoever made it. */
+  madeAt: Date;
+  createdAt: Date;
+}
+
+export interface UpstreamField {
+  name: string;
+  type: string | null;
+}
+
+export interface UpstreamJob {
+  namespace: string;
+  name: string;
+  /** A UUID. */
+  runId: string;
+}
+
+export type LineageKind = 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT' | 'UPSTREAM_VERSION';
 export type LineageDirection = 'UPSTREAM' | 'DOWNSTREAM';
 
 /**
- * How what lies downstream came from what lies upstream: a run READ a version, a prior or their artifact; a run MADE an artifact, or
+ * How what lies downstream came from what lies upstream: a dataset version was IMPORTED from an upstream one; a run READ a version, a prior or their artifact; a run MADE an artifact, or
  * found it and REUSED it; an artifact was DERIVED from another; or it is what a version or a prior is STORED as.
  *
  * Upstream of an artifact lies the run that made it, and no run that found it: these are where its bytes come from. Downstream of a
  * run lies all that it wrote, found or made.
  */
-export type LineageRelation = 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED';
+export type LineageRelation = 'IMPORTED' | 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED';
 
 export interface LineageKey {
   kind: LineageKind;

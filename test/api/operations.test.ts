@@ -8,6 +8,7 @@ import { sha256 } from '../../src/base/json.ts';
 import { ended } from '../support/engine.ts';
 import { sendPart } from '../support/send-part.ts';
 import { until } from '../support/until.ts';
+import { LOCAL } from '../control/world.ts';
 import { type Answer, startEngineApi } from './client.ts';
 
 const FILES = readdirSync(new URL('../../schema/operations/', import.meta.url)).map((file) =>
@@ -118,6 +119,16 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
     ...{ node: version.id, direction: 'DOWNSTREAM', depth: 2, first: 100, after: down.pageInfo.endCursor },
   });
   expect(rest.nodes.map((node: { id: string }) => node.id)).toContain(first.artifact.id);
+  const facets = { version: { _producer: 'https://p', _schemaURL: 'https://s', datasetVersion: '7' } };
+  await api.control.receiveLineage(LOCAL, null, {
+    ...{ eventTime: '2026-01-01T00:00:00Z', producer: 'https://p' },
+    dataset: { namespace: 'file', name: api.folder, facets },
+  });
+  const { nodes: upstream } = await send('UpstreamVersions');
+  expect(upstream).toMatchObject([{ name: api.folder, version: '7', place: api.folder, job: null }]);
+  expect((await send('Lineage', { node: version.id, direction: 'UPSTREAM' })).nodes).toContainEqual(
+    expect.objectContaining({ kind: 'UPSTREAM_VERSION', id: upstream[0].id, depth: 1 }),
+  );
   expect(await send('Impact', { datasetVersionId: version.id })).toMatchObject({
     datasetVersion: { id: version.id },
     runs: 1,

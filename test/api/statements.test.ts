@@ -28,6 +28,10 @@ beforeAll(async () => {
     await withTasks(run.id, i === 0 ? FEW : i === 1 ? MANY : 3);
     const files = [{ path: 'train.tar', bytes: 1 }];
     await api.control.createUpload({ projectId: 'default', actor: 'local' }, { files, idempotencyKey: newId('key') });
+    await api.control.receiveLineage({ projectId: 'default', actor: 'local' }, null, {
+      ...{ eventTime: '2026-01-01T00:00:00Z', producer: 'https://p' },
+      dataset: { namespace: 'file', name: `/set ${i}`, facets: { version: { datasetVersion: '1' } } },
+    });
     if (i === 0) small = run.id;
     if (i === 1) large = run.id;
   }

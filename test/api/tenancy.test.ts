@@ -82,6 +82,14 @@ async function populate(principal: Principal, name: string) {
   await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
   const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
   const { upload } = await api.control.createUpload(principal, { files, idempotencyKey: newId('key') });
+  await api.control.receiveLineage(principal, null, {
+    ...{ eventType: 'COMPLETE', eventTime: '2026-01-01T00:00:00Z', producer: `https://${name}.example` },
+    ...{ run: { runId: crypto.randomUUID() }, job: { namespace: `${name} jobs`, name: 'any' } },
+    outputs: [
+      { namespace: 'file', name: `/${name} upstream` },
+      { namespace: 'file', name: api.folder },
+    ],
+  });
   await sql`update runs set state = 'SUCCEEDED', ended_at = now() where id = ${runs[1]}`.execute(api.db);
   await distilled(api, { a: principal === LOCAL ? 20 : 21 }, { name: `${name} pictures`, principal });
   const { published } = await distilled(api, { a: 22 }, { name: `${name} same pictures`, principal });
@@ -100,14 +108,22 @@ async function populate(principal: Principal, name: string) {
 async function textsOf(projectId: string): Promise<Record<string, string[]>> {
   const { db } = api;
   type Table =
-    'datasets' | 'dataset_versions' | 'import_keys' | 'priors' | 'runs' | 'artifacts' | 'artifact_pins' | 'uploads';
+    | 'datasets'
+    | 'dataset_versions'
+    | 'import_keys'
+    | 'priors'
+    | 'runs'
+    | 'artifacts'
+    | 'artifact_pins'
+    | 'uploads'
+    | 'upstream_versions';
   const of = (table: Table) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads] = await Promise.all([
+  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads, upstreams] = await Promise.all([
     of('datasets'),
     of('dataset_versions'),
     of('import_keys'),
@@ -116,6 +132,7 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     of('artifacts'),
     of('artifact_pins'),
     of('uploads'),
+    of('upstream_versions'),
   ]);
   const uploadIds = uploads.map((upload) => upload['id'] as string);
   const files = await db.selectFrom('upload_files').selectAll().where('upload_id', 'in', uploadIds).execute();
@@ -136,7 +153,13 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     task: texts(tasks, 'id'),
     attempt: texts(attempts, 'id'),
     upload: texts(uploads, 'id'),
-    name: [...texts(datasets, 'name'), ...texts(priors, 'name'), ...texts(tasks, 'title')],
+    upstream: texts(upstreams, 'id'),
+    name: [
+      ...texts(upstreams, 'version', 'producer'),
+      ...texts(datasets, 'name'),
+      ...texts(priors, 'name'),
+      ...texts(tasks, 'title'),
+    ],
     file: files.flatMap(({ path, gathering }) => [path, gathering!]),
     digest: [...texts(versions, 'digest'), ...texts(priors, 'digest'), ...texts(runs, 'recipe_digest')],
     note: texts(pins, 'note'),
@@ -149,6 +172,7 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
       ...texts(priors, 'id').map(cursor('prior')),
       ...texts(runs, 'id').map(cursor('run')),
       ...texts(uploads, 'id').map(cursor('upload')),
+      ...texts(upstreams, 'id').map(cursor('upstream')),
     ],
   };
 }
@@ -201,9 +225,19 @@ function leaked(answer: Answer, variables: Record<string, unknown>): string[] {
 
 const candidates = (place: Place): string[] =>
   place.type === 'ID'
-    ? ['dataset', 'version', 'prior', 'run', 'artifact', 'task', 'attempt', 'upload', 'digest', 'name'].flatMap(
-        (kind) => secrets[kind]!,
-      )
+    ? [
+        'dataset',
+        'version',
+        'prior',
+        'run',
+        'artifact',
+        'task',
+        'attempt',
+        'upload',
+        'upstream',
+        'digest',
+        'name',
+      ].flatMap((kind) => secrets[kind]!)
     : Object.values(secrets).flat();
 
 /** Every row of the project that is asked about. */
@@ -219,7 +253,7 @@ async function snapshot(): Promise<string[][]> {
   return await Promise.all([
     ...[
       ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'],
-      'uploads',
+      ...['uploads', 'upstream_versions', 'version_upstreams'],
     ].map((table) => rows(table, project)),
     ...['upload_files', 'upload_parts'].map((table) =>
       rows(table, sql`upload_id in (select id from uploads where ${project})`),

@@ -1,9 +1,10 @@
-import { type Kysely, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import { canonicalJson } from '../../base/json.ts';
 import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { insertArtifacts } from './artifact-writes.ts';
 import { toImportSource } from './catalog-rows.ts';
+import { holdPlace, matchUpstreams } from './catalog-upstreams.ts';
 import { type Database, json } from './schema.ts';
 import { holdUpload } from './upload-moves.ts';
 
@@ -47,6 +48,8 @@ export function importQueries(db: Kysely<Database>, projectId: string, objects: 
           .forUpdate()
           .executeTakeFirst();
         if (!row) return;
+        const { path } = toImportSource(row.source);
+        await holdPlace(tx, projectId, path);
         const same = await tx
           .selectFrom('dataset_versions')
           .where('dataset_id', '=', row.dataset_id)
@@ -73,10 +76,11 @@ export function importQueries(db: Kysely<Database>, projectId: string, objects: 
             images: imported.images,
             classes: json(imported.classes),
             artifact_id: imported.manifest.id,
-            ended_at: new Date(),
+            ended_at: sql<Date>`clock_timestamp()`,
           })
           .where('id', '=', id)
           .execute();
+        await matchUpstreams(tx, projectId, path);
       }),
 
     async failImport(id, error) {

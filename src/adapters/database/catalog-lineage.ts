@@ -90,6 +90,10 @@ const PARTS: Record<LineageDirection, readonly Part[]> = {
       of: (projectId) => sql`artifacts a where a.project_id = ${projectId} and a.id = f.id`,
     },
     {
+      ...{ from: 'DATASET_VERSION', to: 'UPSTREAM_VERSION', relation: 'IMPORTED', id: sql`e.upstream_id` },
+      of: (projectId) => sql`version_upstreams e where e.project_id = ${projectId} and e.dataset_version_id = f.id`,
+    },
+    {
       ...{ from: 'RUN', to: 'ARTIFACT', relation: 'READ', id: sql`o.artifact_id` },
       of: (projectId) =>
         sql`run_artifacts o where o.project_id = ${projectId} and o.run_id = f.id and o.direction = 'INPUT'`,
@@ -105,6 +109,10 @@ const PARTS: Record<LineageDirection, readonly Part[]> = {
       ...{ from: 'ARTIFACT', to: 'RUN', relation: 'READ', id: sql`o.run_id` },
       of: (projectId) =>
         sql`run_artifacts o where o.project_id = ${projectId} and o.artifact_id = f.id and o.direction = 'INPUT'`,
+    },
+    {
+      ...{ from: 'UPSTREAM_VERSION', to: 'DATASET_VERSION', relation: 'IMPORTED', id: sql`e.dataset_version_id` },
+      of: (projectId) => sql`version_upstreams e where e.project_id = ${projectId} and e.upstream_id = f.id`,
     },
     {
       ...{ from: 'RUN', to: 'ARTIFACT', id: sql`o.artifact_id` },

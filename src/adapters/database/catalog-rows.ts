@@ -11,6 +11,7 @@ import {
   type PriorView,
   type RunEventView,
   type TaskView,
+  type UpstreamVersionView,
 } from '../../control/ports.ts';
 import {
   type ArtifactPins,
@@ -21,6 +22,7 @@ import {
   type Priors,
   type RunEvents,
   type Tasks,
+  type UpstreamVersions,
 } from './schema.ts';
 
 /** Rows as the views of control. What is jsonb here was written by this adapter, so its shape is taken as written. */
@@ -145,4 +147,17 @@ export const toRunEvent = (row: Selectable<RunEvents>): RunEventView => ({
   at: row.at,
   type: row.type,
   payload: row.payload,
+});
+
+export const toUpstreamVersion = (row: Selectable<UpstreamVersions>): UpstreamVersionView => ({
+  id: row.id,
+  namespace: row.namespace,
+  name: row.name,
+  version: row.version,
+  place: row.place,
+  fields: row.fields,
+  producer: row.producer,
+  job: row.job,
+  madeAt: row.made_at,
+  createdAt: row.created_at,
 });

@@ -11,6 +11,7 @@ import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
 import { uploadQueries } from './catalog-uploads.ts';
+import { upstreamQueries } from './catalog-upstreams.ts';
 import { ping } from './connection.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
@@ -77,5 +78,6 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...lineageQueries(db, projectId),
     ...costQueries(db, projectId),
     ...uploadQueries(db, projectId),
+    ...upstreamQueries(db, projectId),
   };
 }

@@ -11,6 +11,7 @@ import * as imports from './migrations/005-imports.ts';
 import * as lineage from './migrations/006-lineage.ts';
 import * as costs from './migrations/007-costs.ts';
 import * as feed from './migrations/008-feed.ts';
+import * as upstream from './migrations/009-upstream.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -66,6 +67,7 @@ const MIGRATIONS = {
   '006-lineage': lineage,
   '007-costs': costs,
   '008-feed': feed,
+  '009-upstream': upstream,
 };
 
 /**

@@ -1,7 +1,14 @@
 import { type ColumnType, type Generated } from 'kysely';
 import { type ErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
-import { type ArtifactState, type DoomReason, type RetentionPolicy, type UploadState } from '../../control/ports.ts';
+import {
+  type ArtifactState,
+  type DoomReason,
+  type RetentionPolicy,
+  type UploadState,
+  type UpstreamField,
+  type UpstreamJob,
+} from '../../control/ports.ts';
 import {
   type ArtifactManifest,
   type AttemptState,
@@ -40,6 +47,8 @@ export interface Database {
   upload_parts: UploadParts;
   feed_consumers: FeedConsumers;
   feed_events: FeedEvents;
+  upstream_versions: UpstreamVersions;
+  version_upstreams: VersionUpstreams;
 }
 
 /** Read as a value, written as text: `json(value)`. The driver would write an array as a Postgres array. */
@@ -325,4 +334,24 @@ export interface FeedEvents {
   id: Generated<number>;
   run_id: string;
   sequence: number;
+}
+
+export interface UpstreamVersions {
+  id: string;
+  project_id: string;
+  namespace: string;
+  name: string;
+  version: string;
+  place: string | null;
+  fields: Json<UpstreamField[]> | null;
+  producer: string;
+  job: Json<UpstreamJob> | null;
+  made_at: ColumnType<Date, Date | string, Date | string>;
+  created_at: Time;
+}
+
+export interface VersionUpstreams {
+  project_id: string;
+  dataset_version_id: string;
+  upstream_id: string;
 }

@@ -9,6 +9,7 @@ import { errorHandler } from './error-handler.ts';
 import { explorer } from './explorer.ts';
 import { createGraphqlHandler } from './graphql.ts';
 import { guard, requireLoopbackHost } from './guard.ts';
+import { lineageRoutes } from './lineage.ts';
 import { listen } from './listen.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { type ObjectAccess, receiveParts, serveObjects } from './objects.ts';
@@ -42,7 +43,7 @@ export interface Api {
 
 const GRAPHQL = '/graphql';
 
-/** Serves /graphql (HTTP and WebSocket), /graphiql, /objects, /healthz, /readyz and /metrics. */
+/** Serves /graphql (HTTP and WebSocket), /graphiql, /api/v1/lineage, /objects, /healthz, /readyz and /metrics. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   requireLoopbackHost(options.host);
   const { control, log, publicUrl = null } = options;
@@ -62,6 +63,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     next();
   });
   app.use(GRAPHQL, traced, express.json({ limit: MAX_BODY_BYTES }), withBody, graphql.handler);
+  app.use(lineageRoutes(control));
   app.get('/objects/*key', serveObjects(options.objects));
   app.put('/objects/*key', receiveParts(options.objects));
   app.get('/favicon.ico', (_request, response) => void response.status(204).end());
@@ -69,7 +71,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   app.use((request, response) => {
     response.status(404).json({
       code: 'NOT_FOUND',
-      message: `expected /graphql, /graphiql, /objects, /healthz, /readyz or /metrics, got ${request.path}`,
+      message: `expected /graphql, /graphiql, /api/v1/lineage, /objects, /healthz, /readyz or /metrics, got ${request.path}`,
     });
   });
   app.use(errorHandler(log));

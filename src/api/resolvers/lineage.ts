@@ -33,7 +33,8 @@ export class LineageQueries {
   })
   async lineage(
     @Ctx() { control, principal, loaders }: ApiContext,
-    @Arg('node', () => ID, { description: 'Id of a dataset version, prior, run or artifact.' }) id: string,
+    @Arg('node', () => ID, { description: 'Id of a dataset version, prior, run, artifact or upstream version.' })
+    id: string,
     @Arg('direction', () => LineageDirection, { description: 'Which way.' }) direction: Direction,
     @Arg('depth', () => Int, { defaultValue: 5, description: 'Steps at most, 1 to 100.' }) depth: number,
     @Arg('first', () => Int, { defaultValue: 20, description: 'Nodes at most, 1 to 100.' }) first: number,
@@ -59,10 +60,10 @@ export class LineageQueries {
 
 /** @throws NOT_FOUND */
 async function startOf(id: string, loaders: Loaders): Promise<LineageKey> {
-  for (const kind of ['ARTIFACT', 'RUN', 'DATASET_VERSION', 'PRIOR'] as const) {
+  for (const kind of ['ARTIFACT', 'RUN', 'DATASET_VERSION', 'PRIOR', 'UPSTREAM_VERSION'] as const) {
     const found = await loadNode(LINEAGE_TYPES[kind], id, loaders);
     // The id of an import that found an earlier version is that version's.
     if (found) return { kind, id: found.id };
   }
-  throw notFound('dataset version, prior, run or artifact', id);
+  throw notFound('dataset version, prior, run, artifact or upstream version', id);
 }

@@ -13,6 +13,7 @@ import { Prior, PriorConnection } from '../types/prior.ts';
 import { Project } from '../types/project.ts';
 import { Run, RunConnection } from '../types/run.ts';
 import { Upload, UploadConnection } from '../types/upload.ts';
+import { UpstreamVersionConnection } from '../types/upstream.ts';
 import { Health } from '../types/health.ts';
 
 export const API_VERSION = '0.1';
@@ -44,7 +45,9 @@ export class Queries {
   @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })
   async node(
     @Ctx() { loaders }: ApiContext,
-    @Arg('id', () => ID, { description: 'Id of a dataset, dataset version, prior, run, artifact or upload.' })
+    @Arg('id', () => ID, {
+      description: 'Id of a dataset, dataset version, prior, run, artifact, upload or upstream version.',
+    })
     id: string,
   ): Promise<object | null> {
     const found = await Promise.all(NODE_TYPES.map((type) => loadNode(type, id, loaders)));
@@ -112,6 +115,17 @@ export class Queries {
     @Arg('after', () => String, AFTER) after?: string | null,
   ): Promise<Connection<{ id: string }>> {
     return paged('upload', first, after, (page) => control.read(principal).uploads(page));
+  }
+
+  @Query(() => UpstreamVersionConnection, {
+    description: 'Dataset versions that others made, as OpenLineage events told, those told last first.',
+  })
+  upstreamVersions(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+  ): Promise<Connection<{ id: string }>> {
+    return paged('upstream', first, after, (page) => control.read(principal).upstreamVersions(page));
   }
 
   @Query(() => Run, { nullable: true, description: 'A run by its id.' })

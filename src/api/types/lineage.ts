@@ -51,6 +51,7 @@ export const LINEAGE_TYPES: Record<LineageKey['kind'], NodeType> = {
   RUN: 'Run',
   DATASET_VERSION: 'DatasetVersion',
   PRIOR: 'Prior',
+  UPSTREAM_VERSION: 'UpstreamVersion',
 };
 
 @ObjectType({ description: 'An edge of lineage, from the node that was asked about to a neighbour of it.' })
