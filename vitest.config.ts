@@ -13,7 +13,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/deploy/**', 'test/e2e/**', 'test/faults/**', 'test/python/**', 'test/kubernetes/**'],
+          exclude: [
+            'test/browser/**',
+            'test/deploy/**',
+            'test/e2e/**',
+            'test/faults/**',
+            'test/python/**',
+            'test/kubernetes/**',
+          ],
           testTimeout: 60_000,
         },
       },

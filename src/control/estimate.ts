@@ -166,6 +166,6 @@ async function keptArtifacts(
 
 const NO_USAGE = { allocatedSeconds: 0, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
 
-function publishedAs(task: Published['task'], { manifest, usage, costUsd }: ArtifactView): Published {
-  return { task, manifest, usage: usage ?? NO_USAGE, costUsd };
+function publishedAs(task: Published['task'], { manifest, usage, costUsd, createdAt }: ArtifactView): Published {
+  return { task, manifest, usage: usage ?? NO_USAGE, costUsd, recordedAt: createdAt };
 }

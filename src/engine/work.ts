@@ -105,12 +105,16 @@ export interface ArtifactManifest {
   produced: JsonObject;
 }
 
-/** A published task or stage as later planning sees it. `usage` and `costUsd` are those of the attempt that made it. */
+/**
+ * A published task or stage as later planning sees it. `usage` and `costUsd` are those of the attempt that made it, which had just ended when
+ * it was recorded.
+ */
 export interface Published {
   task: TaskSpec;
   manifest: ArtifactManifest;
   usage: Usage;
   costUsd: number;
+  recordedAt: Date;
 }
 
 export type FailureClass =

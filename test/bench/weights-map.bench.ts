@@ -11,7 +11,7 @@ import { randomStream } from '../../src/numerics/math/random.ts';
 import { mean } from '../../src/numerics/math/sum.ts';
 import { effectiveSampleSize } from '../../src/numerics/quantize/weights.ts';
 import { wasserstein2 } from '../../src/numerics/transport/wasserstein.ts';
-import { BALANCED, D4M, UNIFORM, WEIGHTED } from '../../src/pipeline/report/colors.ts';
+import { BALANCED, CARD, D4M, palette, UNIFORM, WEIGHTED } from '../../src/pipeline/report/colors.ts';
 import { type WeightsMark, weightsMap } from '../../src/pipeline/report/plots/weights-map.ts';
 import { type Bench, type BenchCase } from './bench.ts';
 import { weightedAndBalanced } from './fits.ts';
@@ -133,7 +133,7 @@ function drawn(rows: readonly Row[]): string {
     height: 420,
   };
   const picture = weightsMap(marks, options).replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ');
-  return `${picture.replace(/(<svg [^>]*>)/, '$1<rect width="100%" height="100%" fill="#fff"/>')}\n`;
+  return `${picture.replace(/(<svg [^>]*>)/, `$1<style>${palette()}</style><rect width="100%" height="100%" fill="${CARD}"/>`)}\n`;
 }
 
 async function keep(file: string, content: string): Promise<void> {

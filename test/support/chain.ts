@@ -95,7 +95,7 @@ export function createChain(store: ObjectStore, projectId = 'p'): Chain {
             };
             const manifest = await carryOut(task, context, publications);
             const usage = { allocatedSeconds: 2, peakMemoryBytes: 0, bytesRead: 0, bytesWritten: 0 };
-            done[task.index] = { task, manifest, usage, costUsd: 0.001 };
+            done[task.index] = { task, manifest, usage, costUsd: 0.001, recordedAt: new Date(0) };
           }
           published.set(stage, done);
         }

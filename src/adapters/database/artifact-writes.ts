@@ -141,6 +141,7 @@ async function insertRows(
           task_id: of.ref('excluded.task_id'),
           usage: of.ref('excluded.usage'),
           cost_usd: of.ref('excluded.cost_usd'),
+          created_at: of.ref('excluded.created_at'),
           // The same but for one that was DELETED, which may have been made elsewhere this time.
           bytes: of.ref('excluded.bytes'),
           manifest: of.ref('excluded.manifest'),

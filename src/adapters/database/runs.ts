@@ -257,7 +257,14 @@ async function publishedTasks(db: Kysely<Database>, runId: string): Promise<Map<
     .innerJoin('stages', (join) =>
       join.onRef('stages.run_id', '=', 'tasks.run_id').onRef('stages.name', '=', 'tasks.stage'),
     )
-    .select(['tasks.stage', 'tasks.spec', 'artifacts.manifest', 'artifacts.usage', 'artifacts.cost_usd'])
+    .select([
+      'tasks.stage',
+      'tasks.spec',
+      'artifacts.manifest',
+      'artifacts.usage',
+      'artifacts.cost_usd',
+      'artifacts.created_at',
+    ])
     .where('tasks.run_id', '=', runId)
     .where('tasks.state', '=', 'SUCCEEDED')
     .orderBy('stages.position')
@@ -266,7 +273,8 @@ async function publishedTasks(db: Kysely<Database>, runId: string): Promise<Map<
   const published = new Map<string, Published[]>();
   for (const row of rows) {
     const of = published.get(row.stage) ?? [];
-    of.push({ task: row.spec, manifest: row.manifest, usage: row.usage ?? NO_USAGE, costUsd: row.cost_usd });
+    const { spec: task, manifest, cost_usd: costUsd, created_at: recordedAt } = row;
+    of.push({ task, manifest, usage: row.usage ?? NO_USAGE, costUsd, recordedAt });
     published.set(row.stage, of);
   }
   return published;

@@ -1,5 +1,5 @@
 import { type TextOutlines } from '../ports.ts';
-import { INK, LINE, MUTED, WEIGHTED } from './colors.ts';
+import { ON_WHITE } from './colors.ts';
 
 /** One class of the sheet: its points, heaviest first. */
 export interface SheetClass {
@@ -19,6 +19,8 @@ export interface SheetLayout {
   width: number;
   height: number;
 }
+
+const { ink: INK, line: LINE, muted: MUTED, weighted: WEIGHTED } = ON_WHITE;
 
 const MARGIN = 24;
 const GAP = 8;

@@ -1,5 +1,5 @@
 import { type ComparedRow } from './figures.ts';
-import { escape, mean, table } from './html.ts';
+import { escape, folded, mean, table } from './html.ts';
 
 /** What became of the points when they were decoded: of the images, encoded again. */
 export function decodedSection(rows: readonly ComparedRow[], refit: boolean): string {
@@ -24,25 +24,15 @@ median distance to the nearest training latent, as a fraction of that between tr
       ? 'The synthetic dataset has the refitted weights.'
       : 'The synthetic dataset has the weights of the points; <code>weights.refit</code> asks for the others.'
   }</p>
-${warning(rows)}${table(
+${folded(
+  rows.length,
+  table(
     ['Class', 'W2 points', 'W2 images', 'Added', 'Nearest', 'Energy', 'Energy refitted', 'W2 refitted', 'ESS refitted'],
     rows.map((row) => [escape(row.name), ...cells((of) => of(row))]),
     ['Mean', ...cells(average)],
-  )}
+  ),
+)}
 </section>`;
 }
 
 const ratio = (value: number): string => (Number.isNaN(value) ? 'not found' : value.toFixed(2));
-
-/** Below this an image is nearer to one training image than means of many are, see `nearestTraining`. */
-const MEMORISED = 0.35;
-
-function warning(rows: readonly ComparedRow[]): string {
-  const near = rows.filter((row) => row.nearestRatio !== undefined && row.nearestRatio < MEMORISED);
-  if (near.length === 0) return '';
-  const named = near.slice(0, 10).map((row) => escape(row.name));
-  const more = near.length > named.length ? ` and ${near.length - named.length} more` : '';
-  return `<p class="warning">Images of ${named.join(', ')}${more} lie so near to training images that they may be copies of them: raise
-<code>decoder.strength</code>, or ask for fewer points.</p>
-`;
-}

@@ -1,8 +1,9 @@
 import { type CurvePoint } from '../curve.ts';
 import { BALANCED, UNIFORM } from './colors.ts';
 import { type ClassRow } from './figures.ts';
-import { escape, percent, table } from './html.ts';
-import { curvePlots, MOST_CLASSES } from './plots/curves.ts';
+import { escape, percent, scrolled, table } from './html.ts';
+import { curvePlots } from './plots/curves.ts';
+import { MOST_CLASSES } from './plots/panels.ts';
 import { PAGE_WIDTH } from './plots/svg.ts';
 import { weightsMap, type WeightsMark } from './plots/weights-map.ts';
 
@@ -27,7 +28,7 @@ function curveSection(classes: readonly ClassRow[]): string {
 <p class="muted">W2 of the latents to the best points found, by their number K, on logarithmic axes that all classes share: of the training latents, and of those that
 the quantizer never saw (root of their mean squared distance). The best of two searches each, so the run's own codebook may lie a little below its curve.
 For data of dimension d theory has slopes of &minus;1/d.${omitted}</p>
-${plot}
+${scrolled(plot)}
 <details><summary>As a table: W2 of the training latents, and how far searches ended apart</summary>
 ${curveTable(measured)}
 </details>
@@ -64,7 +65,7 @@ function mapSection(classes: readonly ClassRow[]): string {
 <h2>Where weights pay</h2>
 <p class="muted">What weights gain in W2 against how unevenly the samples lie in the cells. Uneven cells leave more to gain, most where the class has modes that lie apart.
 ${balanced.length > 0 ? 'The balanced quantizer is the best that uniform weights can do; the same points with uniform weights are a weaker opponent.' : 'Against the best points for uniform weights the gain is smaller than this.'}</p>
-${weightsMap([...balanced, ...uniform], { series, gainOver: 'uniform weights', width: PAGE_WIDTH, height: 400 })}
+${scrolled(weightsMap([...balanced, ...uniform], { series, gainOver: 'uniform weights', width: PAGE_WIDTH, height: 400 }))}
 </section>
 `;
 }

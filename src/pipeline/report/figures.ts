@@ -1,6 +1,8 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type CurvePoint } from '../curve.ts';
+import { type LineageGraph } from './lineage.ts';
 import { type Made } from './made.ts';
+import { type Timeline } from './timeline.ts';
 
 /** What the page shows. Seconds and costs are those of the attempts that made the artifacts, whichever run paid them. */
 export interface ReportFigures {
@@ -9,6 +11,9 @@ export interface ReportFigures {
   prior: Made['prior'];
   classes: ClassRow[];
   stages: StageRow[];
+  /** Null where nothing took any time. */
+  timeline: Timeline | null;
+  lineage: LineageGraph;
   /** Points in all. */
   images: number;
   weights: { exponent: number; refit: boolean };

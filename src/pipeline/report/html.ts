@@ -5,7 +5,10 @@ export function escape(text: string): string {
 
 export const count = (value: number): string => value.toLocaleString('en-US');
 export const percent = (value: number): string => `${(100 * value).toFixed(2)}%`;
-export const dollars = (value: number): string => `$${value.toFixed(value < 1 ? 5 : 2)}`;
+export function dollars(value: number): string {
+  if (value > 0 && value < 0.000005) return 'under $0.00001';
+  return `$${value.toFixed(value < 1 ? 5 : 2)}`;
+}
 /** With a minus sign, as type has it. */
 export const signed = (value: number, digits: number): string => value.toFixed(digits).replace('-', '\u2212');
 
@@ -27,10 +30,21 @@ export function table(
 ): string {
   const line = ([first, ...rest]: readonly string[]) =>
     `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
-  return `<table>
+  return scrolled(`<table>
 <thead><tr>${head.map((title) => `<th scope="col">${title}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.map(line).join('\n')}
 </tbody>${foot ? `\n<tfoot>${line(foot)}</tfoot>` : ''}
-</table>`;
+</table>`);
 }
+
+/** What is wider than a narrow screen: it scrolls by itself, the page does not. */
+export const scrolled = (markup: string): string => `<div class="scroll">${markup}</div>`;
+
+/** A table of many classes is folded away: plots come before it, and what comes after it is not to be missed. */
+export function folded(classes: number, markup: string): string {
+  if (classes <= UNFOLDED) return markup;
+  return `<details><summary>Table of all ${count(classes)} classes</summary>${markup}</details>`;
+}
+
+const UNFOLDED = 30;

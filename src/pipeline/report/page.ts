@@ -1,13 +1,26 @@
-import { D4M, INK, LINE, MUTED } from './colors.ts';
 import { decodedSection } from './decoded.ts';
 import { diagnostics } from './diagnostics.ts';
 import { type ClassRow, comparedRows, type ReportFigures, type StageRow } from './figures.ts';
-import { count, dollars, escape, interval, mean, percent, signed, sum, table } from './html.ts';
+import { count, dollars, escape, folded, interval, mean, percent, scrolled, signed, sum, table } from './html.ts';
 import { describeMadeFrom } from './made.ts';
+import { lineagePlot } from './plots/lineage.ts';
+import { MOST_CLASSES } from './plots/panels.ts';
+import { timelinePlot } from './plots/timeline.ts';
+import { weightsPlot, type ClassWeights } from './plots/weights.ts';
+import { STYLE } from './style.ts';
+import { PAUSE_SECONDS } from './timeline.ts';
 import { w2Section } from './w2.ts';
+import { warningsSection } from './warnings.ts';
+
+/** What the page shows beside its figures. */
+export interface Pictured {
+  contactSheetPng: Uint8Array;
+  /** Masses of the points of each class, in the order of the classes. */
+  masses: readonly ArrayLike<number>[];
+}
 
 /** One self-contained HTML page: no script, no font and no picture from elsewhere. */
-export function reportPage(figures: ReportFigures, contactSheetPng: Uint8Array): string {
+export function reportPage(figures: ReportFigures, { contactSheetPng, masses }: Pictured): string {
   const { classes, stages } = figures;
   const compared = comparedRows(classes);
   return `<!doctype html>
@@ -32,6 +45,7 @@ ${tile('W2, mean over classes', mean(classes, (row) => row.w2Weighted).toFixed(4
 ${tile('Reduction by weights', percent(mean(classes, (row) => row.reduction)))}
 ${tile('Compute cost', dollars(sum(stages, (row) => row.costUsd)))}
 </section>
+${warningsSection(classes)}
 <section>
 <h2>Synthetic images and their weights</h2>
 <p class="muted">A row per class, heaviest point first. ${
@@ -39,18 +53,19 @@ ${tile('Compute cost', dollars(sum(stages, (row) => row.costUsd)))}
       ? 'Weights are refitted on the decoded images: those that bring them nearest to the training latents in energy distance.'
       : "A weight is the share of the class's samples in the point's Voronoi cell."
   }</p>
-<img class="sheet" alt="Contact sheet: ${count(figures.images)} synthetic images of ${classes.length} classes with their weights" src="data:image/png;base64,${Buffer.from(contactSheetPng).toString('base64')}">
+<div class="scroll tall"><img class="sheet" alt="Contact sheet: ${count(figures.images)} synthetic images of ${classes.length} classes with their weights" src="data:image/png;base64,${Buffer.from(contactSheetPng).toString('base64')}"></div>
 </section>
 ${w2Section(classes)}
 ${compared ? decodedSection(compared, figures.weights.refit) : ''}
-${diagnostics(classes)}${classesSection(classes)}
+${diagnostics(classes)}${weightsSection(classes, masses)}${classesSection(classes)}
 <section>
 <h2>What it took</h2>
-<p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.</p>
-${stagesTable(stages)}
+<p class="muted">Seconds and cost of the attempts that made these artifacts. A later run that reuses them pays nothing for them.${figures.timeline ? TIMELINE_NOTE : ''}</p>
+${tookPlot(figures)}${stagesTable(stages)}
 </section>
 <section>
 <h2>Where it comes from</h2>
+${scrolled(lineagePlot(figures.lineage, lineageWords(figures)))}
 <dl>
 <dt>Dataset version</dt><dd><code>${escape(figures.datasetVersion.digest)}</code></dd>
 <dt>Its images</dt><dd>${escape(describeMadeFrom(figures.datasetVersion))}</dd>
@@ -82,11 +97,41 @@ function classesSection(classes: readonly ClassRow[]): string {
   return `<section>
 <h2>Classes</h2>
 <p class="muted">Spread: of the distortion, over restarts of the quantizer.${surveyed ? SURVEY_NOTE : ''}</p>
-${table(
-  ['Class', ...columns.map(([title]) => title)],
-  classes.map((row) => [escape(row.name), ...columns.map(([, of]) => of(row))]),
+${folded(
+  classes.length,
+  table(
+    ['Class', ...columns.map(([title]) => title)],
+    classes.map((row) => [escape(row.name), ...columns.map(([, of]) => of(row))]),
+  ),
 )}
 </section>`;
+}
+
+const TIMELINE_NOTE = ` Times are of a clock that stands while nothing of it is made for more than ${PAUSE_SECONDS} seconds; dashed lines are where it stood.`;
+
+function tookPlot({ timeline, stages }: ReportFigures): string {
+  return timeline ? `${scrolled(timelinePlot(timeline, stages))}\n` : '';
+}
+
+function lineageWords({ datasetVersion, prior, images }: ReportFigures): Record<string, string> {
+  return {
+    datasetVersion: `${count(datasetVersion.images)} images`,
+    prior: `${prior.name} ${prior.version}`,
+    dataset: `${count(images)} images`,
+    page: 'figures and plots',
+  };
+}
+
+function weightsSection(classes: readonly ClassRow[], masses: readonly ArrayLike<number>[]): string {
+  const all = classes.map(({ name }, c): ClassWeights => ({ name, weights: masses[c]! }));
+  if (all.every(({ weights }) => weights.length === 1)) return '';
+  const omitted = all.length > MOST_CLASSES ? ` Shown are the first ${MOST_CLASSES} of ${all.length} classes.` : '';
+  return `<section>
+<h2>Weights of the points</h2>
+<p class="muted">The heaviest point of a class first, each as a multiple of an even share of the class. ESS: effective sample size of the weights, in points.${omitted}</p>
+${scrolled(weightsPlot(all))}
+</section>
+`;
 }
 
 type Column = [title: string, of: (row: ClassRow) => string];
@@ -117,24 +162,3 @@ function stagesTable(stages: readonly StageRow[]): string {
     ['All', '', '', sum(stages, (row) => row.seconds).toFixed(1), '', dollars(sum(stages, (row) => row.costUsd))],
   );
 }
-
-const STYLE = `
-:root { color-scheme: light; --ink: ${INK}; --muted: ${MUTED}; --line: ${LINE}; }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #f8f9fb; }
-header, main { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
-header { padding-top: 32px; }
-h1 { font-size: 26px; margin: 0; } h2 { font-size: 18px; margin: 0 0 4px; }
-section { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 20px; margin: 20px 0; overflow-x: auto; }
-.muted { color: var(--muted); margin: 0 0 12px; font-size: 13.5px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; }
-.tile .value { font-size: 24px; font-weight: 650; } .tile .muted { margin: 0; }
-.sheet { max-width: 100%; height: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child { text-align: left; white-space: normal; } thead th { font-weight: 600; color: var(--muted); font-size: 13px; white-space: normal; vertical-align: bottom; }
-tfoot th, tfoot td { border-bottom: 0; font-weight: 650; }
-section > svg { display: block; margin: 4px 0 16px; }
-.warning { background: #fff4e5; border-left: 4px solid ${D4M}; padding: 8px 12px; margin: 0 0 12px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; } dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
-pre { background: #f8f9fb; padding: 12px; border-radius: 6px; overflow-x: auto; } code { font-size: 13px; }
-`;

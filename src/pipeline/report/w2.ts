@@ -1,5 +1,5 @@
 import { type ClassRow, comparedRows, type ComparedRow } from './figures.ts';
-import { escape, mean, percent, table } from './html.ts';
+import { escape, folded, mean, percent, scrolled, table } from './html.ts';
 import { w2Plot } from './plots/w2.ts';
 
 /** W2 of every class, as a plot and as a table: of the weighted points, and of what they are compared with. */
@@ -9,8 +9,8 @@ export function w2Section(rows: readonly ClassRow[]): string {
 <h2>Wasserstein-2 distance per class</h2>
 <p class="muted">Between the training latents and the codebook, by exact transport. <em>Weighted</em>: with its weights. <em>Uniform</em>: the same points weighted
 uniformly. ${compared ? COMPARED : ''}Reductions are 1&nbsp;&minus;&nbsp;weighted&nbsp;/&nbsp;other. Held-out: samples the quantizer never saw. ESS: effective sample size of the weights, in points.</p>
-${w2Plot(rows)}
-${w2Table(rows, compared)}
+${scrolled(w2Plot(rows))}
+${folded(rows.length, w2Table(rows, compared))}
 </section>`;
 }
 

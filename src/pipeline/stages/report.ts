@@ -9,12 +9,14 @@ import { contactSheet } from '../report/contact-sheet.ts';
 import { datasetCard, type MeanDistances } from '../report/card.ts';
 import { imageFolder } from '../report/image-folder.ts';
 import { type Made } from '../report/made.ts';
+import { lineageOf } from '../report/lineage.ts';
 import { datasetManifest } from '../report/manifest.ts';
 import { comparedRows, type ClassRow, type Comparison, type ReportFigures, type StageRow } from '../report/figures.ts';
 import { mean, sum } from '../report/html.ts';
 import { reportPage } from '../report/page.ts';
 import { describePoints } from '../report/points.ts';
 import { type ClassArtifacts, readSyntheticClass, type SyntheticClass, weightsOf } from '../report/synthetic.ts';
+import { timelineOf } from '../report/timeline.ts';
 import { webDataset } from '../report/webdataset.ts';
 import { quantizerOptions } from '../quantizers/quantized.ts';
 import { describedPrior } from '../prior/described.ts';
@@ -27,7 +29,7 @@ import { taskOf, type PlanContext, type Produced, type Stage, type WorkContext }
  */
 export const report: Stage = {
   name: 'report',
-  version: 5,
+  version: 6,
 
   async plan(context) {
     const classes = classArtifacts(context.published, context.recipe.weights.refit);
@@ -40,7 +42,9 @@ export const report: Stage = {
       ...(entry.softLabels ? [entry.softLabels] : []),
       ...(entry.refit ? [entry.refit] : []),
     ]);
-    const surveys = (context.published.get('survey') ?? []).map(({ manifest }) => manifest.id);
+    const idsOf = (stage: string) => (context.published.get(stage) ?? []).map(({ manifest }) => manifest.id);
+    // the page shows curves and comparisons, which its options have already
+    const shown = [...new Set([...identity, ...idsOf('survey'), ...idsOf('compare')])];
     const points = sum(context.published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!);
     const dataset: JsonObject = {
       task: 'dataset',
@@ -52,7 +56,7 @@ export const report: Stage = {
     const page: JsonObject = {
       ...dataset,
       task: 'page',
-      figures: figures(context, made) as unknown as JsonObject,
+      figures: figures(context, made, { dataset: identity, page: shown }) as unknown as JsonObject,
     };
     const tasks = [dataset, page].map((options, index) =>
       taskOf(report, {
@@ -62,8 +66,7 @@ export const report: Stage = {
         items: index === 0 ? points : 0,
         options,
         identity,
-        // the page shows curves, which its options have already
-        inputs: index === 0 ? identity : [...identity, ...surveys],
+        inputs: index === 0 ? identity : shown,
       }),
     );
     return { kind: 'tasks', tasks };
@@ -79,7 +82,7 @@ export const report: Stage = {
     const sheet = await drawSheet(options, classes, context);
     return options.task === 'dataset'
       ? datasetArtifact(options, classes, sheet, context)
-      : pageArtifact(options, sheet);
+      : pageArtifact(options, classes, sheet);
   },
 };
 
@@ -128,7 +131,11 @@ function classArtifacts(published: PlanContext['published'], refit: boolean): Cl
   }));
 }
 
-function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFigures {
+function figures(
+  { published, recipe, inputs }: PlanContext,
+  made: JsonObject,
+  outputs: Record<string, string[]>,
+): ReportFigures {
   const { datasetVersion, prior } = made as unknown as Made;
   const codebooks = published.get('quantize') ?? [];
   return {
@@ -137,6 +144,8 @@ function figures({ published, recipe }: PlanContext, made: JsonObject): ReportFi
     prior,
     classes: classRows(published),
     stages: [...published].filter(([, tasks]) => tasks.length > 0).map(([name, tasks]) => stageRow(name, tasks)),
+    timeline: timelineOf(published),
+    lineage: lineageOf(inputs, published, outputs),
     images: sum(published.get('decode') ?? [], (entry) => entry.manifest.metrics['images']!),
     weights: recipe.weights,
     recipe: recipe as unknown as JsonObject,
@@ -284,8 +293,12 @@ async function datasetArtifact(
   };
 }
 
-function pageArtifact(options: ReportOptions, sheet: Uint8Array): Produced {
-  const html = reportPage(options.figures!, sheet);
+function pageArtifact(
+  options: ReportOptions,
+  classes: readonly SyntheticClass[],
+  contactSheetPng: Uint8Array,
+): Produced {
+  const html = reportPage(options.figures!, { contactSheetPng, masses: classes.map(({ masses }) => masses) });
   return {
     kind: 'report',
     blobs: { 'report.html': { bytes: new TextEncoder().encode(html), mediaType: 'text/html' } },

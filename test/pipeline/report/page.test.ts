@@ -1,42 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { createTextOutlines } from '../../../src/adapters/images/text.ts';
-import { classBalance } from '../../../src/pipeline/dataset/balance.ts';
 import { contactSheet } from '../../../src/pipeline/report/contact-sheet.ts';
 import { type ReportFigures } from '../../../src/pipeline/report/figures.ts';
 import { reportPage } from '../../../src/pipeline/report/page.ts';
 import { classRow, SURVEYED } from '../../support/class-row.ts';
+import { COMPARED, reportFigures } from '../../support/report-figures.ts';
 
 const HOSTILE = `<script>alert("1")</script> & 'x'`;
 
-const figures = (name: string): ReportFigures => ({
-  title: name,
-  datasetVersion: {
-    digest: 'd',
-    images: 1000,
-    bytes: 2_500_000,
-    balance: classBalance([
-      { name, images: 600 },
-      { name: 'dog', images: 400 },
-    ]),
-    duplicates: { withinClass: 3, acrossClasses: 0 },
-  },
-  prior: { id: 'p', name, version: '1', license: name },
-  classes: [classRow({ name })],
-  stages: [{ name: 'encode', artifacts: 1, items: 1000, seconds: 4, costUsd: 0.002 }],
-  images: 2,
-  weights: { exponent: 1, refit: false },
-  recipe: { note: name },
-});
+const figures = (name: string): ReportFigures => reportFigures([classRow({ name })], name);
+const PICTURED = { contactSheetPng: new Uint8Array([1, 2, 3]), masses: [[0.75, 0.25]] };
 
 describe('the page', () => {
   it('shows what it is given as text, never as markup', () => {
-    const page = reportPage(figures(HOSTILE), new Uint8Array([1, 2, 3]));
+    const page = reportPage(figures(HOSTILE), PICTURED);
     expect(page).not.toContain('<script');
     expect(page).toContain('&#60;script&#62;');
   });
 
   it('shows the figures, and a dash of words where nothing was held out', () => {
-    const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
+    const page = reportPage(figures('cat'), PICTURED);
     expect(page).toContain('<td>25.00%</td>');
     expect(page).toContain('none held out');
     expect(page).toContain(
@@ -53,7 +36,7 @@ describe('the page', () => {
       classRow({ ...SURVEYED, restartSpread: null, teacherAgreement: 0.5 }),
       classRow({ name: 'dog', n: 3, k: 1 }),
     ];
-    const page = reportPage({ ...of, classes }, new Uint8Array([1, 2, 3]));
+    const page = reportPage({ ...of, classes }, { ...PICTURED, masses: [[0.75, 0.25], [1]] });
     expect(page).toContain(
       '<td>1,000</td><td>2</td><td>0</td><td>one search</td><td>8.0 (7.0 to 9.0)</td>' +
         '<td>\u22120.150 (\u22120.200 to \u22120.100)</td><td>\u22120.125</td><td>50.00%</td>',
@@ -74,28 +57,10 @@ describe('the page', () => {
   });
 });
 
-const COMPARED = {
-  w2Balanced: 1.6,
-  reductionBalanced: 0.0625,
-  w2D4mMean: 2.5,
-  w2D4mDeviation: 0.1,
-  reductionD4m: 0.4,
-  w2Decoded: 1.75,
-  w2DecodedBias: 0.25,
-  nearestRatio: 0.66,
-  energyDecoded: 0.5,
-  energyRefit: 0.25,
-  w2Refit: 1.8,
-  essRefit: 1.5,
-};
-
 describe('the page of a run that was compared', () => {
   const compared = (more: object = {}, weights = { exponent: 1, refit: false }) => {
     const of = figures('cat');
-    return reportPage(
-      { ...of, weights, classes: [{ ...of.classes[0]!, ...COMPARED, ...more }] },
-      new Uint8Array([1, 2, 3]),
-    );
+    return reportPage({ ...of, weights, classes: [{ ...of.classes[0]!, ...COMPARED, ...more }] }, PICTURED);
   };
 
   it('has the baselines in table and plot, and their means', () => {
@@ -106,9 +71,11 @@ describe('the page of a run that was compared', () => {
   });
 
   it('warns of images that lie on training images', () => {
-    expect(compared()).not.toContain('class="warning"');
+    expect(compared()).toContain('Nothing stands out');
     const page = compared({ name: HOSTILE, nearestRatio: 0.1 });
-    expect(page).toMatch(/class="warning">Images of &#60;script&#62;.* may be copies/);
+    expect(page).toMatch(
+      /class="warning"><strong>Images may be copies of training images<\/strong> in 1 of 1 class: &#60;script&#62;/,
+    );
     expect(page).not.toContain('<script');
   });
 
@@ -120,7 +87,7 @@ describe('the page of a run that was compared', () => {
   });
 
   it('leaves it out where nothing was compared', () => {
-    const page = reportPage(figures('cat'), new Uint8Array([1, 2, 3]));
+    const page = reportPage(figures('cat'), PICTURED);
     expect(page).not.toContain('W2 balanced');
     expect(page).not.toContain('What the decoder did');
     expect(page).toContain('aria-label="Bars of W2');

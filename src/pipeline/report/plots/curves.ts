@@ -1,6 +1,7 @@
 import { type CurvePoint } from '../../curve.ts';
 import { CONTEXT, HELD_OUT, INK, LINE, WEIGHTED } from '../colors.ts';
 import { signed } from '../html.ts';
+import { LEFT, MOST_CLASSES, type Panels, panelsOf, TOP } from './panels.ts';
 import { logScale, paddedLog, type Scale } from './scale.ts';
 import { dot, fitted, legend, type LegendEntry, line, PAGE_WIDTH, polyline, ring, svg, text } from './svg.ts';
 
@@ -14,40 +15,33 @@ export interface ClassCurve {
   chosen: { k: number; w2: number };
 }
 
-/** More panels than this say nothing any more. */
-export const MOST_CLASSES = 100;
-
 /**
  * W2 against K, both logarithmic, a panel per class on the same axes: so ten are read one by one and a hundred at a glance. The
  * median over all classes is in every panel, and the run's own choice is marked.
  */
 export function curvePlots(classes: readonly ClassCurve[]): string {
   const shown = classes.slice(0, MOST_CLASSES);
-  const layout = layoutOf(shown.length);
-  const { columns, panelWidth, panelHeight, small } = layout;
+  const panels = panelsOf(shown.length, { small: 62, large: 140 });
+  const { columns, panelWidth, panelHeight, gapX, gapY, small } = panels;
   const values = shown.flatMap(({ curve, chosen }) =>
     [...curve.flatMap((point) => [point.w2, heldOutW2(point) ?? point.w2]), chosen.w2].filter((w2) => w2 > 0),
   );
   if (values.length === 0) return '';
   const largest = Math.max(2, ...shown.flatMap(({ curve, chosen }) => [chosen.k, ...curve.map(({ k }) => k)]));
   const x = logScale([1 / 1.1, largest * 1.1], [0, panelWidth], small ? 3 : 5);
-  const y = logScale(paddedLog(values), [panelHeight, 0], small ? 3 : 4);
+  const y = logScale(paddedLog(values), [small ? panelHeight : panelHeight - MARK_ROOM, 0], small ? 3 : 4);
   const median = shown.length > 2 ? medianCurve(shown) : [];
 
   const parts = [legend(LEFT, 16, entries(shown, small))];
   shown.forEach((one, index) => {
-    const column = index % columns;
-    const left = LEFT + column * (panelWidth + layout.gapX);
-    const top = TOP + Math.floor(index / columns) * (panelHeight + layout.gapY);
-    const axes = { x: index + columns >= shown.length, y: column === 0 };
-    parts.push(`<g transform="translate(${left} ${top})">${panel(one, x, y, median, axes, layout)}</g>`);
+    const [left, top] = panels.place(index);
+    parts.push(`<g transform="translate(${left} ${top})">${panel(one, x, y, median, panels.axes(index), panels)}</g>`);
   });
-  const rows = Math.ceil(shown.length / columns);
-  const height = TOP + rows * (panelHeight + layout.gapY) + 6;
-  const middle = TOP + (rows * (panelHeight + layout.gapY)) / 2 - layout.gapY / 2;
+  const height = TOP + panels.height + 6;
+  const middle = TOP + panels.height / 2 - gapY / 2;
   parts.push(
     text(12, middle, 'W2 to the latents', { anchor: 'middle', rotate: -90 }),
-    text(LEFT + (Math.min(columns, shown.length) * (panelWidth + layout.gapX)) / 2, height - 4, 'number of points K', {
+    text(LEFT + (Math.min(columns, shown.length) * (panelWidth + gapX)) / 2, height - 4, 'number of points K', {
       anchor: 'middle',
     }),
   );
@@ -59,25 +53,13 @@ export function heldOutW2({ heldoutDistortion }: CurvePoint): number | null {
   return heldoutDistortion === null ? null : Math.sqrt(heldoutDistortion);
 }
 
-const LEFT = 58;
-const TOP = 54;
-
-function layoutOf(panels: number) {
-  const small = panels > 20;
-  const columns = small ? 10 : Math.max(3, Math.min(5, panels));
-  const gapX = small ? 12 : 22;
-  const room = PAGE_WIDTH - LEFT - 8;
-  const panelWidth = Math.floor((room - (columns - 1) * gapX) / columns);
-  return { small, columns, gapX, gapY: small ? 34 : 46, panelWidth, panelHeight: small ? 62 : 140 };
-}
-
 function panel(
   { name, curve, slope, chosen }: ClassCurve,
   x: Scale,
   y: Scale,
   median: readonly (readonly [number, number])[],
   axes: { x: boolean; y: boolean },
-  { panelWidth, panelHeight, small }: ReturnType<typeof layoutOf>,
+  { panelWidth, panelHeight, small }: Panels,
 ): string {
   const size = small ? 9 : 11;
   const place = ([k, w2]: readonly [number, number]) => [x(k), y(w2)] as const;
@@ -113,13 +95,15 @@ function panel(
   ].join('');
 }
 
-/** The run's own choice; how many points that is stands where the curve is not. */
+/** Below all curves: how many points the run chose stands there. */
+const MARK_ROOM = 20;
+
+/** The run's own choice. */
 function mark(k: number, [cx, cy]: readonly [number, number], bottom: number, small: boolean): string {
-  const y = cy > bottom - 28 ? cy - 12 : bottom - 5;
   return (
     line(cx, cy, cx, bottom, WEIGHTED, 'stroke-dasharray="1.5 2.5"') +
     ring(cx, cy, small ? 2.8 : 4, WEIGHTED, small ? 1.4 : 2) +
-    (small ? '' : text(cx - 5, y, `K = ${k}`, { anchor: 'end', fill: WEIGHTED, size: 10 }))
+    (small ? '' : text(cx - 5, bottom - 5, `K = ${k}`, { anchor: 'end', fill: WEIGHTED, size: 10 }))
   );
 }
 

@@ -1,4 +1,4 @@
-import { INK, MUTED } from '../colors.ts';
+import { CARD, INK, MUTED } from '../colors.ts';
 import { escape } from '../html.ts';
 
 /** What the plots draw with: SVG as text for a page of HTML, no font and no style from elsewhere. */
@@ -17,7 +17,7 @@ export interface Drawing {
 export function svg({ width, height, description, parts }: Drawing): string {
   return (
     `<svg role="img" aria-label="${escape(description)}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
-    `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" style="max-width:100%;height:auto">` +
+    `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" class="plot">` +
     `${parts.join('')}</svg>`
   );
 }
@@ -46,7 +46,7 @@ export function dot(x: number, y: number, r: number, fill: string, more = ''): s
 
 /** A dot that is its outline alone. */
 export function ring(x: number, y: number, r: number, stroke: string, width: number): string {
-  return dot(x, y, r, '#fff', `stroke="${stroke}" stroke-width="${width}"`);
+  return dot(x, y, r, CARD, `stroke="${stroke}" stroke-width="${width}"`);
 }
 
 /** @param title what is shown of it when it is pointed at: the words that were cut */

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diagnostics } from '../../../../src/pipeline/report/diagnostics.ts';
-import { curvePlots, MOST_CLASSES, type ClassCurve } from '../../../../src/pipeline/report/plots/curves.ts';
+import { curvePlots, type ClassCurve } from '../../../../src/pipeline/report/plots/curves.ts';
+import { MOST_CLASSES } from '../../../../src/pipeline/report/plots/panels.ts';
 import { enclosingScale, linearScale, logScale } from '../../../../src/pipeline/report/plots/scale.ts';
+import { weightsPlot } from '../../../../src/pipeline/report/plots/weights.ts';
 import { weightsMap } from '../../../../src/pipeline/report/plots/weights-map.ts';
 import { classRow, CURVE as curve, SURVEYED } from '../../../support/class-row.ts';
 
@@ -138,5 +140,26 @@ describe('the sections of diagnostics', () => {
   it('are no more than was measured', () => {
     expect(diagnostics([{ ...row, curve: null }])).not.toContain('What more points');
     expect(diagnostics([{ ...row, curve: null, k: 1 }])).toBe('');
+  });
+});
+
+describe('the plot of weights', () => {
+  it.each([1, 3, 100, 130])('has a panel for each of %i classes, a hundred at most, and says what it shows', (c) => {
+    const classes = Array.from({ length: c }, (_, i) => ({
+      name: i === 0 ? HOSTILE : `${i}`,
+      weights: [0.1, 0.7, 0.2],
+    }));
+    const svg = weightsPlot(classes);
+    expect(svg.match(/<g transform/g)).toHaveLength(Math.min(c, 100));
+    expect(svg).toContain('The heaviest has 2.1 times that.');
+    expect(svg).toContain(c > 100 ? 'the first 100 of 130 classes' : `of ${c} classes`);
+    expect(svg).not.toMatch(/NaN|<script/);
+  });
+
+  it('has one bar for each point, and no more than pixels of many', () => {
+    const bars = (k: number) =>
+      weightsPlot([{ name: 'a', weights: new Float64Array(k).fill(1 / k) }]).match(/V[\d.]+H[\d.]+V[\d.]+z/g)!.length;
+    expect([bars(2), bars(30)]).toEqual([2, 30]);
+    expect(bars(5000)).toBeLessThan(500);
   });
 });
