@@ -155,6 +155,8 @@ export interface AttemptView {
   priceList: string | null;
   costUsd: number | null;
   startedAt: Date;
+  /** Null while it waits. */
+  runningAt: Date | null;
   endedAt: Date | null;
 }
 

@@ -108,6 +108,7 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
         price,
         owner: core.options.ownerId,
         leaseMs: core.options.lease.durationMs,
+        waits: core.executor.waits ?? false,
         traceparent: span.traceparent,
       });
       change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });

@@ -104,7 +104,10 @@ export interface AttemptHandle {
 /** What an executor tells of an attempt on the way. */
 export interface AttemptObserver {
   progress(itemsDone: number): void;
-  /** Why nothing happens yet, in words (its queue has not admitted it, its image is being pulled); null once it runs. */
+  /**
+   * Why nothing happens yet, in words (its queue has not admitted it, its image is being pulled); null once it runs: from then on it
+   * is charged and timed. May be told again, also of one that ran and waits anew.
+   */
   waiting(reason: string | null): void;
   /** What the worker did since it last told. Workers that reach the receiver of traces themselves tell nothing here. */
   spans?(spans: readonly SpanRecord[]): void;
@@ -122,6 +125,8 @@ export interface Executor {
   price(work: PricedWork): Price;
   /** How many attempts may run at once. */
   readonly slots: number;
+  /** Attempts may wait once they are started, and their observers are told when they run. Absent: each runs from its start. */
+  readonly waits?: true;
   /** Attempts will come: what takes a while and depends on none of them may be begun now. Asked again as often as it pleases. */
   prepare?(): void;
   start(order: AttemptOrder, observer: AttemptObserver): Promise<AttemptHandle>;

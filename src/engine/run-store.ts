@@ -46,7 +46,7 @@ export interface RunStore {
     exceptArtifacts: readonly string[];
     exceptProjects: readonly string[];
   }): Promise<ReadyTask[]>;
-  /** RUNNING runs and attempts that are under way for longer than their limits allow. */
+  /** RUNNING runs that take, and attempts that run, for longer than their limits allow; what waits in a cluster takes no time. */
   overdue(): Promise<{ runs: string[]; attempts: string[] }>;
   /** RUNNING runs that cost more than they, or all runs of their project in this month (UTC), may; what runs counts up to now. */
   overspent(): Promise<Overspent[]>;
@@ -99,6 +99,8 @@ export interface RunChange {
   /** Moves all tasks of the run in these states to CANCELLED; returns how many. */
   cancelTasks(from: readonly TaskState[]): Promise<number>;
   setItemsDone(items: ReadonlyMap<string, number>): Promise<void>;
+  /** By attempt: whether it runs or waits. One that runs already goes on from when it began to; one that has ended stays as it is. */
+  setRunning(attempts: ReadonlyMap<string, boolean>): Promise<void>;
   /**
    * Artifact rows (unless there), their input edges, and that the run wrote them. From here on they stay.
    * @throws STORE_UNAVAILABLE for one that was deleted since it was found: to be looked up again
@@ -133,7 +135,7 @@ export interface LaunchRequest {
 
 /** Null: no limit of its own. */
 export interface RunLimits {
-  /** An attempt that takes longer ends with TIMEOUT, and its task may be tried again. */
+  /** An attempt that runs for longer ends with TIMEOUT, and its task may be tried again. */
   taskSeconds: number | null;
   /** A run that takes longer from its start ends with TIMEOUT. */
   runSeconds: number | null;
@@ -224,7 +226,7 @@ export interface AttemptRecord {
   owner: string;
   /** Null where a release began it that kept none. */
   price: Price | null;
-  /** From its start until now, or until its lease ran out if that is earlier. */
+  /** Since it runs until now, or until its lease ran out if that is earlier; 0 while it waits. */
   leasedSeconds: number;
 }
 
@@ -317,6 +319,8 @@ export interface NewAttempt {
   price: Price;
   owner: string;
   leaseMs: number;
+  /** Whether it has yet to be told that it runs (`setRunning`). Default: it runs from its start. */
+  waits?: boolean;
   /** Trace context of its span, kept in the reference: the next attempt refers to it. */
   traceparent?: string | null;
 }

@@ -126,7 +126,7 @@ describe('a budget', () => {
     const before = await rows().spentThisMonth();
     const runId = await quantizedRun(versions[0]!.id, { seed: 3 });
     expect((await rows().spentThisMonth()) - before).toBeCloseTo(0.001);
-    await sql`update attempts set ended_at = null, state = 'RUNNING', started_at = now() - interval '1000 s',
+    await sql`update attempts set ended_at = null, state = 'RUNNING', running_at = now() - interval '1000 s',
       lease_expires_at = now() + interval '1 h' where run_id = ${runId}`.execute(world.db);
     // 3.6 dollars an hour
     expect((await rows().spentThisMonth()) - before).toBeCloseTo(1, 1);

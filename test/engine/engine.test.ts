@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
@@ -514,6 +515,64 @@ describe('limits', () => {
     const attempts = await db.selectFrom('attempts').selectAll().where('state', '=', 'FAILED').execute();
     expect(attempts.map(({ failure }) => [failure!.class, failure!.error.code])).toEqual([['timeout', 'TIMEOUT']]);
     expect(attempts[0]!.failure!.error.message).toMatch(/raise limits\.taskSeconds/);
+  });
+
+  it('an attempt that waits in its cluster takes no time and costs nothing until it runs', async () => {
+    const { engine, db, executor } = await started();
+    Object.assign(executor, { hold: () => true, waits: true });
+    const limits = { ...USUAL_LAUNCH.limits, taskSeconds: 1000, costUsd: 5 };
+    const runId = await launch(engine, db, { limits });
+    await until(() => executor.held.length === 2);
+    const [first, second] = executor.held;
+    const runs = createRunStore(database);
+    const runningAt = async () => {
+      const query = db.selectFrom('attempts').select('running_at').where('id', '=', first!.order.attemptId);
+      return (await query.executeTakeFirstOrThrow()).running_at;
+    };
+    const hourAgo = sql<Date>`now() - interval '1 hour'`;
+    first!.waiting('its queue is full');
+    second!.waiting(null);
+    const cost = async () => (await runs.overspent()).length;
+    await db.updateTable('attempts').set({ started_at: hourAgo }).execute();
+    expect([await runs.overdue(), await cost()]).toEqual([{ runs: [], attempts: [] }, 0]);
+    expect((await runs.snapshot(runId))!.runningAttempts.every(({ leasedSeconds }) => leasedSeconds < 60)).toBe(true);
+
+    first!.waiting(null);
+    await until(runningAt, 'it to run');
+    // Its queue takes its node away.
+    first!.waiting('its queue is full');
+    await until(async () => (await runningAt()) === null);
+    expect(
+      (await runs.snapshot(runId))!.runningAttempts.filter(({ leasedSeconds }) => leasedSeconds === 0),
+    ).toHaveLength(1);
+    first!.waiting(null);
+    await until(runningAt, 'it to run again');
+    await db.updateTable('attempts').set({ running_at: hourAgo }).where('id', '=', first!.order.attemptId).execute();
+    expect(await ended(db, runId)).toBe('FAILED');
+    const run = await db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirstOrThrow();
+    expect(run.failure).toMatchObject({ error: { code: 'BUDGET_EXCEEDED' } });
+  });
+
+  it('an attempt is known to run though the store was away when that was told', async () => {
+    const runs = createRunStore(database);
+    const change = runs.change.bind(runs);
+    let away = false;
+    let failed = 0;
+    runs.change = (...of) => {
+      if (!away) return change(...of);
+      failed++;
+      throw new PushforwardError('DATABASE_UNAVAILABLE', 'it is away');
+    };
+    const { engine, db, executor } = await started(undefined, { runs });
+    Object.assign(executor, { hold: () => true, waits: true });
+    await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    const [first] = executor.held;
+    away = true;
+    first!.waiting(null);
+    await until(() => failed > 2);
+    away = false;
+    await until(async () => (await db.selectFrom('attempts').selectAll().execute()).some((one) => one.running_at));
   });
 
   it('a run may say how often its tasks may fail', async () => {

@@ -95,6 +95,7 @@ export function fakeExecutor(publications: Publications, slots = 2) {
     releases: boolean;
     /** Whether attempts outlive their service, for the next to adopt. */
     adopts: boolean;
+    waits?: true;
     mostAtOnce: number;
   } = {
     name: 'fake',

@@ -18,8 +18,8 @@ type CostQueries = Pick<
 /** The beginning of this month in UTC, by the clock of the database. */
 const monthStart = sql<Date>`date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC'`;
 
-/** What a running attempt has cost so far, or did until its lease ran out. */
-const accruedUsd = sql<number>`greatest(0, extract(epoch from least(clock_timestamp(), a.lease_expires_at) - a.started_at)::float8)
+/** What an attempt has cost since it runs, or did until its lease ran out; nothing while it waits. */
+const accruedUsd = sql<number>`greatest(0, extract(epoch from least(clock_timestamp(), a.lease_expires_at) - a.running_at)::float8)
   * coalesce(a.price_usd_per_hour, 0) / 3600`;
 
 /** Of attempts that ended since then, and of those that run. */

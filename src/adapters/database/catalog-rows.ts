@@ -112,6 +112,7 @@ export const toAttempt = (row: Selectable<Attempts>): AttemptView => ({
   priceList: row.price_list,
   costUsd: row.cost_usd,
   startedAt: row.started_at,
+  runningAt: row.running_at,
   endedAt: row.ended_at,
 });
 

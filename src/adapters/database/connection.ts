@@ -12,6 +12,7 @@ import * as lineage from './migrations/006-lineage.ts';
 import * as costs from './migrations/007-costs.ts';
 import * as feed from './migrations/008-feed.ts';
 import * as upstream from './migrations/009-upstream.ts';
+import * as running from './migrations/011-running.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -68,6 +69,7 @@ const MIGRATIONS = {
   '007-costs': costs,
   '008-feed': feed,
   '009-upstream': upstream,
+  '011-running': running,
 };
 
 /**

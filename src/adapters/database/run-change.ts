@@ -12,7 +12,7 @@ import {
   type KnownRun,
   type Unit,
 } from './run-unit.ts';
-import { insertTasks, now } from './run-writes.ts';
+import { insertTasks, now, setRunning } from './run-writes.ts';
 import { text } from './schema.ts';
 
 /** One change of a run within a transaction that has locked its row; what it changes is written with what others change. */
@@ -146,7 +146,7 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
 
     insertTasks: (tasks) => insertTasks(tx, run, tasks),
 
-    async insertAttempt({ leaseMs, traceparent, ...one }) {
+    async insertAttempt({ leaseMs, traceparent, waits, ...one }) {
       const past = await attemptsAt(one.taskId);
       const reference = traceparent ? { traceparent } : null;
       const record: AttemptRecord = {
@@ -154,7 +154,7 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
         ...{ state: 'RUNNING', reference, leasedSeconds: 0 },
       };
       known.attempts.set(one.taskId, [...past, { record, failure: null, usage: null, costUsd: null }]);
-      unit.due.newAttempts.push({ ...one, leaseMs, traceparent, runId: run.id });
+      unit.due.newAttempts.push({ ...one, leaseMs, traceparent, waits, runId: run.id });
     },
 
     async cancelTasks(from) {
@@ -176,6 +176,12 @@ export function createRunChange(unit: Unit, known: KnownRun): RunChange {
         merge(unit.due.tasks, taskId, { id: taskId, items_done: done });
         countsDue(unit, run.id, one.stage);
       }
+    },
+
+    async setRunning(attempts) {
+      if (attempts.size === 0) return;
+      await writeDue(unit);
+      await setRunning(tx, run, attempts, at.text);
     },
 
     async recordArtifacts(artifacts) {

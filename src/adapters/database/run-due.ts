@@ -114,6 +114,7 @@ async function insertAttempts({ tx, at }: Unit, attempts: Due['newAttempts']): P
           reference: one.traceparent ? json({ traceparent: one.traceparent }) : null,
           lease_expires_at: sql<Date>`${at.text}::timestamptz + ${one.leaseMs} * interval '1 millisecond'`,
           started_at: at.text,
+          running_at: one.waits ? null : at.text,
         })),
       )
       .execute();

@@ -77,8 +77,8 @@ export function toTask(row: Selectable<Tasks>): TaskRecord {
   };
 }
 
-/** From its start until now, or until its lease ran out. */
-export const leasedSeconds = sql<number>`greatest(0, extract(epoch from least(clock_timestamp(), lease_expires_at) - attempts.started_at)::float8)`;
+/** Since it runs until now, or until its lease ran out; 0 while it waits. */
+export const leasedSeconds = sql<number>`greatest(0, extract(epoch from least(clock_timestamp(), lease_expires_at) - attempts.running_at)::float8)`;
 
 export function toAttempt(row: Selectable<Attempts> & { project_id: string; leased_seconds: number }): AttemptRecord {
   return {

@@ -36,6 +36,22 @@ export async function insertTasks(tx: Tx, run: RunRecord, tasks: readonly NewTas
   }
 }
 
+/** Of those of the run that have not ended. */
+export async function setRunning(
+  tx: Tx,
+  run: RunRecord,
+  attempts: ReadonlyMap<string, boolean>,
+  at: string,
+): Promise<void> {
+  const rows = [...attempts].map(([id, runs]) => ({ id, runs }));
+  for (const some of chunks(rows)) {
+    await sql`
+      update attempts a set running_at = case when v.runs then coalesce(a.running_at, ${at}::timestamptz) end
+      from jsonb_to_recordset(${json(some)}::jsonb) as v(id text, runs boolean)
+      where a.id = v.id and a.run_id = ${run.id} and a.state = 'RUNNING'`.execute(tx);
+  }
+}
+
 export async function recordArtifacts(
   tx: Tx,
   run: RunRecord,

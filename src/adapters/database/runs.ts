@@ -156,7 +156,7 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
         .innerJoin('runs', 'runs.id', 'attempts.run_id')
         .select('attempts.id')
         .where('attempts.state', '=', 'RUNNING')
-        .where('attempts.started_at', '<', seconds('taskSeconds'))
+        .where('attempts.running_at', '<', seconds('taskSeconds'))
         .execute();
       return { runs: runs.map(({ id }) => id), attempts: attempts.map(({ id }) => id) };
     },

@@ -212,6 +212,7 @@ export interface Attempts {
   price_list: string | null;
   cost_usd: number | null;
   started_at: Time;
+  running_at: OptionalTime;
   ended_at: OptionalTime;
 }
 

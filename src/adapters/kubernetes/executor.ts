@@ -318,6 +318,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
   return {
     name: 'kubernetes',
     slots: classes.slots,
+    waits: true,
     price: (work) => classes.price(work),
     ready,
 

@@ -83,7 +83,7 @@ export function watchJob(options: JobWatchOptions): JobWatch {
       const own = byIndex.get(index) ?? [];
       note(slot, own);
       const verdict = verdictOf(index, job, own, slot.gone);
-      if (slot.state === 'open') act(slot, verdict, unwanted);
+      if (slot.state === 'open') act(slot, job, verdict, unwanted);
       else if (slot.cancelled && 'active' in verdict) verdict.active.forEach(deletePod);
     }
     if (left) return endIfLeft();
@@ -103,9 +103,12 @@ export function watchJob(options: JobWatchOptions): JobWatch {
     options.onLeft();
   }
 
-  function act(slot: Slot, verdict: Verdict, unwanted: boolean): void {
+  function act(slot: Slot, job: V1Job | undefined, verdict: Verdict, unwanted: boolean): void {
     if (!('active' in verdict)) return settle(slot, verdict);
-    slot.observer.waiting(verdict.kind === 'waiting' ? verdict.reason : null);
+    // Between the end of its pod and the Job's word on that it does not wait.
+    if (verdict.active.length > 0 || slot.spans.size === 0 || job?.spec?.suspend) {
+      slot.observer.waiting(verdict.kind === 'waiting' ? verdict.reason : null);
+    }
     // An index that never had a pod, of a Job that goes on: should it get one, that is deleted.
     if (slot.cancelled && !unwanted && verdict.active.length === 0) return settle(slot, verdict);
     if (verdict.kind === 'waiting' && verdict.stuck && !slot.condemned) {

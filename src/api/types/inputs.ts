@@ -237,7 +237,7 @@ export class RunLimitsInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'Seconds that an attempt at a task may take, 1 to 2592000; longer ones end with TIMEOUT and are retried.',
+      'Seconds that an attempt at a task may run, 1 to 2592000; longer ones end with TIMEOUT and are retried. What waits in a cluster takes none.',
   })
   taskSeconds?: number | null;
 

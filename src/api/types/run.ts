@@ -25,7 +25,7 @@ export class Recipe {
 
 @ObjectType({ description: 'What a run may use; null: no limit of its own.' })
 export class RunLimits {
-  @Field(() => Int, { nullable: true, description: 'Seconds that an attempt at a task may take.' })
+  @Field(() => Int, { nullable: true, description: 'Seconds that an attempt at a task may run.' })
   taskSeconds!: number | null;
 
   @Field(() => Int, { nullable: true, description: 'Seconds that the run may take from its start.' })

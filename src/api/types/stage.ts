@@ -55,6 +55,13 @@ export class Attempt {
   @Field(() => DateTime, { description: 'When it was started.' })
   startedAt!: Date;
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'Since when it runs: from then on it is timed, and its cost counts towards budgets. Null while it waits in a cluster, and where it ended without being seen to run.',
+  })
+  runningAt!: Date | null;
+
   @Field(() => DateTime, { nullable: true, description: 'When it was seen to end.' })
   endedAt!: Date | null;
 }
