@@ -7,7 +7,7 @@ import { parseUploadUri } from '../pipeline/uploads.ts';
 import { type Principal } from './identity.ts';
 import { type ImportRunner } from './imports.ts';
 import { resolveSource } from './paths.ts';
-import { type Catalog, type RealPath } from './ports.ts';
+import { type Catalog, type ProjectCatalog, type RealPath } from './ports.ts';
 import { resolveUpload } from './upload-paths.ts';
 import { type DatasetVersionView, type ImportSource } from './views.ts';
 
@@ -20,6 +20,8 @@ export interface ImportDatasetInput {
   classes?: readonly string[] | null;
   /** The split to take; absent: the only one, or where the format knows it the one for training. */
   split?: string | null;
+  /** The upstream version that it comes from; absent: the newest that lies there, if any is known. */
+  upstreamVersionId?: string | null;
   idempotencyKey: string;
 }
 
@@ -47,16 +49,19 @@ export async function importDataset(
     path: input.path,
     classes: checkClasses(input.classes ?? null),
     split: checkSplitName(input.split ?? null),
+    upstreamVersionId: input.upstreamVersionId ?? null,
   };
 
   const earlier = await rows.datasetVersionByKey(idempotencyKey);
   if (earlier) return { version: earlier.version, reused: same(earlier, asked, idempotencyKey) };
 
+  await checkUpstream(rows, asked.upstreamVersionId);
   const upload = parseUploadUri(input.path);
   const real = upload
     ? await resolveUpload(rows, upload)
     : await resolveSource(input.path, of.importRoots, of.realPath, of.ownObjects);
-  const source: ImportSource = { path: real, asked: input.path, classes: asked.classes, split: asked.split };
+  const { classes, split, upstreamVersionId } = asked;
+  const source: ImportSource = { path: real, asked: input.path, classes, split, upstreamVersionId };
   const nowMs = of.clock.now().getTime();
   const { datasetVersionId, created } = await rows.createImport({
     datasetVersionId: newId('dsv', nowMs),
@@ -106,11 +111,11 @@ export async function cancelImport(
 /** @returns true; @throws IDEMPOTENCY_CONFLICT where the key was used for another request */
 function same(
   earlier: { version: DatasetVersionView; source: ImportSource; datasetName: string },
-  asked: { name: string; path: string; classes: string[] | null; split: string | null },
+  asked: Pick<ImportSource, 'path' | 'classes' | 'split' | 'upstreamVersionId'> & { name: string },
   key: string,
 ): true {
-  const { asked: path, classes, split } = earlier.source;
-  const was = canonicalJson({ name: earlier.datasetName, path, classes, split });
+  const { asked: path, classes, split, upstreamVersionId } = earlier.source;
+  const was = canonicalJson({ name: earlier.datasetName, path, classes, split, upstreamVersionId });
   const is = canonicalJson(asked);
   if (was !== is) {
     throw new PushforwardError(
@@ -120,6 +125,15 @@ function same(
     );
   }
   return true;
+}
+
+async function checkUpstream(rows: Pick<ProjectCatalog, 'upstreamVersionsById'>, id: string | null): Promise<void> {
+  if (id === null || (await rows.upstreamVersionsById([id])).length > 0) return;
+  throw new PushforwardError(
+    'NOT_FOUND',
+    `expected an upstream version of this project, got ${id}, which does not exist: send its OpenLineage event first, or leave upstreamVersionId out`,
+    { id, path: ['upstreamVersionId'] },
+  );
 }
 
 function checkName(name: string): string {

@@ -51,6 +51,8 @@ export interface ImportSource {
   classes: string[] | null;
   /** The split to take; null: the only one. */
   split: string | null;
+  /** What it comes from, where it was named; null: what lay at the path, if that is known. */
+  upstreamVersionId: string | null;
 }
 
 export interface ImportProgress {

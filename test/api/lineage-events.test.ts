@@ -172,6 +172,28 @@ describe('a dataset version', () => {
     expect(await walk(version)).toEqual([newest.id]);
   });
 
+  it('comes from the upstream version that the import names, wherever that lies and whatever is told later', async () => {
+    const other = await told({
+      ...event('1'),
+      outputs: [{ ...event('1').outputs[0], namespace: 'postgres://db:5432' }],
+    });
+    await told(event('1'));
+    const importing = (upstreamVersionId: string, idempotencyKey: string) =>
+      api.operation('ImportDataset', { input: { name: 'named', path: place, upstreamVersionId, idempotencyKey } });
+    const key = newId('key');
+    const { version } = (await importing(other.id!, key)).data.importDataset;
+    await api.control.importsIdle();
+    await told(event('2'));
+    expect(await walk(version.id)).toEqual([other.id]);
+    const another = await importing((await told(event('1'))).id!, key);
+    expect(another.data.importDataset).toMatchObject({ __typename: 'IdempotencyConflict' });
+    expect((await importing('ups_none', newId('key'))).data.importDataset).toMatchObject({
+      ...{ __typename: 'NotFound', message: expect.stringMatching(/^expected an upstream version of this/) as string },
+    });
+    const theirs = await told(event('1'), { 'x-project': 'other' });
+    expect((await importing(theirs.id!, newId('key'))).data.importDataset).toMatchObject({ __typename: 'NotFound' });
+  });
+
   it('that was found again elsewhere comes from both places', async () => {
     const name = newId('set');
     const from = async (path: string) => {

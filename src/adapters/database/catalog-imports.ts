@@ -130,8 +130,7 @@ async function createImport(
     .where('state', '=', 'IMPORTING')
     .select(['id', 'source'])
     .execute();
-  const read = (source: ImportSource) =>
-    canonicalJson({ path: source.path, classes: source.classes, split: source.split });
+  const read = (source: ImportSource) => canonicalJson({ ...source, asked: null });
   const joined = underWay.find((row) => read(toImportSource(row.source)) === read(order.source));
   if (joined) {
     await tx

@@ -33,9 +33,9 @@ export const toDataset = (row: Selectable<Datasets>): DatasetView => ({
   createdAt: row.created_at,
 });
 
-/** Rows of before splits could be asked for have none. */
+/** Rows of before splits and upstream versions could be asked for have none. */
 export const toImportSource = (source: JsonObject): ImportSource =>
-  ({ split: null, ...source }) as unknown as ImportSource;
+  ({ split: null, upstreamVersionId: null, ...source }) as unknown as ImportSource;
 
 export const toDatasetVersion = (row: Selectable<DatasetVersions>, reused: boolean): DatasetVersionView => ({
   id: row.id,

@@ -62,12 +62,12 @@ export async function holdPlace(tx: Transaction<Database>, projectId: string, pl
 const SPACE = 728_341_194;
 
 /**
- * What was imported from a place came from the newest version that there was when the import ended. All imports from there are looked at
+ * What was imported from a place came from the version that the import named, else from the newest that there was when it ended. All imports from there are looked at
  * anew, so the edges are the same in whatever order events and imports come. An import that found an earlier version stands for that.
  */
 export async function matchUpstreams(tx: Transaction<Database>, projectId: string, place: string): Promise<void> {
   const imports = sql`
-    select coalesce(o.id, v.id) as id, v.ended_at
+    select coalesce(o.id, v.id) as id, v.ended_at, v.source->>'upstreamVersionId' as named
     from dataset_versions v
     left join dataset_versions o
       on v.number < 0 and o.dataset_id = v.dataset_id and o.digest = v.digest and o.number > 0 and o.state = 'READY'
@@ -79,12 +79,13 @@ export async function matchUpstreams(tx: Transaction<Database>, projectId: strin
       and e.dataset_version_id in (select i.id from (${imports}) i)`.execute(tx);
   await sql`
     insert into version_upstreams (project_id, dataset_version_id, upstream_id)
-    select distinct ${projectId}::text, i.id, m.id
+    select distinct ${projectId}::text, i.id, coalesce(i.named, m.id)
     from (${imports}) i
-    cross join lateral (
+    left join lateral (
       select u.id from upstream_versions u
       where u.project_id = ${projectId} and u.place = ${place} and u.made_at <= i.ended_at
       order by u.made_at desc, u.id limit 1
-    ) m
+    ) m on true
+    where coalesce(i.named, m.id) is not null
     on conflict do nothing`.execute(tx);
 }

@@ -220,6 +220,13 @@ export class ImportDatasetInput {
   })
   split?: string | null;
 
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'The upstream version that it comes from, for lineage. Absent: the newest that lay at `path` when the import ended, if an event told of one.',
+  })
+  upstreamVersionId?: string | null;
+
   @Field(() => String, {
     description: 'The same key gives the same version, however often it is sent. 1 to 200 characters.',
   })

@@ -27,7 +27,7 @@ const order = (idempotencyKey: string, more: Partial<ImportOrder> & { path?: str
     datasetVersionId: `version_${++ids}`,
     newDatasetId: `dataset_${ids}`,
     datasetName: 'letters',
-    source: { path, asked, classes: null, split: null },
+    source: { path, asked, classes: null, split: null, upstreamVersionId: null },
     uploadId: null,
     idempotencyKey,
     ...rest,
