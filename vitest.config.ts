@@ -22,6 +22,8 @@ export default defineConfig({
             'test/kubernetes/**',
           ],
           testTimeout: 60_000,
+          // Every core: half of the time they wait for a database.
+          maxWorkers: '100%',
         },
       },
       {
