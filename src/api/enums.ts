@@ -157,7 +157,41 @@ export const ParetoObjective = registered('ParetoObjective', 'What runs are chos
   IMAGES: 'Synthetic images.',
 });
 
+export const GateFigure = registered('GateFigure', 'What a gate asks about.', {
+  W2: 'W2 of the weighted points to the training latents.',
+  HELDOUT_W2: 'W2 of the weighted points to the held-out latents.',
+  W2_DECODED: 'W2 of the decoded images, encoded again, to the training latents.',
+  REDUCTION: 'How far W2 lies below that of the same points with uniform weights: 1 - W2/W2 uniform.',
+  REDUCTION_BALANCED: 'The same against the balanced quantizer.',
+  REDUCTION_D4M: 'The same against D4M.',
+  ESS: 'Effective sample size of the weights, in points.',
+  NEAREST_RATIO:
+    'Distance of the decoded images to the nearest training images, over that of real ones: far below 1 they are copies.',
+  COST: 'US dollars that all it published cost to make.',
+  IMAGES: 'Synthetic images.',
+});
+
+export const GateScope = registered('GateScope', 'Whose figure a gate asks about.', {
+  OVERALL: 'The mean over the classes, or the figure of the run.',
+  EVERY_CLASS: 'That of each class alone: the worst decides.',
+});
+
+export const GateAgainst = registered('GateAgainst', 'What the bounds of a gate are of.', {
+  NOTHING: 'The figure itself.',
+  PROMOTED: 'The figure less that of what the alias stands for now.',
+});
+
+export const GateVerdict = registered('GateVerdict', 'What a gate said.', {
+  PASSED: 'It lets through.',
+  FAILED: 'The figure is out of bounds.',
+  NOT_MEASURED: 'The run does not have the figure, which does not let through.',
+  NOT_COMPARABLE:
+    'What is promoted was made with another prior, so that distances do not compare, which does not let through.',
+  NOTHING_PROMOTED: 'There is nothing yet to be worse than, which lets through.',
+});
+
 export const LineageKind = registered('LineageKind', 'What a node of lineage is.', {
+  ALIAS_VERSION: 'What an alias stands for, or stood for.',
   DATASET_VERSION: 'A dataset version.',
   PRIOR: 'A prior.',
   RUN: 'A run.',
@@ -177,5 +211,6 @@ export const LineageRelation = registered('LineageRelation', 'How what lies down
   REUSED:
     'A run found an artifact that another had made. Followed downstream alone: the bytes come from the other run.',
   DERIVED: 'An artifact was made from another.',
+  PROMOTED: 'An alias came to stand for an artifact.',
   STORED: 'An artifact is what a dataset version or a prior is stored as.',
 });

@@ -17,6 +17,7 @@ const MEMBERS: Partial<Record<ErrorCode, string | string[]>> = {
   UNSAFE_PATH: ['SourceUnreadable', 'InvalidInput'],
   PRIOR_INVALID: 'PriorInvalid',
   BUDGET_EXCEEDED: 'BudgetExceeded',
+  GATES_FAILED: 'GatesFailed',
 };
 
 /**
@@ -57,6 +58,7 @@ function toUserError(record: ErrorRecord, members: readonly string[]): object | 
     budgetUsd: details['budgetUsd'],
     spentUsd: details['spentUsd'],
     expectedUsd: details['expectedUsd'],
+    gates: details['gates'],
   };
 }
 

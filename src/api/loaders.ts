@@ -3,6 +3,7 @@ import { type ProjectReader } from '../control/control.ts';
 import { FIGURE_STAGES } from '../control/figures.ts';
 import { lineageKey } from '../control/lineage.ts';
 import {
+  type AliasVersionPageRequest,
   type EventPageRequest,
   type LineageDirection,
   type LineageEdge,
@@ -12,6 +13,7 @@ import {
   type VersionPageRequest,
 } from '../control/ports.ts';
 import {
+  type AliasVersionView,
   type ArtifactView,
   type AttemptView,
   type DatasetVersionView,
@@ -44,6 +46,7 @@ export function createLoaders(rows: ProjectReader) {
     run: byId<RunView>((ids) => rows.runsById(ids)),
     task: byId<TaskView>((ids) => rows.tasksById(ids)),
     artifact: byId<ArtifactView>((ids) => rows.artifactsById(ids)),
+    aliasVersion: byId<AliasVersionView>((ids) => rows.aliasVersionsById(ids)),
     upload: byId<UploadView>((ids) => rows.uploadsById(ids)),
     upstreamVersion: byId<UpstreamVersionView>((ids) => rows.upstreamVersionsById(ids)),
 
@@ -134,6 +137,23 @@ export function createLoaders(rows: ProjectReader) {
       (ids) => rows.pinsOfArtifacts(ids),
       (pin) => pin.artifactId,
       (pin) => pin,
+    ),
+    /** One more version than asked for says whether there are more. */
+    versionsOfAlias: new DataLoader<AliasVersionPageRequest, AliasVersionView[], string>(
+      async (requests) => {
+        const found = await rows.versionsOfAliases(requests.map((one) => ({ ...one, first: one.first + 1 })));
+        return requests.map((one) =>
+          found
+            .filter((version) => version.alias === one.alias && version.number < (one.before ?? Infinity))
+            .slice(0, one.first + 1),
+        );
+      },
+      { cacheKeyFn: (one) => JSON.stringify([one.alias, one.before, one.first]), maxBatchSize: MAX_BATCH },
+    ),
+    aliasesOfArtifact: grouped<AliasVersionView, AliasVersionView>(
+      (ids) => rows.aliasesOfArtifacts(ids),
+      (version) => version.artifactId,
+      (version) => version,
     ),
     /** The first neighbours of a node, `MAX_PAGE` at most, whatever is asked for. */
     lineageEdges: new DataLoader<LineageNeighbours, LineageEdge[], string>(

@@ -8,6 +8,7 @@ const LOADERS = {
   Artifact: 'artifact',
   Upload: 'upload',
   UpstreamVersion: 'upstreamVersion',
+  AliasVersion: 'aliasVersion',
 } as const;
 
 /** The types that are asked for by their id, see `Node`. */

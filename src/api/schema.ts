@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
 import { CellQueries } from './resolvers/cells.ts';
+import { AliasResolver, ArtifactAliases } from './resolvers/aliases.ts';
 import { CostResolver } from './resolvers/costs.ts';
 import { ArtifactLineage, LineageQueries } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
@@ -9,6 +10,7 @@ import { Queries } from './resolvers/queries.ts';
 import { RetentionResolver } from './resolvers/retention.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
 import { UploadMutations } from './resolvers/uploads.ts';
+import { AliasVersion } from './types/alias.ts';
 import { Artifact } from './types/artifact.ts';
 import { Dataset, DatasetVersion } from './types/dataset.ts';
 import { Prior } from './types/prior.ts';
@@ -21,6 +23,8 @@ export function buildApiSchema(): GraphQLSchema {
     resolvers: [
       Queries,
       Mutations,
+      AliasResolver,
+      ArtifactAliases,
       UploadMutations,
       Subscriptions,
       ArtifactLineage,
@@ -29,7 +33,7 @@ export function buildApiSchema(): GraphQLSchema {
       CostResolver,
       RetentionResolver,
     ],
-    orphanedTypes: [Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
+    orphanedTypes: [AliasVersion, Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.
     pubSub: { publish() {}, subscribe: () => emptyEvents() },

@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   'FORBIDDEN',
   'LIMIT_EXCEEDED',
   'BUDGET_EXCEEDED',
+  'GATES_FAILED',
   'INTERNAL',
 ] as const;
 

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { invalid } from '../base/errors.ts';
 import { showCell } from './cell.ts';
+import { addAliases } from './aliases.ts';
 import { addCosts } from './costs.ts';
 import { distill, retry } from './distill.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
@@ -174,6 +175,7 @@ export function createProgram(host: Host): Command {
   ).action((id: string, options: { url?: string; class: string; point: number; first: number }) =>
     onService(host, options.url, (client) => showCell(client, id, { ...options, className: options.class })),
   );
+  addAliases(program, host);
   addCosts(program, runs, host);
   addRetention(program, host);
   return program;

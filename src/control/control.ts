@@ -3,6 +3,13 @@ import { type ErrorRecord, toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
 import { type Planner, type Price, type PricedWork } from '../engine/ports.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
+import {
+  promoteArtifact,
+  type PromoteArtifactInput,
+  revertAlias,
+  type RevertAliasInput,
+  setAliasGates,
+} from './aliases.ts';
 import { type ArtifactFile, downloadUrl } from './artifacts.ts';
 import { type CellRequest, type CellView, createCells } from './cells.ts';
 import { cancelImport, importDataset, type ImportDatasetInput } from './datasets.ts';
@@ -19,6 +26,7 @@ import {
   type DatasetImporter,
   type EngineControl,
   type EventFeed,
+  type Gate,
   type PriorRegistrar,
   type ProjectCatalog,
   type RealPath,
@@ -43,6 +51,8 @@ import {
   type UploadPartInput,
 } from './uploads.ts';
 import {
+  type AliasVersionView,
+  type AliasView,
   type DatasetVersionView,
   type PriorView,
   type ProjectView,
@@ -89,6 +99,8 @@ export type ProjectReader = Omit<
   | 'failImport'
   | 'savePrior'
   | 'saveUpstreamVersions'
+  | 'saveAlias'
+  | 'promote'
   | keyof UploadWrites
 >;
 
@@ -118,6 +130,12 @@ export interface Control {
   limitProject(principal: Principal, maxRunningTasks: number | null): Promise<ProjectView>;
   budgetProject(principal: Principal, monthlyUsd: number | null): Promise<ProjectView>;
   estimateRun(principal: Principal, recipe: unknown): Promise<RunEstimate>;
+  promoteArtifact(
+    principal: Principal,
+    input: PromoteArtifactInput,
+  ): Promise<{ version: AliasVersionView; reused: boolean }>;
+  revertAlias(principal: Principal, input: RevertAliasInput): Promise<AliasVersionView>;
+  setAliasGates(principal: Principal, input: { alias: string; gates: readonly Gate[] }): Promise<AliasView>;
   createUpload(
     principal: Principal,
     input: CreateUploadInput,
@@ -178,6 +196,9 @@ export function createControl(options: ControlOptions): Control {
     limitProject: (principal, most) => limitProject(options, principal, most),
     budgetProject: (principal, usd) => budgetProject(options, principal, usd),
     estimateRun: (principal, recipe) => estimateRun(options, principal, recipe),
+    promoteArtifact: (principal, input) => promoteArtifact(options, principal, input),
+    revertAlias: (principal, input) => revertAlias(options, principal, input),
+    setAliasGates: (principal, input) => setAliasGates(options, principal, input),
     createUpload: (principal, input) => createUpload(options, principal, input),
     signUploadParts: (principal, input) => signUploadParts(options, principal, input),
     completeUpload: (principal, id) => completeUpload(options, principal, id),

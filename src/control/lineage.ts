@@ -1,6 +1,7 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
 import { byCodeUnit } from '../base/order.ts';
 import {
+  type AliasVersionView,
   type ArtifactView,
   type LineageDirection,
   type LineageEdge,
@@ -111,16 +112,18 @@ export interface Impact {
   artifacts: number;
   /** Newest first. */
   syntheticDatasets: ArtifactView[];
+  /** Aliases that stand for one of them now. */
+  aliases: AliasVersionView[];
   /** Whether that is all: it is not where more than 100,000 nodes lie downstream. */
   complete: boolean;
 }
 
 export async function impactOf(
-  rows: Pick<ProjectCatalog, 'lineageEdges' | 'artifactsById'>,
+  rows: Pick<ProjectCatalog, 'lineageEdges' | 'artifactsById' | 'aliasesOfArtifacts'>,
   datasetVersionId: string,
 ): Promise<Impact> {
   const ids: Record<LineageNode['kind'], string[]> = {
-    ...{ ARTIFACT: [], DATASET_VERSION: [], PRIOR: [], RUN: [], UPSTREAM_VERSION: [] },
+    ...{ ALIAS_VERSION: [], ARTIFACT: [], DATASET_VERSION: [], PRIOR: [], RUN: [], UPSTREAM_VERSION: [] },
   };
   const request = {
     from: { kind: 'DATASET_VERSION' as const, id: datasetVersionId },
@@ -135,6 +138,7 @@ export async function impactOf(
   }
   const syntheticDatasets = await rows.artifactsById(ids.ARTIFACT, ['syntheticDataset']);
   syntheticDatasets.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || byCodeUnit(b.id, a.id));
+  const aliases = await rows.aliasesOfArtifacts(syntheticDatasets.map(({ id }) => id));
   const { length: runs } = ids.RUN;
-  return { datasetVersionId, runs, artifacts: ids.ARTIFACT.length, syntheticDatasets, complete };
+  return { datasetVersionId, runs, artifacts: ids.ARTIFACT.length, syntheticDatasets, aliases, complete };
 }

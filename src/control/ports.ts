@@ -7,6 +7,8 @@ import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { type Page, type PageRequest } from './paging.ts';
 import { type PinView } from './retention/rows.ts';
 import {
+  type AliasVersionView,
+  type AliasView,
   type ArtifactView,
   type AttemptView,
   type ClassCount,
@@ -14,6 +16,7 @@ import {
   type CostRow,
   type DatasetVersionView,
   type DatasetView,
+  type Gate,
   type ImportProgress,
   type ImportSource,
   type LineageDirection,
@@ -58,6 +61,12 @@ export interface PendingImport {
   source: ImportSource;
   /** Services that died while they carried it out. */
   deaths: number;
+}
+
+export interface Promotion extends Pick<AliasVersionView, 'artifactId' | 'gates' | 'override' | 'revertsTo'> {
+  /** Number of the version that holds; 0: none. */
+  after: number;
+  by: string;
 }
 
 export interface RunFilter {
@@ -155,6 +164,19 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   /** One that is there stays as it is. Imports from their places, also those to come, get their edges. @returns ids of those that were not there */
   saveUpstreamVersions(versions: readonly Omit<UpstreamVersionView, 'createdAt'>[]): Promise<string[]>;
   pinsOfArtifacts(ids: readonly string[]): Promise<PinView[]>;
+
+  /** By name. */
+  aliases(page: PageRequest): Promise<Page<AliasView>>;
+  aliasByName(name: string): Promise<AliasView | null>;
+  /** Newest first. */
+  versionsOfAliases(requests: readonly AliasVersionPageRequest[]): Promise<AliasVersionView[]>;
+  aliasVersionsById(ids: readonly string[]): Promise<AliasVersionView[]>;
+  /** Versions that hold now and stand for one of these. */
+  aliasesOfArtifacts(ids: readonly string[]): Promise<AliasVersionView[]>;
+  saveAlias(name: string, gates: readonly Gate[]): Promise<AliasView>;
+  /** Null where version `after` is not the newest any more. @throws ARTIFACT_DELETED */
+  promote(name: string, promotion: Promotion): Promise<AliasVersionView | null>;
+
   /** Edges that lead away from these nodes, in the order of the nodes, then of kind and id; see `LineageRelation` for what they are. */
   lineageEdges(request: LineageEdgesRequest): Promise<LineageEdge[]>;
 }
@@ -234,6 +256,13 @@ export interface TaskPageRequest {
   stage: string;
   /** Tasks with a greater index; -1 for all. */
   afterIndex: number;
+  first: number;
+}
+
+export interface AliasVersionPageRequest {
+  alias: string;
+  /** Versions with a smaller number; null for all. */
+  before: number | null;
   first: number;
 }
 

@@ -137,7 +137,10 @@ export function dominates(a: readonly number[], b: readonly number[]): boolean {
   return a.every((value, at) => value <= b[at]!) && a.some((value, at) => value < b[at]!);
 }
 
-async function qualities(rows: Rows, runs: readonly RunView[]): Promise<RunQuality[]> {
+export async function qualities(
+  rows: Pick<Rows, 'tasksByRun' | 'costsToMake'>,
+  runs: readonly RunView[],
+): Promise<RunQuality[]> {
   const ids = runs.map(({ id }) => id);
   const [tasks, costs] = await Promise.all([rows.tasksByRun(ids, FIGURE_STAGES), rows.costsToMake(ids)]);
   const byRun = Map.groupBy(tasks, (task: TaskView) => task.runId);

@@ -250,17 +250,82 @@ export interface UpstreamJob {
   runId: string;
 }
 
-export type LineageKind = 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT' | 'UPSTREAM_VERSION';
+export type GateFigure =
+  | 'W2'
+  | 'HELDOUT_W2'
+  | 'W2_DECODED'
+  | 'REDUCTION'
+  | 'REDUCTION_BALANCED'
+  | 'REDUCTION_D4M'
+  | 'ESS'
+  | 'NEAREST_RATIO'
+  | 'COST'
+  | 'IMAGES';
+
+/** A condition on the figures of a run: `atLeast` <= figure <= `atMost`, either of which may be null. */
+export interface Gate {
+  figure: GateFigure;
+  /** OVERALL: the mean over the classes, or the figure of the run. EVERY_CLASS: each class alone. */
+  scope: 'OVERALL' | 'EVERY_CLASS';
+  /** PROMOTED: it is the figure less that of what the alias stands for now. */
+  against: 'NOTHING' | 'PROMOTED';
+  atMost: number | null;
+  atLeast: number | null;
+}
+
+/**
+ * NOT_MEASURED and NOT_COMPARABLE (another prior) do not let through: a gate asks for evidence. NOTHING_PROMOTED does: a first
+ * promotion has nothing to be worse than.
+ */
+export type GateVerdict = 'PASSED' | 'FAILED' | 'NOT_MEASURED' | 'NOT_COMPARABLE' | 'NOTHING_PROMOTED';
+
+export interface GateResult extends Gate {
+  verdict: GateVerdict;
+  /** What decided; of the worst class where each counts. Null where nothing was measured. */
+  value: number | null;
+  promotedValue: number | null;
+  className: string | null;
+}
+
+/** A name such as `production` that stands for a synthetic dataset. */
+export interface AliasView {
+  name: string;
+  /** What a promotion has to pass. */
+  gates: Gate[];
+  createdAt: Date;
+  /** Null: nothing was promoted yet. */
+  current: AliasVersionView | null;
+}
+
+/** A promotion or its reversal; never changes. */
+export interface AliasVersionView {
+  id: string;
+  alias: string;
+  /** From 1, without gaps; the highest holds. */
+  number: number;
+  artifactId: string;
+  /** What the gates said. */
+  gates: GateResult[];
+  /** Why it may pass those that did not let it through; null where all did. */
+  override: string | null;
+  /** The version whose artifact it went back to; null for a promotion. */
+  revertsTo: number | null;
+  promotedBy: string;
+  promotedAt: Date;
+}
+
+export type LineageKind = 'UPSTREAM_VERSION' | 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT' | 'ALIAS_VERSION';
 export type LineageDirection = 'UPSTREAM' | 'DOWNSTREAM';
 
 /**
- * How what lies downstream came from what lies upstream: a dataset version was IMPORTED from an upstream one; a run READ a version, a prior or their artifact; a run MADE an artifact, or
- * found it and REUSED it; an artifact was DERIVED from another; or it is what a version or a prior is STORED as.
+ * How what lies downstream came from what lies upstream: a dataset version was IMPORTED from an upstream one; a run READ a version, a
+ * prior or their artifact; a run MADE an artifact, or found it and REUSED it; an artifact was DERIVED from another, or PROMOTED to what
+ * an alias stands for; or it is what a version or a prior is STORED as.
  *
  * Upstream of an artifact lies the run that made it, and no run that found it: these are where its bytes come from. Downstream of a
  * run lies all that it wrote, found or made.
  */
-export type LineageRelation = 'IMPORTED' | 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED';
+export type LineageRelation = 'IMPORTED' | 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED' | 'PROMOTED';
 
 export interface LineageKey {
   kind: LineageKind;

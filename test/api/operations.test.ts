@@ -294,6 +294,47 @@ it('keeps what a policy and pins say, and deletes the rest', async () => {
   expect(deleted).toMatchObject({ artifacts: 1 });
 });
 
+it('promotes what passes the gates of an alias, and goes back', async () => {
+  const [version] = (await send('Datasets')).nodes.map((each: { latestVersion: object }) => each.latestVersion);
+  const [prior] = (await send('Priors')).nodes;
+  const recipe = { datasetVersionId: version.id, priorId: prior.id, imagesPerClass: 2, seed: 11 };
+  const { run } = await send('LaunchRun', { input: { recipe, idempotencyKey: 'to promote' } });
+  expect(await ended(api.db, run.id)).toBe('SUCCEEDED');
+  const { rows } = await sql<{ id: string }>`update artifacts set kind = 'syntheticDataset' where id in (
+    select id from artifacts where run_id = ${run.id} and kind = 'latents' limit 2
+  ) returning id`.execute(api.db);
+  const [one, two] = rows.map(({ id }) => id);
+  const gates = [{ figure: 'COST', atMost: -1 }];
+  expect(await send('SetAliasGates', { alias: 'No name', gates })).toMatchObject({ __typename: 'InvalidInput' });
+  expect(await send('SetAliasGates', { alias: 'production', gates })).toMatchObject({
+    alias: { name: 'production', gates: [{ figure: 'COST', scope: 'OVERALL', against: 'NOTHING', atLeast: null }] },
+  });
+  expect(await send('GateReport', { alias: 'production', artifactId: one })).toMatchObject({
+    ...{ passed: false, results: [{ verdict: 'FAILED' }] },
+    summary: [expect.stringMatching(/^not passed: COST is .*, expected at most -1$/)],
+  });
+  const promotion = { alias: 'production', artifactId: one };
+  expect(await send('PromoteArtifact', promotion)).toMatchObject({
+    ...{ __typename: 'GatesFailed', code: 'GATES_FAILED', path: ['artifactId'], gates: [{ verdict: 'FAILED' }] },
+    remedy: 'promote another, change the gates of the alias, or say in override why this one may pass',
+  });
+  const passed = await send('PromoteArtifact', { ...promotion, override: 'a test' });
+  expect(passed).toMatchObject({ reused: false, version: { number: 1 } });
+  await send('SetAliasGates', { alias: 'production', gates: [] });
+  expect(await send('PromoteArtifact', { ...promotion, artifactId: two })).toMatchObject({ version: { number: 2 } });
+  expect(await send('RevertAlias', { alias: 'production' })).toMatchObject({
+    version: { number: 3, revertsTo: 1, artifact: { id: one } },
+  });
+  expect((await send('Aliases')).nodes).toMatchObject([{ name: 'production', current: { number: 3 } }]);
+  const { versions } = await send('Alias', { name: 'production', first: 2 });
+  expect(versions).toMatchObject({
+    nodes: [{ number: 3 }, { number: 2, override: null }],
+    pageInfo: { hasNextPage: true },
+  });
+  const rest = await send('Alias', { name: 'production', after: versions.pageInfo.endCursor });
+  expect(rest.versions.nodes).toMatchObject([{ number: 1, override: 'a test', promotedBy: 'local' }]);
+});
+
 it('takes an upload in parts to a dataset, and gives up another', async () => {
   const body = Uint8Array.from({ length: 16 * 1024 ** 2 + 5 }, (_, index) => index % 251);
   const files = [

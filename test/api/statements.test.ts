@@ -32,11 +32,19 @@ beforeAll(async () => {
       ...{ eventTime: '2026-01-01T00:00:00Z', producer: 'https://p' },
       dataset: { namespace: 'file', name: `/set ${i}`, facets: { version: { datasetVersion: '1' } } },
     });
+    const local = { projectId: 'default', actor: 'local' };
+    const promotion = { alias: `alias-${i}`, artifactId: await datasetOf(run.id), override: null };
+    await api.control.promoteArtifact(local, promotion);
     if (i === 0) small = run.id;
     if (i === 1) large = run.id;
   }
 }, 60_000);
 afterAll(() => api?.close());
+
+async function datasetOf(runId: string): Promise<string> {
+  const outputs = await api.catalog.project('default').artifactsByRun([runId], 'OUTPUT', ['syntheticDataset']);
+  return outputs[0]!.artifact.id;
+}
 
 /** Tasks with an attempt and a codebook each, and as many outputs of the kinds that are shown. */
 async function withTasks(runId: string, count: number): Promise<void> {

@@ -8,7 +8,7 @@ import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { type Principal } from '../../src/control/identity.ts';
-import { anyPrior, LOCAL, PRIOR, quantized, readyVersion } from '../control/world.ts';
+import { anyPrior, LOCAL, PRIOR, quantized, readyVersion, reported } from '../control/world.ts';
 import { distilled } from '../support/distilled.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
 import { documentFor, placesOf, type Place, variablesFor } from './everything.ts';
@@ -52,6 +52,8 @@ beforeAll(async () => {
     bytes: () => 1,
     number: () => 1,
     node: () => theirs.runId,
+    alias: () => 'production',
+    gates: () => [],
     datasetId: () => theirs.datasetId,
     sha256: () => sha256('x'),
     artifactId: () => theirs.codebookId,
@@ -78,6 +80,11 @@ async function populate(principal: Principal, name: string) {
   const runs = [await launch(shared.id), await launch(alone.id), await launch(alone.id)];
   await quantized(api, runs[0]!, ['both'], principal);
   const [codebook] = await quantized(api, runs[1]!, [`${name} class`], principal);
+  const dataset = await reported(api, runs[1]!, `${name} dataset`);
+  // The name is in both projects, and what it stands for is not.
+  await api.control.promoteArtifact(principal, { alias: 'production', artifactId: dataset.id, override: null });
+  const gate = { figure: 'W2', scope: 'EVERY_CLASS', against: 'NOTHING', atMost: 100, atLeast: null } as const;
+  await api.control.setAliasGates(principal, { alias: 'production', gates: [gate] });
   await api.control.retention.pin(principal, codebook!.id, `${name} note`);
   await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
   const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
@@ -258,7 +265,9 @@ async function snapshot(): Promise<string[][]> {
     ...['upload_files', 'upload_parts'].map((table) =>
       rows(table, sql`upload_id in (select id from uploads where ${project})`),
     ),
-    ...['artifact_pins', 'retention_policies', 'blob_references', 'swept_objects'].map((table) => rows(table, project)),
+    ...['aliases', 'alias_versions', 'artifact_pins', 'retention_policies', 'blob_references', 'swept_objects'].map(
+      (table) => rows(table, project),
+    ),
     ...['stages', 'tasks', 'attempts', 'run_events'].map((table) => rows(table, ofRuns)),
   ]);
 }

@@ -281,6 +281,13 @@ export async function surveyed(world: World, runId: string, classes: readonly st
   return manifests;
 }
 
+/** Carries a run's report out: a synthetic dataset of this name. */
+export async function reported(world: World, runId: string, name: string): Promise<ArtifactManifest> {
+  const manifest = { ...manifestOf('syntheticDataset', { name }), stage: 'report' };
+  await carriedOut(world, runId, [name], [manifest]);
+  return manifest;
+}
+
 /** Moves the stage of these artifacts as the engine does: a task with one attempt for each. */
 export async function carriedOut(
   { engine }: World,

@@ -71,11 +71,23 @@ const READ = (
   },
 });
 
+const PROMOTED: Record<LineageDirection, Part> = {
+  UPSTREAM: {
+    ...{ from: 'ALIAS_VERSION', to: 'ARTIFACT', relation: 'PROMOTED', id: sql`v.artifact_id` },
+    of: (projectId) => sql`alias_versions v where v.project_id = ${projectId} and v.id = f.id`,
+  },
+  DOWNSTREAM: {
+    ...{ from: 'ARTIFACT', to: 'ALIAS_VERSION', relation: 'PROMOTED', id: sql`v.id` },
+    of: (projectId) => sql`alias_versions v where v.project_id = ${projectId} and v.artifact_id = f.id`,
+  },
+};
+
 const BOTH_WAYS = [
   STORED('DATASET_VERSION', 'dataset_versions'),
   STORED('PRIOR', 'priors'),
   READ('DATASET_VERSION', 'dataset_version_id'),
   READ('PRIOR', 'prior_id'),
+  PROMOTED,
 ];
 
 const PARTS: Record<LineageDirection, readonly Part[]> = {

@@ -1,6 +1,7 @@
 import { type Kysely } from 'kysely';
 import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
+import { aliasQueries } from './catalog-aliases.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
 import { costQueries } from './catalog-costs.ts';
 import { datasetQueries } from './catalog-datasets.ts';
@@ -75,6 +76,7 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...priorQueries(db, projectId, objects),
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
+    ...aliasQueries(db, projectId),
     ...lineageQueries(db, projectId),
     ...costQueries(db, projectId),
     ...uploadQueries(db, projectId),

@@ -13,6 +13,7 @@ import * as costs from './migrations/007-costs.ts';
 import * as feed from './migrations/008-feed.ts';
 import * as upstream from './migrations/009-upstream.ts';
 import * as running from './migrations/011-running.ts';
+import * as aliases from './migrations/012-aliases.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -70,6 +71,7 @@ const MIGRATIONS = {
   '008-feed': feed,
   '009-upstream': upstream,
   '011-running': running,
+  '012-aliases': aliases,
 };
 
 /**

@@ -6,7 +6,7 @@ const DAY_MS = 24 * 3600 * 1000;
 /**
  * `with ...` of the artifacts that a policy does not keep, as `candidates(id, kind, bytes, cut, reason)`: all but what
  * lineage reaches from two sets of roots.
- * - `firm`: what is pinned, registered priors, what runs in flight read, wrote or are about to publish. No rule reaches it.
+ * - `firm`: what is pinned or promoted, registered priors, what runs in flight read, wrote or are about to publish. No rule reaches it.
  * - `wanted`: what the runs and versions that the policy keeps read and wrote. A kind that has expired is no root of its
  *   own, nor is a stage that lists such; what a root was made from stays, unless its rule cuts lineage.
  *
@@ -69,7 +69,7 @@ export function withCandidates(projectId: string, policy: RetentionPolicy, now: 
       where s.kind = 'stage' and c.expired
     ),
     firm_roots as (
-      select artifact_id as id from artifact_pins where project_id = ${projectId}
+      select artifact_id as id from artifact_holds where project_id = ${projectId}
       union select artifact_id from priors where project_id = ${projectId}
       union select artifact_id from run_artifacts where run_id in (select id from in_flight)
       union select artifact_id from tasks where run_id in (select id from in_flight) and state in ('PENDING', 'RUNNING')
@@ -115,14 +115,14 @@ export function inFlight(projectId: string): RawBuilder<unknown> {
 }
 
 /**
- * Whether nothing has come to hold the artifact `a` since the candidates were chosen: no pin, prior, version, task in
+ * Whether nothing has come to hold the artifact `a` since the candidates were chosen: no pin, alias, prior, version, task in
  * flight or run, and nothing that is kept was made from it, also by way of what was DELETED. For one that goes all the
  * same (`cut`), nothing firm was, however far.
  * @param since when they were chosen, by the database's clock
  */
 export function stillFree(projectId: string, since: Date, cut: RawBuilder<unknown>): RawBuilder<boolean> {
   const heldBy = (id: RawBuilder<unknown>) => sql`
-    exists (select 1 from artifact_pins p where p.project_id = ${projectId} and p.artifact_id = ${id})
+    exists (select 1 from artifact_holds h where h.project_id = ${projectId} and h.artifact_id = ${id})
     or exists (select 1 from priors p where p.project_id = ${projectId} and p.artifact_id = ${id})
     or exists (
       select 1 from run_artifacts ra join runs r on r.id = ra.run_id

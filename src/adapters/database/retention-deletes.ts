@@ -57,7 +57,7 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
     deleteDoomed: (doomedBefore, now, limit) =>
       db.transaction().execute(async (tx) => {
         await ownBytes(tx, projectId);
-        // What is needed was rescued when it came to be; pins, runs and tasks are asked for all the same.
+        // What is needed was rescued when it came to be; pins, aliases, runs and tasks are asked for all the same.
         const { rows } = await sql<{ id: string }>`
           update artifacts a set state = 'DELETED', deleted_at = ${now}
           where a.project_id = ${projectId} and a.id in (
@@ -65,7 +65,7 @@ export function retentionDeletes(db: Kysely<Database>, projectId: string, object
             where d.project_id = ${projectId} and d.state = 'DOOMED' and d.doomed_at <= ${doomedBefore}
               -- Not as anti-joins, which would look at all of them before the first.
               and not (
-                exists (select 1 from artifact_pins p where p.project_id = d.project_id and p.artifact_id = d.id)
+                exists (select 1 from artifact_holds h where h.project_id = d.project_id and h.artifact_id = d.id)
                 or exists (
                   select 1 from run_artifacts ra where ra.project_id = d.project_id and ra.artifact_id = d.id
                     and ra.run_id in (${inFlight(projectId)})
@@ -160,13 +160,13 @@ async function heldOf(tx: Tx, projectId: string, ids: readonly string[]): Promis
     select asked.id as "artifactId", case
         when a.id is null then 'NOBODY_KNOWS'
         when a.kind in ('datasetVersion', 'prior') then 'SOURCE'
-        when p.artifact_id is not null then 'PIN'
+        when h.by is not null then h.by
         else 'RUN'
       end as by
     from unnest(${[...ids]}::text[]) with ordinality as asked(id, place)
       left join artifacts a on a.project_id = ${projectId} and a.id = asked.id
-      left join artifact_pins p on p.project_id = ${projectId} and p.artifact_id = asked.id
-    where a.id is null or a.kind in ('datasetVersion', 'prior') or p.artifact_id is not null
+      left join artifact_holds h on h.project_id = ${projectId} and h.artifact_id = asked.id
+    where a.id is null or a.kind in ('datasetVersion', 'prior') or h.by is not null
       or exists (
         select 1 from run_artifacts ra where ra.project_id = ${projectId} and ra.artifact_id = asked.id
           and ra.run_id in (${inFlight(projectId)})

@@ -1,12 +1,11 @@
 import { type Kysely, sql } from 'kysely';
-import { PushforwardError } from '../../base/errors.ts';
 import { type ProjectRetention, type RetentionStore } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
-import { rescue } from './artifact-writes.ts';
+import { keepArtifact } from './artifact-keeping.ts';
 import { toPin } from './catalog-rows.ts';
 import { claimPass } from './claim.ts';
 import { namingOutages } from './outages.ts';
-import { ownBytes, shareBytes } from './project-lock.ts';
+import { ownBytes } from './project-lock.ts';
 import { importing, retentionDeletes } from './retention-deletes.ts';
 import { retentionMarks } from './retention-marks.ts';
 import { type Database, json, text } from './schema.ts';
@@ -78,27 +77,10 @@ function policies(db: Kysely<Database>, projectId: string): Pick<ProjectRetentio
 }
 
 function pins(db: Kysely<Database>, projectId: string): Pick<ProjectRetention, 'pin' | 'unpin'> {
-  const artifact = (of: Kysely<Database>, id: string) =>
-    of
-      .selectFrom('artifacts')
-      .select('state')
-      .where('project_id', '=', projectId)
-      .where('id', '=', id)
-      .executeTakeFirst();
   return {
     pin: (artifactId, note, by) =>
       db.transaction().execute(async (tx) => {
-        await shareBytes(tx, projectId);
-        const found = await artifact(tx, artifactId);
-        if (!found) return null;
-        if (found.state === 'DELETED') {
-          throw new PushforwardError(
-            'ARTIFACT_DELETED',
-            `expected an artifact whose bytes are there, got ${artifactId}, which retention deleted: launch its run again, then pin it`,
-            { id: artifactId, path: ['id'] },
-          );
-        }
-        await rescue(tx, projectId, [artifactId]);
+        if (!(await keepArtifact(tx, projectId, artifactId, { purpose: 'pin it', path: ['id'] }))) return null;
         const set = { note: text(note), pinned_by: by, pinned_at: sql<Date>`clock_timestamp()` };
         const row = await tx
           .insertInto('artifact_pins')
@@ -115,7 +97,13 @@ function pins(db: Kysely<Database>, projectId: string): Pick<ProjectRetention, '
         .where('project_id', '=', projectId)
         .where('artifact_id', '=', artifactId)
         .execute();
-      return (await artifact(db, artifactId)) !== undefined;
+      const artifact = await db
+        .selectFrom('artifacts')
+        .select('id')
+        .where('project_id', '=', projectId)
+        .where('id', '=', artifactId)
+        .executeTakeFirst();
+      return artifact !== undefined;
     },
   };
 }

@@ -4,6 +4,8 @@ import { type JsonObject } from '../../base/json.ts';
 import {
   type ArtifactState,
   type DoomReason,
+  type Gate,
+  type GateResult,
   type RetentionPolicy,
   type UploadState,
   type UpstreamField,
@@ -39,6 +41,8 @@ export interface Database {
   run_events: RunEvents;
   blob_references: BlobReferences;
   artifact_pins: ArtifactPins;
+  aliases: Aliases;
+  alias_versions: AliasVersions;
   retention_policies: RetentionPolicies;
   retention_sweeps: RetentionSweeps;
   swept_objects: SweptObjects;
@@ -271,6 +275,26 @@ export interface ArtifactPins {
   note: string;
   pinned_by: string;
   pinned_at: Time;
+}
+
+export interface Aliases {
+  project_id: string;
+  name: string;
+  gates: Json<Gate[]>;
+  created_at: Time;
+}
+
+export interface AliasVersions {
+  id: string;
+  project_id: string;
+  alias: string;
+  number: number;
+  artifact_id: string;
+  gates: Json<GateResult[]>;
+  override: string | null;
+  reverts_to: number | null;
+  promoted_by: string;
+  promoted_at: Time;
 }
 
 export interface RetentionPolicies {

@@ -33,7 +33,9 @@ export class LineageQueries {
   })
   async lineage(
     @Ctx() { control, principal, loaders }: ApiContext,
-    @Arg('node', () => ID, { description: 'Id of a dataset version, prior, run, artifact or upstream version.' })
+    @Arg('node', () => ID, {
+      description: 'Id of a dataset version, prior, run, artifact, upstream version or version of an alias.',
+    })
     id: string,
     @Arg('direction', () => LineageDirection, { description: 'Which way.' }) direction: Direction,
     @Arg('depth', () => Int, { defaultValue: 5, description: 'Steps at most, 1 to 100.' }) depth: number,
@@ -60,10 +62,10 @@ export class LineageQueries {
 
 /** @throws NOT_FOUND */
 async function startOf(id: string, loaders: Loaders): Promise<LineageKey> {
-  for (const kind of ['ARTIFACT', 'RUN', 'DATASET_VERSION', 'PRIOR', 'UPSTREAM_VERSION'] as const) {
+  for (const kind of Object.keys(LINEAGE_TYPES) as LineageKey['kind'][]) {
     const found = await loadNode(LINEAGE_TYPES[kind], id, loaders);
     // The id of an import that found an earlier version is that version's.
     if (found) return { kind, id: found.id };
   }
-  throw notFound('dataset version, prior, run, artifact or upstream version', id);
+  throw notFound('dataset version, prior, run, artifact, upstream version or version of an alias', id);
 }

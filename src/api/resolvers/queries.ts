@@ -46,7 +46,8 @@ export class Queries {
   async node(
     @Ctx() { loaders }: ApiContext,
     @Arg('id', () => ID, {
-      description: 'Id of a dataset, dataset version, prior, run, artifact, upload or upstream version.',
+      description:
+        'Id of a dataset, dataset version, prior, run, artifact, upload, upstream version or version of an alias.',
     })
     id: string,
   ): Promise<object | null> {

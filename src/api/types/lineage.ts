@@ -9,6 +9,7 @@ import { checkFirst, connectionType } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { LineageKind, LineageRelation } from '../enums.ts';
 import { loadNode, type NodeType } from '../nodes.ts';
+import { AliasVersion } from './alias.ts';
 import { Artifact } from './artifact.ts';
 import { DatasetVersion } from './dataset.ts';
 import { Node } from './node.ts';
@@ -52,6 +53,7 @@ export const LINEAGE_TYPES: Record<LineageKey['kind'], NodeType> = {
   DATASET_VERSION: 'DatasetVersion',
   PRIOR: 'Prior',
   UPSTREAM_VERSION: 'UpstreamVersion',
+  ALIAS_VERSION: 'AliasVersion',
 };
 
 @ObjectType({ description: 'An edge of lineage, from the node that was asked about to a neighbour of it.' })
@@ -123,6 +125,9 @@ export class Impact {
 
   @Field(() => [Artifact], { description: 'The synthetic datasets among them, newest first.' })
   syntheticDatasets!: ImpactView['syntheticDatasets'];
+
+  @Field(() => [AliasVersion], { description: 'What aliases in use stand for among them, by alias.' })
+  aliases!: ImpactView['aliases'];
 
   @Field(() => Boolean, { description: 'False where more lies downstream than the 100000 nodes that were counted.' })
   complete!: boolean;

@@ -1,4 +1,5 @@
 import { type ClassType, createUnionType, Field, ObjectType } from 'type-graphql';
+import { Alias, AliasVersion } from './alias.ts';
 import { DatasetVersion } from './dataset.ts';
 import { Prior } from './prior.ts';
 import { Project } from './project.ts';
@@ -6,6 +7,7 @@ import { Run } from './run.ts';
 import { Upload, UploadPart } from './upload.ts';
 import {
   BudgetExceeded,
+  GatesFailed,
   IdempotencyConflict,
   InvalidInput,
   NotEnoughImages,
@@ -110,6 +112,27 @@ export class AbortUploadSuccess {
   upload!: unknown;
 }
 
+@ObjectType({ description: 'The alias stands for the artifact.' })
+export class PromoteArtifactSuccess {
+  @Field(() => AliasVersion, { description: 'The version of the alias that holds now.' })
+  version!: unknown;
+
+  @Field(() => Boolean, { description: 'True where it stood for it before: nothing was changed.' })
+  reused!: boolean;
+}
+
+@ObjectType({ description: 'The alias stands for what it stood for before.' })
+export class RevertAliasSuccess {
+  @Field(() => AliasVersion, { description: 'The version of the alias that holds now.' })
+  version!: unknown;
+}
+
+@ObjectType({ description: 'The gates hold for promotions from now on.' })
+export class SetAliasGatesSuccess {
+  @Field(() => Alias, { description: 'The alias.' })
+  alias!: unknown;
+}
+
 export const ImportDatasetResult = result('ImportDatasetResult', 'What came of an import request.', () => [
   ImportDatasetSuccess,
   InvalidInput,
@@ -188,6 +211,26 @@ export const SetProjectLimitsResult = result('SetProjectLimitsResult', 'What cam
 
 export const SetProjectBudgetResult = result('SetProjectBudgetResult', 'What came of a budget.', () => [
   SetProjectBudgetSuccess,
+  InvalidInput,
+]);
+
+export const PromoteArtifactResult = result('PromoteArtifactResult', 'What came of a promotion.', () => [
+  PromoteArtifactSuccess,
+  GatesFailed,
+  InvalidInput,
+  NotFound,
+  NotReady,
+]);
+
+export const RevertAliasResult = result('RevertAliasResult', 'What came of going back.', () => [
+  RevertAliasSuccess,
+  InvalidInput,
+  NotFound,
+  NotReady,
+]);
+
+export const SetAliasGatesResult = result('SetAliasGatesResult', 'What came of setting gates.', () => [
+  SetAliasGatesSuccess,
   InvalidInput,
 ]);
 

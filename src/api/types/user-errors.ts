@@ -1,5 +1,6 @@
 import { Field, Float, InterfaceType, Int, ObjectType } from 'type-graphql';
 import { ErrorCode } from '../enums.ts';
+import { GateResult } from './gate.ts';
 import { MissingPart } from './upload.ts';
 
 @InterfaceType({
@@ -53,6 +54,15 @@ export class BudgetExceeded extends UserError {
     description: 'US dollars that the run is expected to cost; 0 where nothing like it was ever run.',
   })
   expectedUsd!: number;
+}
+
+@ObjectType({
+  implements: UserError,
+  description: 'A gate of the alias does not let it through: nothing was promoted.',
+})
+export class GatesFailed extends UserError {
+  @Field(() => [GateResult], { description: 'What each gate said, in their order.' })
+  gates!: unknown[];
 }
 
 @ObjectType({ implements: UserError, description: 'A class has fewer training images than points were asked for.' })

@@ -24,6 +24,8 @@ function refusal({ artifactId, by }: Held): PushforwardError {
       return notFound('artifact', artifactId);
     case 'PIN':
       return needed(artifactId, 'one that is pinned: take the pin away first');
+    case 'ALIAS':
+      return needed(artifactId, 'one that an alias stands for, or would go back to: promote others first');
     case 'SOURCE':
       return needed(artifactId, 'one that was imported or registered, which no run makes again: name what runs made');
     case 'RUN':

@@ -83,10 +83,10 @@ export interface ProjectRetention {
   uploadFiles(after: string, limit: number): Promise<{ name: string; bytes: number; complete: boolean }[]>;
 }
 
-/** Why an artifact cannot go: its pin, a run in flight, or that nobody could make it again. */
+/** Why an artifact cannot go: its pin, an alias, a run in flight, or that nobody could make it again. */
 export interface Held {
   artifactId: string;
-  by: 'PIN' | 'RUN' | 'SOURCE' | 'NOBODY_KNOWS';
+  by: 'PIN' | 'ALIAS' | 'RUN' | 'SOURCE' | 'NOBODY_KNOWS';
 }
 
 export interface StoredPolicy extends RetentionPolicy {

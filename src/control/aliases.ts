@@ -1,0 +1,168 @@
+import { invalid, notFound, PushforwardError } from '../base/errors.ts';
+import { classFigures, FIGURE_STAGES } from './figures.ts';
+import { checkGates, evaluateGates, type GatedRun, gateText, letsThrough } from './gates.ts';
+import { type Principal } from './identity.ts';
+import {
+  type AliasVersionView,
+  type AliasView,
+  type ArtifactView,
+  type Catalog,
+  type Gate,
+  type GateResult,
+  type ProjectCatalog,
+} from './ports.ts';
+import { qualities } from './quality.ts';
+
+export interface PromoteArtifactInput {
+  alias: string;
+  artifactId: string;
+  /** Why it may pass a gate that does not let it through; null: it has to pass them all. */
+  override: string | null;
+}
+
+export interface RevertAliasInput {
+  alias: string;
+  /** Number of the version whose artifact it goes back to; null: the one before. */
+  toNumber: number | null;
+}
+
+type Of = { catalog: Pick<Catalog, 'project'> };
+
+/** Someone else may promote at the same time: then the gates are asked again. */
+const TRIES = 5;
+const MOST_REASON = 1000;
+
+/**
+ * Makes an alias stand for a synthetic dataset from now on, as a new version of it. What it stands for already gives no other.
+ * @throws NOT_FOUND; INVALID_INPUT for what is no synthetic dataset; ARTIFACT_DELETED; GATES_FAILED where a gate does not let it
+ * through and no override says why it may
+ */
+export async function promoteArtifact(
+  { catalog }: Of,
+  principal: Principal,
+  { alias, artifactId, override }: PromoteArtifactInput,
+): Promise<{ version: AliasVersionView; reused: boolean }> {
+  const rows = catalog.project(principal.projectId);
+  const name = checkName(alias);
+  const reason = checkReason(override);
+  const artifact = await syntheticDataset(rows, artifactId);
+  for (let left = TRIES; left > 0; left--) {
+    const current = await rows.aliasByName(name);
+    if (current?.current?.artifactId === artifactId) return { version: current.current, reused: true };
+    const gates = await evaluated(rows, current, artifact);
+    const failed = gates.filter((gate) => !letsThrough(gate));
+    if (failed.length > 0 && reason === null) throw refused(name, artifactId, gates, failed);
+    const version = await rows.promote(name, {
+      ...{ after: current?.current?.number ?? 0, artifactId, by: principal.actor },
+      ...{ gates, override: failed.length > 0 ? reason : null, revertsTo: null },
+    });
+    if (version) return { version, reused: false };
+  }
+  throw new PushforwardError('NOT_READY', `expected ${name} to stand still, got others who promote too: try again`);
+}
+
+/**
+ * Makes an alias stand for what it stood for before, as a new version of it. Gates are not asked: it passed them, or was let through.
+ * @throws NOT_FOUND; INVALID_INPUT where there is nothing to go back to; ARTIFACT_DELETED
+ */
+export async function revertAlias(
+  { catalog }: Of,
+  principal: Principal,
+  { alias, toNumber }: RevertAliasInput,
+): Promise<AliasVersionView> {
+  const rows = catalog.project(principal.projectId);
+  const found = await existing(rows, alias);
+  const now = found.current?.number ?? 0;
+  const number = toNumber ?? now - 1;
+  if (number < 1 || number >= now) {
+    throw invalid(
+      `expected a version of ${alias} before ${now} to go back to, got ${number}: ${now < 2 ? 'nothing was promoted before' : `name one from 1 to ${now - 1}`}`,
+      { path: ['toNumber'] },
+    );
+  }
+  const [target] = await rows.versionsOfAliases([{ alias, before: number + 1, first: 1 }]);
+  const version = await rows.promote(found.name, {
+    ...{ after: now, artifactId: target!.artifactId, by: principal.actor },
+    ...{ gates: [], override: null, revertsTo: number },
+  });
+  if (version) return version;
+  throw new PushforwardError(
+    'NOT_READY',
+    `expected version ${now} of ${alias} to be the newest, got another meanwhile: look at it and try again`,
+  );
+}
+
+/** The gates hold for promotions from now on; the alias is there from then on. @throws INVALID_INPUT */
+export async function setAliasGates(
+  { catalog }: Of,
+  principal: Principal,
+  input: { alias: string; gates: readonly Gate[] },
+): Promise<AliasView> {
+  const rows = catalog.project(principal.projectId);
+  return await rows.saveAlias(checkName(input.alias), checkGates(input.gates));
+}
+
+/** What a promotion would find, without one. @throws NOT_FOUND; INVALID_INPUT for what is no synthetic dataset */
+export async function gateResults(
+  rows: ReadRows,
+  { alias, artifactId }: { alias: string; artifactId: string },
+): Promise<GateResult[]> {
+  return await evaluated(rows, await existing(rows, alias), await syntheticDataset(rows, artifactId));
+}
+
+type ReadRows = Pick<ProjectCatalog, 'aliasByName' | 'artifactsById' | 'runsById' | 'tasksByRun' | 'costsToMake'>;
+
+async function existing(rows: Pick<ProjectCatalog, 'aliasByName'>, name: string): Promise<AliasView> {
+  const found = await rows.aliasByName(name);
+  if (!found) throw notFound('alias', name);
+  return found;
+}
+
+async function syntheticDataset(rows: Pick<ProjectCatalog, 'artifactsById'>, id: string): Promise<ArtifactView> {
+  const [artifact] = await rows.artifactsById([id]);
+  if (!artifact) throw notFound('artifact', id);
+  if (artifact.kind === 'syntheticDataset') return artifact;
+  throw invalid(
+    `expected a synthetic dataset, got ${id}, an artifact of kind ${artifact.kind}: name the one that the report stage of its run published`,
+    { path: ['artifactId'] },
+  );
+}
+
+async function evaluated(rows: ReadRows, alias: AliasView | null, artifact: ArtifactView): Promise<GateResult[]> {
+  if (!alias || alias.gates.length === 0) return [];
+  const promotedId = alias.current?.artifactId;
+  const [promoted] = promotedId ? await rows.artifactsById([promotedId]) : [];
+  const [run, before] = await Promise.all([gatedRun(rows, artifact), promoted ? gatedRun(rows, promoted) : null]);
+  return evaluateGates(alias.gates, run, before);
+}
+
+/** The run that made the dataset has its figures. */
+async function gatedRun(rows: ReadRows, { runId }: ArtifactView): Promise<GatedRun> {
+  const runs = await rows.runsById([runId!]);
+  const [[quality], tasks] = await Promise.all([qualities(rows, runs), rows.tasksByRun([runId!], FIGURE_STAGES)]);
+  return { quality: quality!, classes: classFigures(tasks) };
+}
+
+function refused(alias: string, artifactId: string, gates: readonly GateResult[], failed: readonly GateResult[]) {
+  const remedy = 'promote another, change the gates of the alias, or say in override why this one may pass';
+  const what = `expected ${artifactId} to pass the gates of ${alias}, got ${failed.map(gateText).join('; ')}: ${remedy}`;
+  return new PushforwardError('GATES_FAILED', what, { path: ['artifactId'], remedy, gates });
+}
+
+/** As a word in a command or an address. */
+function checkName(name: string): string {
+  if (/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/.test(name)) return name;
+  throw invalid(
+    `expected an alias of 1 to 63 letters a to z, digits and . _ - between them, got ${JSON.stringify(name)}: use one such as production`,
+    { path: ['alias'] },
+  );
+}
+
+function checkReason(override: string | null): string | null {
+  const reason = override?.trim() ?? null;
+  if (reason === null || (reason.length > 0 && reason.length <= MOST_REASON)) return reason;
+  throw invalid(
+    `expected a reason of 1 to ${MOST_REASON} characters in override, got ${reason.length}: say why it may pass, or leave override out`,
+    { path: ['override'] },
+  );
+}
