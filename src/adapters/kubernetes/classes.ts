@@ -32,7 +32,7 @@ const variable = z.union([
 const executorClass = z.strictObject({
   /** US dollars per hour of one pod, from when it has a node until it ends. */
   priceUsdPerHour: z.number().min(0),
-  /** Pods of one Job at once, where the recipe does not ask for fewer. */
+  /** Pods of a run's stage at once, where the recipe does not ask for fewer. */
   parallelism: z.int().min(1).max(10_000).default(16),
   /** Of the worker's container, for example `requests: {cpu: 4}`, `limits: {nvidia.com/gpu: 1, memory: 16Gi}`. */
   resources: z.strictObject({ requests: quantities.default({}), limits: quantities.default({}) }).prefault({}),
@@ -90,7 +90,7 @@ export interface ExecutorClasses extends Omit<z.infer<typeof schema>, 'classes' 
   names: readonly string[];
   /** Of a pod that does such work. */
   price(work: PricedWork): Price;
-  /** Pods at once of a Job of such work. */
+  /** Pods at once of a run's stage of such work. */
   parallelismFor(work: PricedWork): number;
 }
 

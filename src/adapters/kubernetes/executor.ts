@@ -6,8 +6,6 @@ import { type Log } from '../../base/log.ts';
 import {
   type Adoptee,
   type AttemptHandle,
-  type AttemptObserver,
-  type AttemptOrder,
   type Executor,
   type PricedWork,
   type Publications,
@@ -15,14 +13,16 @@ import {
 import { type ExecutorClasses } from './classes.ts';
 import { type Cluster } from './cluster.ts';
 import { createGatherer } from './gather.ts';
+import { hold, type Start } from './held.ts';
 import { jobOf } from './job.ts';
 import { watchJob, type JobWatch } from './job-watch.ts';
+import { createLine } from './line.ts';
 import { createMirror } from './mirror.ts';
-import { ATTEMPTS, JOB_NAME, jobName, ORDERS } from './names.ts';
+import { ATTEMPTS, JOB_NAME, jobName, ORDERS, stageKey, stageOfJob } from './names.ts';
 import { deleteOrders, ordersFolder, writeOrders, type OrderStore } from './orders.ts';
 import { signRunToken, verifyRunToken } from './run-token.ts';
 import { outcomeOf } from './settle.ts';
-import { endOfJob, indexOf, isTerminal } from './verdict.ts';
+import { endOfJob, indexOf, isTerminal, podsOf } from './verdict.ts';
 
 export interface KubernetesExecutorOptions {
   cluster: Cluster;
@@ -83,7 +83,7 @@ const TOKEN_MS = 7 * 24 * 3_600_000;
 
 /**
  * Carries out attempts as pods. Attempts of one stage that start together share an Indexed Job; one that is tried again is an
- * index of another Job. Pods are known alive by a list and a watch, never by the workers' word. A pod that ends keeps its
+ * index of another Job, once the Jobs before leave room for it. Pods are known alive by a list and a watch, never by the workers' word. A pod that ends keeps its
  * outcome until the engine has recorded it; then its Job is deleted.
  */
 export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
@@ -104,6 +104,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         const names = [...due];
         due.clear();
         for (const each of names) watches.get(each)?.look();
+        line.admit();
       }, 20).unref();
     }
     due.add(name);
@@ -127,14 +128,6 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
   ready.catch(() => {});
   const hears = () => Math.max(jobs.silentMs(), pods.silentMs()) < silenceMs;
 
-  void (async () => {
-    while (!closing.signal.aborted) {
-      await clock.sleep(tickMs, closing.signal);
-      for (const watch of watches.values()) watch.look();
-      for (const job of jobs.all()) if (isUnwanted(job)) void removeJob(job.metadata!.name!);
-    }
-  })();
-
   /** A stray, or one of a service that died between the last record and the deletion: what another watches is not so old. */
   function isUnwanted(job: V1Job): boolean {
     if (watches.has(job.metadata!.name!)) return false;
@@ -143,20 +136,38 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     return isForgotten || strays.has(job.metadata!.name!);
   }
 
-  interface Start {
-    order: AttemptOrder;
-    observer: AttemptObserver;
-    resolve(handle: AttemptHandle): void;
-    reject(error: unknown): void;
-  }
+  const rejectAll = (starts: readonly Start[]) => (error: unknown) => starts.forEach((start) => start.reject(error));
+
+  const line = createLine<Start>({
+    largest: MOST_INDEXES,
+    podsOf: (stage) => [...jobs.all()].reduce((sum, job) => sum + (stageOfJob(job) === stage ? podsOf(job) : 0), 0),
+    handOn: (starts) => launch(starts).catch(rejectAll(starts)),
+    hold(start, giveUp) {
+      hold(start, giveUp);
+      start.observer.waiting(`its stage has as many pods as it may (${start.most})`);
+    },
+  });
 
   const gatherer = createGatherer<Start>({
     clock,
     quietMs: gatherMs,
     longestMs: gatherMs * LONGEST_GATHER,
     most: MOST_INDEXES,
-    handOn: (starts) => void launch(starts).catch((error: unknown) => starts.forEach((start) => start.reject(error))),
+    handOn(starts) {
+      const { order, most } = starts[0]!;
+      // What earlier services left counts too.
+      void ready.then(() => line.add(stageKey(order.runId, order.task.stage), most, starts), rejectAll(starts));
+    },
   });
+
+  void (async () => {
+    while (!closing.signal.aborted) {
+      await clock.sleep(tickMs, closing.signal);
+      for (const watch of watches.values()) watch.look();
+      line.admit();
+      for (const job of jobs.all()) if (isUnwanted(job)) void removeJob(job.metadata!.name!);
+    }
+  })();
 
   async function launch(starts: Start[]): Promise<void> {
     const { projectId, runId, task, execution } = starts[0]!.order;
@@ -166,7 +177,6 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     const url = options.callbackUrl;
     const expiresAt = new Date(clock.now().getTime() + TOKEN_MS);
     const callback = url === null ? null : { url, token: signRunToken({ runId, expiresAt }, secret) };
-    await ready;
     await writeOrders(
       store,
       folder,
@@ -323,10 +333,11 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     ready,
 
     async start(order, observer) {
-      const { projectId, runId, task, execution } = order;
-      const work = { stage: task.stage, execution };
-      const key = [projectId, runId, task.stage, classes.classFor(work).name, classes.parallelismFor(work)].join(' ');
-      return new Promise((resolve, reject) => gatherer.add(key, { order, observer, resolve, reject }));
+      const { runId, task, execution } = order;
+      const most = classes.parallelismFor({ stage: task.stage, execution });
+      return new Promise((resolve, reject) =>
+        gatherer.add(stageKey(runId, task.stage), { order, observer, most, resolve, reject }),
+      );
     },
 
     adopt,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type V1Job } from '@kubernetes/client-node';
 
 /** The one container of a pod. */
 export const CONTAINER = 'worker';
@@ -27,6 +28,15 @@ export function jobName(of: { runId: string; stage: string; attemptIds: readonly
   const digest = createHash('sha256').update(of.attemptIds.join('\n')).digest('hex').slice(0, 10);
   const run = dns(of.runId).slice(-12);
   return `pf-${run}-${dns(of.stage).slice(0, 12)}-${digest}`.replace(/-+/g, '-');
+}
+
+/** Names a stage of a run, as the labels of its Jobs tell it. */
+export function stageKey(runId: string, stage: string): string {
+  return `${labelValue(runId)} ${labelValue(stage)}`;
+}
+
+export function stageOfJob({ metadata }: V1Job): string {
+  return stageKey(metadata?.labels?.[RUN] ?? '', metadata?.labels?.[STAGE] ?? '');
 }
 
 /** A text as the value of a label: at most 63 letters, digits, `-`, `_` and `.`, the first and last a letter or digit. */

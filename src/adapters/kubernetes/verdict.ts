@@ -58,6 +58,22 @@ export function inIndexes(ranges: string | undefined, index: number): boolean {
   });
 }
 
+/** How many pods a Job may have at once from here on. */
+export function podsOf(job: V1Job): number {
+  if (endOfJob(job)) return 0;
+  const { completions = 0, parallelism = 0 } = job.spec!;
+  const ended = countOf(job.status?.completedIndexes) + countOf(job.status?.failedIndexes);
+  return Math.min(parallelism, completions - ended);
+}
+
+function countOf(ranges: string | undefined): number {
+  return (ranges ?? '').split(',').reduce((sum, range) => {
+    if (range === '') return sum;
+    const [first, last = first] = range.split('-').map(Number) as [number, number?];
+    return sum + last! - first + 1;
+  }, 0);
+}
+
 /** Seconds since the epoch in which a pod held its node: from when it was given one; null ends are not yet. */
 export function spanOf(pod: V1Pod): { start: Date; end: Date | null } | null {
   const scheduled = condition(pod, 'PodScheduled');

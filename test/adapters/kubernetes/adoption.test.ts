@@ -1,48 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseExecutorClasses } from '../../../src/adapters/kubernetes/classes.ts';
-import {
-  createKubernetesExecutor,
-  type KubernetesExecutor,
-  type ProgressReport,
-} from '../../../src/adapters/kubernetes/executor.ts';
+import { type ProgressReport } from '../../../src/adapters/kubernetes/executor.ts';
 import { signRunToken } from '../../../src/adapters/kubernetes/run-token.ts';
-import { type AttemptObserver } from '../../../src/engine/ports.ts';
-import { systemClock } from '../../../src/base/clock.ts';
-import { silentLog } from '../../../src/base/log.ts';
-import { fakePublications } from '../../support/engine.ts';
-import { clusterDouble } from '../../support/kube/double.ts';
-import { createMemoryStore } from '../../support/memory-store.ts';
-import { manifestOf, orderOf, taskOf } from '../../support/tasks.ts';
+import { executorWorld, type ExecutorWorld } from '../../support/kube/executor-world.ts';
 import { until } from '../../support/until.ts';
 
-const executors: KubernetesExecutor[] = [];
-afterEach(() => Promise.all(executors.splice(0).map((executor) => executor.close())));
+const worlds: ExecutorWorld[] = [];
+afterEach(() => Promise.all(worlds.splice(0).map(({ close }) => close())));
 
-function world() {
-  const kube = clusterDouble();
-  const store = createMemoryStore();
-  const publications = fakePublications();
-  const orders = [0, 1, 2].map((index) => orderOf(taskOf({ stage: 'encode', index }), `attempt_${index}`));
-  const executorOf = (forward?: (report: ProgressReport) => void) => {
-    const executor = createKubernetesExecutor({
-      ...{ cluster: kube.cluster, store, publications, instance: 'one', image: 'worker', workerEnv: {} },
-      classes: parseExecutorClasses(JSON.stringify({ default: 'cpu', classes: { cpu: { priceUsdPerHour: 1 } } })),
-      ...{ callbackUrl: null, secret: 'secret', clock: systemClock, log: silentLog },
-      ...(forward && { forward }),
-      tuning: { gatherMs: 10, tickMs: 20 },
-    });
-    executors.push(executor);
-    return executor;
-  };
-  const observer = { progress: () => {}, waiting: () => {} };
-  const attemptsOf = (some = orders) => some.map((order) => ({ order, observer }));
-  const succeed = async (job: string, index: number) => {
-    await publications.publish('project_1', manifestOf(orders[index]!.task));
-    kube.end(job, index, 0);
-  };
-  const start = async (executor: KubernetesExecutor, with_: AttemptObserver = observer) =>
-    Promise.all(orders.map((order) => executor.start(order, with_)));
-  return { kube, orders, executorOf, attemptsOf, succeed, start };
+function world(): ExecutorWorld {
+  const one = executorWorld();
+  worlds.push(one);
+  return one;
 }
 
 describe('attempts of an earlier service', () => {

@@ -1,7 +1,7 @@
 import { type V1Job, type V1Pod } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inIndexes, spanOf, verdictOf } from '../../../src/adapters/kubernetes/verdict.ts';
+import { inIndexes, podsOf, spanOf, verdictOf } from '../../../src/adapters/kubernetes/verdict.ts';
 
 const job = (status: V1Job['status'] = {}, suspend = false): V1Job => ({ spec: { suspend, template: {} }, status });
 const pod = (phase: string, more: V1Pod['status'] = {}): V1Pod => ({
@@ -71,6 +71,14 @@ it('reads the ranges of indexes that Jobs write', () => {
       expect(inIndexes(rangesOf(indexes), asked)).toBe(indexes.includes(asked));
     }),
   );
+});
+
+it('counts the pods that a Job may have from here on', () => {
+  const of = (status: V1Job['status']): V1Job => ({ spec: { completions: 9, parallelism: 4, template: {} }, status });
+  expect(podsOf(of({}))).toBe(4);
+  expect(podsOf(of({ completedIndexes: '0-3,6' }))).toBe(4);
+  expect(podsOf(of({ completedIndexes: '0-3,6', failedIndexes: '4,5' }))).toBe(2);
+  expect(podsOf(of({ failedIndexes: '4', conditions: [{ type: 'Failed', status: 'True' }] }))).toBe(0);
 });
 
 it('counts the time of a pod from its node to its end, whether the client gives dates or text', () => {

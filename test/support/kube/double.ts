@@ -4,8 +4,8 @@ import { notFound } from '../../../src/base/errors.ts';
 import { JOB_INDEX, JOB_NAME } from '../../../src/adapters/kubernetes/names.ts';
 
 /**
- * A cluster in this process, as much of it as the executor sees: every index of a Job gets a pod that runs until the test
- * ends it, and who deletes a Job deletes its pods. What a real API server refuses it takes; `test/kubernetes` has that.
+ * A cluster in this process, as much of it as the executor sees: the indexes of a Job get pods that run until the test
+ * ends them, as many at once as it allows, and who deletes a Job deletes its pods. What a real API server refuses it takes; `test/kubernetes` has that.
  */
 export function clusterDouble() {
   let version = 0;
@@ -13,23 +13,39 @@ export function clusterDouble() {
   const pods = kind<V1Pod>(() => String(++version));
   const podName = (job: string, index: number) => `${job}-${index}`;
 
+  /** Indexes that got a pod, by Job. */
+  const begun = new Map<string, number>();
+  let mostAtOnce = 0;
+  const running = (job?: string) =>
+    pods
+      .all()
+      .filter(({ metadata, status }) => status!.phase === 'Running' && (!job || metadata!.labels![JOB_NAME] === job));
+
+  function fill({ metadata, spec }: V1Job): void {
+    const name = metadata!.name!;
+    while ((begun.get(name) ?? 0) < spec!.completions! && running(name).length < spec!.parallelism!) {
+      const index = begun.get(name) ?? 0;
+      begun.set(name, index + 1);
+      const pod = podName(name, index);
+      pods.put({
+        metadata: { name: pod, uid: `uid-${pod}`, labels: { [JOB_NAME]: name, [JOB_INDEX]: String(index) } },
+        status: {
+          phase: 'Running',
+          startTime: new Date(),
+          containerStatuses: [
+            { name: 'worker', image: '', imageID: '', ready: true, restartCount: 0, state: { running: {} } },
+          ],
+        },
+      });
+    }
+    mostAtOnce = Math.max(mostAtOnce, running().length);
+  }
+
   const cluster: Cluster = {
     async createJob(job) {
       const name = job.metadata!.name!;
       const created = jobs.put({ ...job, metadata: { ...job.metadata, uid: `uid-${name}` }, status: {} });
-      for (let index = 0; index < job.spec!.completions!; index++) {
-        const pod = podName(name, index);
-        pods.put({
-          metadata: { name: pod, uid: `uid-${pod}`, labels: { [JOB_NAME]: name, [JOB_INDEX]: String(index) } },
-          status: {
-            phase: 'Running',
-            startTime: new Date(),
-            containerStatuses: [
-              { name: 'worker', image: '', imageID: '', ready: true, restartCount: 0, state: { running: {} } },
-            ],
-          },
-        });
-      }
+      fill(created);
       return created;
     },
     async readJob(name) {
@@ -51,6 +67,13 @@ export function clusterDouble() {
     cluster,
     jobs: () => jobs.all().map(({ metadata }) => metadata!.name!),
     pods: () => pods.all().map(({ metadata }) => metadata!.name!),
+    /** Where the pods are that run. */
+    running: () =>
+      running().map(({ metadata }) => ({
+        job: metadata!.labels![JOB_NAME]!,
+        index: Number(metadata!.labels![JOB_INDEX]),
+      })),
+    mostAtOnce: () => mostAtOnce,
     /** Ends the pod of an index; 0 is success. */
     end(job: string, index: number, exitCode: number): void {
       const pod = pods.get(podName(job, index))!;
@@ -64,7 +87,7 @@ export function clusterDouble() {
       const before = jobs.get(job)!;
       const list = exitCode === 0 ? 'completedIndexes' : 'failedIndexes';
       const indexes = [before.status?.[list], index].filter((one) => one !== undefined).join(',');
-      jobs.put({ ...before, status: { ...before.status, [list]: indexes } });
+      fill(jobs.put({ ...before, status: { ...before.status, [list]: indexes } }));
     },
   };
 }
