@@ -22,6 +22,9 @@ export interface ObjectStore {
   readonly incoming: IncomingObjects;
 }
 
+/** What the keys of a project's orders of pods begin with. */
+export const ordersPrefix = (projectId: string): string => `projects/${projectId}/orders/`;
+
 /** Objects that others send in parts, by requests signed for them. Nothing of one is an object before `complete`. */
 export interface IncomingObjects {
   /** Answers with the name under which the store gathers the parts of this object. */

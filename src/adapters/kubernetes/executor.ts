@@ -177,14 +177,20 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     const url = options.callbackUrl;
     const expiresAt = new Date(clock.now().getTime() + TOKEN_MS);
     const callback = url === null ? null : { url, token: signRunToken({ runId, expiresAt }, secret) };
-    await writeOrders(
-      store,
-      folder,
-      starts.map(({ order }) => ({ order, callback })),
-    );
     const work: PricedWork = { stage: task.stage, execution };
     const request = { name, instance, projectId, runId, work, attemptIds, ordersFolder: folder, image, classes };
-    const job = await create(jobOf({ ...request, env: workerEnv }));
+    let job: V1Job;
+    try {
+      await writeOrders(
+        store,
+        folder,
+        starts.map(({ order }) => ({ order, callback })),
+      );
+      job = await create(jobOf({ ...request, env: workerEnv }));
+    } catch (error) {
+      removeOrders(name, folder, attemptIds.length);
+      throw error;
+    }
     const watch = track(name, folder, attemptIds.length);
     const handles = starts.map(({ order, observer }, index) => watch.attach(index, order, observer));
     jobs.put(job);

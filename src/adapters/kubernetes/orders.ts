@@ -1,6 +1,6 @@
 import { type JsonObject } from '../../base/json.ts';
 import { type AttemptOrder } from '../../engine/ports.ts';
-import { type ObjectStore } from '../../pipeline/ports.ts';
+import { ordersPrefix, type ObjectStore } from '../../pipeline/ports.ts';
 import { mapLimited } from '../../base/map-limited.ts';
 
 /** What a worker in a pod is handed: an object of the store, since a task may be larger than what fits a pod's environment. */
@@ -16,7 +16,7 @@ const AT_ONCE = 16;
 
 /** The orders of a Job are named by it and by the completion index. A pod is told the folder and knows its index. */
 export function ordersFolder(projectId: string, job: string): string {
-  return `projects/${projectId}/orders/${job}`;
+  return ordersPrefix(projectId) + job;
 }
 
 export async function writeOrders(store: OrderStore, folder: string, orders: readonly PodOrder[]): Promise<void> {

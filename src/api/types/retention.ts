@@ -223,7 +223,7 @@ export class MissingObjects extends ObjectTally {
 
 @ObjectType({ description: 'How the store and the rows of the project differ.' })
 export class OrphanReport {
-  @Field(() => Int, { description: 'Manifests, blobs and files of uploads that were looked at.' })
+  @Field(() => Int, { description: 'Manifests, blobs, files of uploads and orders of pods that were looked at.' })
   objects!: number;
 
   @Field(() => StrayObjects, {

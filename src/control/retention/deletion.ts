@@ -5,7 +5,7 @@ import { type ObjectStore } from '../../pipeline/ports.ts';
 import { type Condemned, type ProjectRetention } from './rows.ts';
 
 /** How many objects are deleted at once. */
-const AT_ONCE = 16;
+export const DELETIONS_AT_ONCE = 16;
 
 /**
  * A deletion that was begun so long ago is taken over. Whoever begins one sends nothing to the store after half of that:
@@ -20,10 +20,10 @@ export async function deleteCondemned(
   signal: AbortSignal,
 ): Promise<void> {
   const deadlineMs = of.clock.now().getTime() + TAKE_OVER_MS / 2;
-  for (let start = 0; start < keys.length; start += AT_ONCE) {
+  for (let start = 0; start < keys.length; start += DELETIONS_AT_ONCE) {
     throwIfAborted(signal);
     if (of.clock.now().getTime() > deadlineMs) throw tooSlow(keys.length - start);
-    const some = keys.slice(start, start + AT_ONCE);
+    const some = keys.slice(start, start + DELETIONS_AT_ONCE);
     await Promise.all(some.map((key) => of.store.delete(key)));
     await of.rows.confirmGone(sweep, some);
   }

@@ -2,13 +2,13 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { PushforwardError } from '../../base/errors.ts';
 import { byUtf8 } from '../../base/object-keys.ts';
 import { artifactKey, artifactsPrefix, blobKey, blobsPrefix, readManifest } from '../../pipeline/artifacts.ts';
-import { type ObjectHead, type ObjectStore } from '../../pipeline/ports.ts';
+import { ordersPrefix, type ObjectHead, type ObjectStore } from '../../pipeline/ports.ts';
 import { uploadsPrefix } from '../../pipeline/uploads.ts';
 import { type ProjectRetention } from './rows.ts';
 
 /** What lies in the store and no row knows of, and what rows know of and does not lie there. */
 export interface OrphanReport {
-  /** Manifests, blobs and files of uploads that were looked at. */
+  /** Manifests, blobs, files of uploads and orders of pods that were looked at. */
   objects: number;
   /** Old enough to go: what attempts left that lost a race, died, or published what nobody recorded. */
   storeWithoutRow: OrphanTally<{ key: string; bytes: number; modifiedAt: Date }>;
@@ -30,10 +30,12 @@ export interface OrphanTally<Example> {
 }
 
 export interface Orphan {
-  /** Artifact id or digest. */
+  /** Artifact id or digest; of an order its Job and index. */
   name: string;
   bytes: number;
 }
+
+export type OrphanKind = 'manifests' | 'blobs' | 'orders';
 
 interface Search {
   store: ObjectStore;
@@ -43,7 +45,7 @@ interface Search {
   oldBefore: Date;
   signal: AbortSignal;
   /** Deletes old objects without a row; answers with the names of those that have to stay. Absent: nothing is deleted. */
-  remove?: (kind: 'manifests' | 'blobs', orphans: Orphan[]) => Promise<string[]>;
+  remove?: (kind: OrphanKind, orphans: Orphan[]) => Promise<string[]>;
 }
 
 export const HOUR_MS = 3_600_000;
@@ -68,7 +70,7 @@ export async function oldBefore(
 }
 
 /**
- * Walks the store's ascending list and the rows in the same order, side by side, manifests first, then blobs, then uploads:
+ * Walks the store's ascending list and the rows in the same order, side by side, manifests first, then blobs, uploads and orders:
  * memory does not grow with either. What it finds of uploads it only tells: their own sweep deletes them. Whatever else lies
  * in the project is not looked at.
  */
@@ -110,6 +112,15 @@ export async function findOrphans(of: Search): Promise<OrphanReport> {
     ),
     isHeld: () => false,
     remove: () => undefined,
+    stays: async () => {},
+  });
+  // No row knows of an order: while the attempt runs that it is for, it is younger than that.
+  await walk(of, report, {
+    prefix: ordersPrefix(projectId),
+    keyOf: (name) => ordersPrefix(projectId) + name,
+    known: pages(async () => []),
+    isHeld: () => false,
+    remove: (orphans) => of.remove?.('orders', orphans),
     stays: async () => {},
   });
   return report;

@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../../base/abort.ts';
+import { mapLimited } from '../../base/map-limited.ts';
 import { type Clock } from '../../base/clock.ts';
 import { PushforwardError } from '../../base/errors.ts';
 import { type Log } from '../../base/log.ts';
 import { artifactKey, blobKey } from '../../pipeline/artifacts.ts';
-import { type ObjectStore } from '../../pipeline/ports.ts';
-import { deleteCondemned, TAKE_OVER_MS } from './deletion.ts';
-import { findOrphans, HOUR_MS, oldBefore, type Orphan, type OrphanReport } from './orphans.ts';
+import { ordersPrefix, type ObjectStore } from '../../pipeline/ports.ts';
+import { DELETIONS_AT_ONCE, deleteCondemned, TAKE_OVER_MS } from './deletion.ts';
+import { findOrphans, HOUR_MS, oldBefore, type Orphan, type OrphanKind, type OrphanReport } from './orphans.ts';
 import { type PassClaim, type ProjectRetention, type RetentionStore, type Tally } from './rows.ts';
 
 export interface PassOptions {
@@ -165,7 +166,20 @@ async function sweepRows(
   const rows = of.retention.project(projectId);
   const startedAt = of.clock.now();
   const deleted = { count: 0, bytes: 0 };
-  const remove = async (kind: 'manifests' | 'blobs', orphans: Orphan[]): Promise<string[]> => {
+  const count = ({ bytes }: Orphan) => {
+    deleted.count++;
+    deleted.bytes += bytes;
+  };
+  const remove = async (kind: OrphanKind, orphans: Orphan[]): Promise<string[]> => {
+    if (kind === 'orders') {
+      // Nobody writes one anew, so nobody need know of the decision.
+      await mapLimited(orphans, DELETIONS_AT_ONCE, async (orphan) => {
+        throwIfAborted(signal);
+        await of.store.delete(ordersPrefix(projectId) + orphan.name);
+        count(orphan);
+      });
+      return [];
+    }
     const condemned = await rows.condemnOrphans(
       kind === 'manifests'
         ? { kind, ids: orphans.map(({ name }) => name) }
@@ -175,13 +189,9 @@ async function sweepRows(
     const gone = new Set(condemned.keys);
     const keyOf = kind === 'manifests' ? artifactKey : blobKey;
     const stayed: string[] = [];
-    for (const { name, bytes } of orphans) {
-      if (!gone.has(keyOf(projectId, name))) {
-        stayed.push(name);
-        continue;
-      }
-      deleted.count++;
-      deleted.bytes += bytes;
+    for (const orphan of orphans) {
+      if (gone.has(keyOf(projectId, orphan.name))) count(orphan);
+      else stayed.push(orphan.name);
     }
     return stayed;
   };

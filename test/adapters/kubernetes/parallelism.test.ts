@@ -105,6 +105,20 @@ describe('the attempts of a stage', () => {
     expect(await waiting!.outcome).toMatchObject({ kind: 'failed', failure: { error: { code: 'FORBIDDEN' } } });
   });
 
+  it('leave no order behind where their Job is refused', async () => {
+    const { orders, executorOf, start, ordersInStore } = world({
+      wrap: (cluster) => ({
+        ...cluster,
+        async createJob() {
+          expect(await ordersInStore()).toHaveLength(orders.length);
+          throw new PushforwardError('FORBIDDEN', 'a quota is used up');
+        },
+      }),
+    });
+    await expect(start(executorOf())).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await until(async () => (await ordersInStore()).length === 0);
+  });
+
   it('make room for one another across services', async () => {
     const { kube, orderOfIndex, executorOf, attemptsOf, start } = world();
     const left = await start(executorOf());

@@ -290,11 +290,15 @@ describe('beside others', () => {
     const id = await world.launch(1);
     await until(() => world.executor.held.length > 0);
     await put(world, `blobs/${'a'.repeat(64)}`);
+    // What a pod is told, which holds a token.
+    const order = 'orders/pf-1-report-abc/0.json';
+    await put(world, order);
     world.clock.hoursAhead = 100;
-    expect(await world.sweep(1)).toMatchObject({ storeWithoutRow: { count: 0 }, young: { count: 1 } });
+    expect(await world.sweep(1)).toMatchObject({ storeWithoutRow: { count: 0 }, young: { count: 2 } });
     await world.executor.held[0]!.succeed();
     expect(await ended(world.db, id)).toBe('SUCCEEDED');
-    expect(await world.sweep(1)).toMatchObject({ deleted: { count: 1 }, rowWithoutStore: { count: 0 } });
+    expect(await world.sweep(1)).toMatchObject({ deleted: { count: 2 }, rowWithoutStore: { count: 0 } });
+    expect(await world.store.head(`projects/${PROJECT}/${order}`)).toBeNull();
   });
 
   it('what a task in flight makes again keeps the blobs that are left of it', async () => {
