@@ -19,14 +19,15 @@ interface Candidate {
 
 /**
  * Attempts of an earlier service that their executor still carries out, or knows the end of, go on under this one, with the
- * same epoch: nothing is done twice because a service was replaced. Asked once about each; what is not adopted is released.
+ * same epoch: nothing is done twice because a service was replaced. Those of this one too, where it left them when it lost the
+ * claim and got that back before another had it. Asked once about each; what is not adopted is released.
  */
 export function createAdoption(core: Core, progress: Progress, dispatcher: Dispatcher): Adoption {
   const { executors, ownerId, lease, log } = core.options;
   const asked = new Set<string>();
 
   async function adopt(attempts: readonly AttemptRecord[]): Promise<Set<string>> {
-    const new_ = attempts.filter(({ id, owner }) => owner !== ownerId && !asked.has(id) && !core.live.has(id));
+    const new_ = attempts.filter(({ id }) => !asked.has(id) && !core.live.has(id));
     const taken = new Set<string>();
     for (const executor of executors) {
       const own = new_.filter((attempt) => attempt.executor === executor.name);
@@ -36,7 +37,9 @@ export function createAdoption(core: Core, progress: Progress, dispatcher: Dispa
       );
       for (const { id } of own) asked.add(id);
       const handles = await executor.adopt(candidates.map(adoptee)).catch((error: unknown) => {
-        log.warn('attempts of an earlier service could not be adopted', { error: toErrorRecord(error) });
+        log.warn('attempts of an earlier service could not be adopted yet', { error: toErrorRecord(error) });
+        for (const { id } of own) asked.delete(id);
+        for (const { id } of own) taken.add(id);
         return candidates.map(() => null);
       });
       const found = candidates.flatMap((one, i) => (handles[i] ? { ...one, handle: handles[i] } : []));
@@ -105,6 +108,8 @@ export function createAdoption(core: Core, progress: Progress, dispatcher: Dispa
           if (!core.holds() || attempt?.state !== 'RUNNING' || !task || !isCurrent(task, attempt)) return false;
           await change.takeOver(attempt, { owner: ownerId, leaseMs: lease.durationMs });
           change.emit({ type: 'attempt.adopted', payload: attemptName(task, live) });
+          // Should it be left once more, it is asked about once more.
+          asked.delete(live.id);
           return true;
         },
         live.taskId,

@@ -23,6 +23,8 @@ export interface Core {
   wake(runId: string): void;
   /** Whether this engine is the one that moves runs, and is not stopping. Asked before anything is begun. */
   holds(): boolean;
+  /** Whether attempts may begin: not before those of the service before, which go on, are counted. */
+  begins(): boolean;
   /** Aborts when the engine stops. */
   stopping: AbortSignal;
   /** Aborts when nothing is recorded any more: the stop took too long. */

@@ -32,6 +32,7 @@ export function createEngine(given: EngineOptions): Engine {
     live: new Map(),
     wake,
     holds: () => !stopping.signal.aborted && (claim?.held() ?? false),
+    begins: () => core.holds() && adopted,
     stopping: stopping.signal,
     closed: closed.signal,
   };
@@ -45,6 +46,7 @@ export function createEngine(given: EngineOptions): Engine {
   /** Runs this engine looks at. */
   const loops = new Map<string, Coalesced>();
   let claim: ServiceClaim | null = null;
+  let adopted = false;
   let beats: Promise<unknown> | null = null;
 
   return {
@@ -135,6 +137,7 @@ export function createEngine(given: EngineOptions): Engine {
   async function look(): Promise<void> {
     if (!claim?.held()) {
       const lost = claim !== null;
+      adopted = false;
       claim = await runs.claim();
       if (!claim) {
         // It adopts what this one began, or gives it up and begins it anew.
@@ -142,8 +145,12 @@ export function createEngine(given: EngineOptions): Engine {
         return log.debug('another service moves the runs; standing by');
       }
       log.info(lost ? 'moving runs again' : 'moving runs', { owner: options.ownerId });
-      sweeping.trigger();
       core.executor.prepare?.();
+    }
+    if (!adopted) {
+      await leases.adopt();
+      adopted = true;
+      sweeping.trigger();
     }
     await stopOverdue();
     await stopOverspent();

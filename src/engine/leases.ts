@@ -12,6 +12,8 @@ import { handOn, settleLost } from './settle.ts';
  */
 export interface Leases {
   renew(): Promise<void>;
+  /** Takes up what the service before began and goes on: from then on it counts among what is under way. */
+  adopt(): Promise<void>;
   /** Gives up what nobody holds; attempts that cannot be seen gone are asked again at the next call. */
   sweep(): Promise<void>;
 }
@@ -36,6 +38,10 @@ export function createLeases(core: Core, adoption: Adoption): Leases {
       log.warn('an attempt was given up elsewhere', { run: live.runId, attempt: live.id });
       letGo(core, live);
     }
+  }
+
+  async function adopt(): Promise<void> {
+    await adoption.adopt(await runs.abandonedAttempts(ownerId));
   }
 
   async function sweep(): Promise<void> {
@@ -84,11 +90,11 @@ export function createLeases(core: Core, adoption: Adoption): Leases {
   }
 
   async function seenGone(attempt: AttemptRecord): Promise<boolean> {
-    // Of this service and no longer under way: its end was seen, or it was never started.
-    if (attempt.owner === ownerId) return true;
     try {
       const executor = executors.find((one) => one.name === attempt.executor);
       if (!executor) throw unknownExecutor(attempt);
+      // Of this service and no longer under way: its end was seen, it was never started, or it was left, which takes an executor that adopts.
+      if (attempt.owner === ownerId && !executor.adopt) return true;
       return await executor.release({ ...attempt.reference, attemptId: attempt.id });
     } catch (error) {
       log.error('an attempt of an earlier service could not be released', {
@@ -100,7 +106,7 @@ export function createLeases(core: Core, adoption: Adoption): Leases {
     }
   }
 
-  return { renew, sweep };
+  return { renew, adopt, sweep };
 }
 
 function isAlive({ handle }: LiveAttempt): boolean {

@@ -43,7 +43,8 @@ export interface RunStore {
   /** PENDING tasks that may start now: runs by priority, then by age, tasks by position. */
   readyTasks(query: {
     limit: number;
-    exceptArtifacts: readonly string[];
+    /** Artifacts of projects that are worked on. */
+    exceptArtifacts: readonly { projectId: string; artifactId: string }[];
     exceptProjects: readonly string[];
   }): Promise<ReadyTask[]>;
   /** RUNNING runs that take, and attempts that run, for longer than their limits allow; what waits in a cluster takes no time. */

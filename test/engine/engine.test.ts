@@ -464,7 +464,8 @@ describe('limits', () => {
     const seeds = executor.starts.slice(1).map(({ task }) => task.options['seed']);
     // Between two stages of a run its place is free for the next one.
     const place = (seed: number) => seeds.indexOf(seed);
-    expect([place(4), place(1) < place(3), place(3) < place(2)]).toEqual([0, true, true]);
+    // One that was looked up before it came may go before it.
+    expect([place(4) <= 1, place(1) < place(3), place(3) < place(2)]).toEqual([true, true, true]);
   });
 
   it('a slot is taken until its attempt was seen to end, whether or not that is recorded', async () => {
@@ -504,6 +505,33 @@ describe('limits', () => {
     await until(async () =>
       (await db.selectFrom('runs').select('state').execute()).every(({ state }) => state === 'SUCCEEDED'),
     );
+  });
+
+  it('a slot that becomes free goes to the most urgent run again, also where its project has no room for another', async () => {
+    const { engine, db, executor } = await started(withSlots(2));
+    executor.hold = () => true;
+    const urgent = await launchRequest(db, { recipe: { seed: 1 }, priority: 5 });
+    await db.updateTable('projects').set({ max_running_tasks: 1 }).where('id', '=', urgent.projectId).execute();
+    await engine.launch(urgent);
+    await until(() => executor.held.length === 1);
+    await launch(engine, db, { recipe: { seed: 2 }, projectId: 'project_2' });
+    await until(() => executor.held.length === 2);
+    await executor.held[0]!.succeed();
+    await until(() => executor.held.length === 3);
+    expect(executor.starts.map(({ projectId }) => projectId)).toEqual(['project_1', 'project_2', 'project_1']);
+    executor.hold = () => false;
+    for (const one of executor.held) await one.succeed();
+  });
+
+  it('the same work of two projects waits for neither', async () => {
+    const { engine, db, executor } = await started(withSlots(4));
+    executor.hold = () => true;
+    for (const projectId of ['project_1', 'project_2']) await launch(engine, db, { recipe: { seed: 1 }, projectId });
+    await until(() => executor.held.length === 4);
+    const ids = executor.starts.map(({ task }) => task.artifactId);
+    expect(new Set(ids).size).toBe(2);
+    executor.hold = () => false;
+    for (const one of executor.held) await one.succeed();
   });
 
   it('a task that takes longer than its run allows ends with TIMEOUT, and is tried again', async () => {

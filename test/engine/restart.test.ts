@@ -1,9 +1,22 @@
-import { CompiledQuery } from 'kysely';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CompiledQuery, sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Engine } from '../../src/engine/index.ts';
-import { ended, engineOver, eventsOf, launch, stateOf, USAGE, type KillPoint } from '../support/engine.ts';
+import { type RunStore } from '../../src/engine/ports.ts';
+import {
+  ended,
+  engineOver,
+  eventsOf,
+  fakeExecutor,
+  fakePublications,
+  launch,
+  launchRequest,
+  stateOf,
+  USAGE,
+  type KillPoint,
+} from '../support/engine.ts';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -180,6 +193,69 @@ describe('attempts that outlive their engine', () => {
       expect(states).toEqual([{ state: 'SUCCEEDED' }]);
     });
   }
+
+  it('count among what is under way before the next begins anything', async () => {
+    const publications = fakePublications();
+    const fakes = { publications, executor: fakeExecutor(publications, 4) };
+    const first = await over(fakes);
+    first.executor.adopts = true;
+    first.executor.hold = () => true;
+    await first.engine.start();
+    const request = await launchRequest(first.db);
+    await first.db.updateTable('projects').set({ max_running_tasks: 1 }).where('id', '=', request.projectId).execute();
+    const { run } = await first.engine.launch(request);
+    await until(() => first.executor.held.length === 1);
+    first.kill();
+    // A cluster that answers late.
+    const { adopt } = first.executor;
+    first.executor.adopt = async (attempts) => {
+      await delay(300);
+      return adopt!(attempts);
+    };
+    const next = await over(fakes);
+    engines.push(next.engine);
+    await next.engine.start();
+    first.executor.hold = () => false;
+    await first.executor.held[0]!.succeed();
+    expect(await ended(first.db, run.id)).toBe('SUCCEEDED');
+    expect(first.executor.mostAtOnce).toBe(1);
+    expect(first.executor.starts).toHaveLength(5);
+  });
+
+  it('go on under the same engine, which lost the right to move runs and got it back before another had it', async () => {
+    const made = createRunStore(database);
+    const claims: { lost: boolean; release(): Promise<void> }[] = [];
+    const runs: RunStore = {
+      ...made,
+      async claim() {
+        const got = await made.claim();
+        if (!got) return null;
+        const mine = { lost: false, release: () => got.release() };
+        claims.push(mine);
+        return { ...got, held: () => got.held() && !mine.lost };
+      },
+    };
+    const { engine, db, executor } = await over(undefined, { runs, lease: { durationMs: 300, renewEveryMs: 50 } });
+    engines.push(engine);
+    executor.adopts = true;
+    executor.hold = () => true;
+    await engine.start();
+    const runId = await launch(engine, db);
+    await until(() => executor.held.length === 2);
+    claims[0]!.lost = true;
+    // Its connection is there yet, so it stands by, and leaves them.
+    const expired = sql<boolean>`lease_expires_at < now()`;
+    await until(async () => (await db.selectFrom('attempts').select('id').where(expired).execute()).length === 2);
+    await claims[0]!.release();
+    const adopted = async () => (await eventsOf(db, runId)).filter(({ type }) => type === 'attempt.adopted').length;
+    await until(async () => (await adopted()) === 2, 'both to be adopted');
+    executor.hold = () => false;
+    for (const one of executor.held) await one.succeed();
+    expect(await ended(db, runId)).toBe('SUCCEEDED');
+    expect(executor.starts).toHaveLength(5);
+    const events = await eventsOf(db, runId);
+    expect(events.filter(({ type }) => type === 'attempt.lost' || type === 'attempt.cancelled')).toEqual([]);
+  });
 
   it('are stopped by the next where their run was cancelled', async () => {
     const first = await over();

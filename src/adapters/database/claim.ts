@@ -7,9 +7,12 @@ const SERVICE = 7_283_411_905;
 const PASSES = 728_341_192;
 const FEED = 728_341_193;
 
+/** How often the server is asked, and how long it may take to answer: together well below the time in which it notices the same. */
+const EVIDENCE = { askEveryMs: 5_000, silentMs: 10_000 };
+
 /** The right to move runs. */
-export function claimService(url: string): Promise<ServiceClaim | null> {
-  return claim(url, 'select pg_try_advisory_lock($1) as got', [SERVICE]);
+export function claimService(url: string, evidence = EVIDENCE): Promise<ServiceClaim | null> {
+  return claim(url, 'select pg_try_advisory_lock($1) as got', [SERVICE], evidence);
 }
 
 /** The right to carry out a retention pass over a project. */
@@ -24,9 +27,15 @@ export function claimFeed(url: string, consumer: string): Promise<FeedClaim | nu
 
 /**
  * An advisory lock of a connection of its own: it ends with the process, however that ends, so a restart need not wait
- * for a lease. The server notices a machine that vanished within about half a minute.
+ * for a lease. The server notices a machine that vanished within 25 seconds and then lets another have it; whoever holds it asks
+ * the server often enough to have noticed by then that it does not answer.
  */
-async function claim(url: string, lock: string, parameters: unknown[]): Promise<(ServiceClaim & PassClaim) | null> {
+async function claim(
+  url: string,
+  lock: string,
+  parameters: unknown[],
+  evidence = EVIDENCE,
+): Promise<(ServiceClaim & PassClaim) | null> {
   const client = new pg.Client({ connectionString: url, application_name: 'pushforward claim', keepAlive: true });
   const lost = new AbortController();
   client.on('error', () => lost.abort());
@@ -37,6 +46,11 @@ async function claim(url: string, lock: string, parameters: unknown[]): Promise<
     const answer = await client.query<{ got: boolean }>(lock, parameters);
     if (answer.rows[0]?.got) {
       const held = () => !lost.signal.aborted;
+      const lose = () => {
+        lost.abort();
+        void client.end().catch(() => {});
+      };
+      watch(client, held, lose, evidence);
       return { held, lost: lost.signal, release: async () => void (held() && (await client.end())) };
     }
   } catch (error) {
@@ -45,4 +59,18 @@ async function claim(url: string, lock: string, parameters: unknown[]): Promise<
   }
   await client.end();
   return null;
+}
+
+/** A connection that is cut without a word looks whole from here for hours. */
+function watch(client: pg.Client, held: () => boolean, lose: () => void, evidence: typeof EVIDENCE): void {
+  const ask = setTimeout(() => {
+    if (!held()) return;
+    const silent = setTimeout(lose, evidence.silentMs);
+    silent.unref();
+    client
+      .query('select 1')
+      .then(() => watch(client, held, lose, evidence), lose)
+      .finally(() => clearTimeout(silent));
+  }, evidence.askEveryMs);
+  ask.unref();
 }

@@ -138,7 +138,13 @@ function plainRunStore({ db, url, objects }: RunStoreOptions): RunStore {
         .orderBy('tasks.index')
         .limit(limit);
       if (exceptProjects.length > 0) query = query.where('runs.project_id', 'not in', [...exceptProjects]);
-      if (exceptArtifacts.length > 0) query = query.where('tasks.artifact_id', 'not in', [...exceptArtifacts]);
+      if (exceptArtifacts.length > 0) {
+        const projects = exceptArtifacts.map(({ projectId }) => projectId);
+        const artifacts = exceptArtifacts.map(({ artifactId }) => artifactId);
+        query = query.where(
+          sql<boolean>`(runs.project_id, tasks.artifact_id) not in (select * from unnest(${projects}::text[], ${artifacts}::text[]))`,
+        );
+      }
       return (await query.execute()) satisfies ReadyTask[];
     },
 

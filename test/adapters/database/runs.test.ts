@@ -203,7 +203,15 @@ describe('the run store', () => {
     await runs.insertRun(newRun());
     await runs.change('run_1', withTask);
     const { artifactId } = taskOf({ stage: 'encode' });
-    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [artifactId], exceptProjects: [] })).toEqual([]);
+    expect(
+      await runs.readyTasks({
+        limit: 5,
+        exceptArtifacts: [{ projectId: 'project_1', artifactId }],
+        exceptProjects: [],
+      }),
+    ).toEqual([]);
+    const other = { projectId: 'another', artifactId };
+    expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [other], exceptProjects: [] })).toHaveLength(1);
     expect(await runs.readyTasks({ limit: 5, exceptArtifacts: [], exceptProjects: [] })).toMatchObject([
       { taskId: 'task_1', epoch: 0 },
     ]);

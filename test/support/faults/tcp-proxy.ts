@@ -7,6 +7,8 @@ export interface TcpProxy {
   lead(port: number): void;
   /** Ends every connection in the middle of what it does. @returns how many there were */
   cut(): number;
+  /** Nothing passes any more, and nobody is told: a cable that was pulled. Also for connections to come, until it passes again. */
+  silence(silent: boolean): void;
   /** Closed: connections end at once, those that are there and those to come. */
   close(closed: boolean): void;
   stop(): Promise<void>;
@@ -15,6 +17,7 @@ export interface TcpProxy {
 export async function startTcpProxy(to: number): Promise<TcpProxy> {
   let target = to;
   let shut = false;
+  let silent = false;
   const open = new Set<Socket>();
   const server = createServer((near) => {
     near.on('error', () => {});
@@ -25,7 +28,8 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
       [near, far],
       [far, near],
     ] as const) {
-      one.pipe(other);
+      one.on('data', (data) => void (silent || other.write(data)));
+      one.once('end', () => void (silent || other.end()));
       one.once('close', () => other.destroy());
     }
     open.add(near);
@@ -41,6 +45,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
     port: (server.address() as { port: number }).port,
     lead: (port) => void (target = port),
     cut,
+    silence: (still) => void (silent = still),
     close(closed) {
       shut = closed;
       if (closed) cut();
