@@ -7,6 +7,7 @@ const FRESH_MS = 5_000;
 
 interface Census {
   runs: Record<string, number>;
+  unconfirmedRuns: number;
   tasks: Record<string, number>;
   queueAgeSeconds: number;
   consumers: { name: string; waiting: number; age: number }[];
@@ -14,7 +15,7 @@ interface Census {
 
 /**
  * Metrics of what is in the database now: every replica tells the same. Only runs that have not ended are looked at, which
- * an index has; those that ended are millions one day. While the database is away nothing is told.
+ * an index has, and attempts that run; those that ended are millions one day. While the database is away nothing is told.
  */
 export function observeDatabase(db: Kysely<Database>): void {
   const meter = metrics.getMeter('pushforward.database');
@@ -34,6 +35,11 @@ export function observeDatabase(db: Kysely<Database>): void {
   gauge('pushforward.runs.current', { description: 'Runs in the database that have not ended' }, ({ runs }, result) => {
     for (const [state, count] of Object.entries(runs)) result.observe(count, { state });
   });
+  gauge(
+    'pushforward.runs.unconfirmed',
+    { description: 'Runs with attempts that were not seen gone in time and may still hold resources' },
+    ({ unconfirmedRuns }, result) => result.observe(unconfirmedRuns),
+  );
   gauge(
     'pushforward.tasks.current',
     { description: 'Tasks in the database that wait or are under way' },
@@ -89,6 +95,13 @@ async function read(db: Kysely<Database>): Promise<Census> {
     .where('tasks.state', 'in', OPEN)
     .groupBy('tasks.state')
     .execute();
+  const { unconfirmed } = await db
+    .selectFrom('attempts')
+    .innerJoin('runs', 'runs.id', 'attempts.run_id')
+    .select((of) => of.fn.count<number>('runs.id').distinct().as('unconfirmed'))
+    .where('attempts.state', '=', 'RUNNING')
+    .where('runs.resources_unconfirmed', '=', true)
+    .executeTakeFirstOrThrow();
   const { rows: consumers } = await sql<Census['consumers'][number]>`
     select
       c.name,
@@ -102,6 +115,7 @@ async function read(db: Kysely<Database>): Promise<Census> {
   return {
     consumers,
     runs: countsOf(UNFINISHED, runs),
+    unconfirmedRuns: unconfirmed,
     tasks: countsOf(OPEN, tasks),
     queueAgeSeconds: tasks.find(({ state }) => state === 'PENDING')?.age ?? 0,
   };
