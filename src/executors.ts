@@ -43,6 +43,7 @@ export async function openExecutors(config: Config, context: ExecutorsContext): 
     workerPath: fileURLToPath(new URL('./worker.js', import.meta.url)),
     env: { ...config.childEnvironment, PUSHFORWARD_STATE_DIR: config.stateDir },
     log,
+    goneElsewhereAfterMs: config.lease.durationMs + config.releaseDeadlineMs,
     killAfterMs: 5_000,
   });
   if (config.executor === 'local') return { all: [local], classes: [] };

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 /** A process by more than its id, which the system gives to others once it has ended. */
 export interface ProcessIdentity {
@@ -9,6 +10,14 @@ export interface ProcessIdentity {
 
 export function identify(pid: number): ProcessIdentity {
   return { pid, startTime: stat(pid)?.startTime ?? null };
+}
+
+/**
+ * Where process ids mean what they mean here: the host, or the container, by its name and the boot of its machine. A container that
+ * started again is the same; its processes are gone.
+ */
+export function hostIdentity(): string {
+  return [hostname(), text('/proc/sys/kernel/random/boot_id')?.trim()].filter(Boolean).join(' ');
 }
 
 /** False once it has ended: also for a zombie that nobody collects, and for a successor with the same id. */
@@ -48,10 +57,16 @@ function answers(pid: number): boolean {
 
 /** Fields 3 and 22 of /proc/PID/stat; the name in field 2 may hold anything, so counting begins after its bracket. */
 function stat(pid: number): { state: string; startTime: number } | null {
+  const found = text(`/proc/${pid}/stat`);
+  if (found === null) return null;
+  const fields = found.slice(found.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0]!, startTime: Number(fields[19]) };
+}
+
+/** Null where there is no such file. */
+function text(path: string): string | null {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0]!, startTime: Number(fields[19]) };
+    return readFileSync(path, 'utf8');
   } catch {
     return null;
   }

@@ -266,7 +266,7 @@ describe.skipIf(goMissing)('the chart', () => {
   it('has alerts over metrics that the service has', () => {
     const rules = only(rendered['external-everything']!.objects, 'PrometheusRule').spec.groups[0].rules;
     const known = prometheusNames();
-    expect(rules).toHaveLength(10);
+    expect(rules).toHaveLength(12);
     for (const { expr } of rules) {
       const used = metricsOf(expr);
       expect(used.length).toBeGreaterThan(0);
@@ -298,6 +298,12 @@ describe.skipIf(goMissing)('the chart', () => {
     ['minimal', { store: { uri: '' } }, /expected store\.uri or persistence\.enabled/],
     ['minimal', { replicas: 2 }, /signing\.existingSecret\.name for more than one replica/],
     ['embedded', { replicas: 2 }, /for more than one replica, got one of them empty/],
+    ['gateway-gpu', { executor: { kind: 'local' } }, /expected executor\.kind=kubernetes for more than one replica/],
+    [
+      'external-everything',
+      { executor: { kind: 'local' } },
+      /expected executor\.kind=kubernetes for more than one replica/,
+    ],
     ['gateway-gpu', { persistence: { enabled: true } }, /persistence\.enabled=false for more than one replica/],
     ['minimal', { executor: { kind: 'kubernetes' } }, /signing\.existingSecret\.name for executor\.kind=kubernetes/],
     [

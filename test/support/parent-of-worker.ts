@@ -10,6 +10,7 @@ const executor = createLocalExecutor({
   execArgv: process.execArgv,
   env: process.env,
   log: silentLog,
+  goneElsewhereAfterMs: 0,
 });
 let said = false;
 const handle = await executor.start(orderOf(taskOf({ stage: 'encode', options: { do: process.argv[3]! } })), {

@@ -14,6 +14,9 @@
 {{- if and $several $v.persistence.enabled -}}
 {{- fail "expected persistence.enabled=false for more than one replica, got true: a service takes its state directory for itself" -}}
 {{- end -}}
+{{- if and $several (ne $v.executor.kind "kubernetes") -}}
+{{- fail (printf "expected executor.kind=kubernetes for more than one replica, got %s: one replica moves all runs, and cannot see the processes of the one before" $v.executor.kind) -}}
+{{- end -}}
 {{- if eq $v.executor.kind "kubernetes" -}}
 {{- if not (and $v.store.uri $v.signing.existingSecret.name) -}}
 {{- fail "expected store.uri and signing.existingSecret.name for executor.kind=kubernetes, got one of them empty: workers reach a bucket, and their tokens outlive a pod of the service" -}}

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JsonObject } from '../../base/json.ts';
 import { type Log } from '../../base/log.ts';
-import { isAlive, signalProcess, type ProcessIdentity } from '../../base/process-identity.ts';
+import { hostIdentity, isAlive, signalProcess, type ProcessIdentity } from '../../base/process-identity.ts';
 import { type Executor, priceOn } from '../../engine/ports.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
@@ -17,6 +17,8 @@ export interface LocalExecutorOptions {
   /** The workers' whole environment. */
   env: NodeJS.ProcessEnv;
   log: Log;
+  /** How long a worker of another host may go on after its service lost the runs: its lease, and the time that it has to end. */
+  goneElsewhereAfterMs: number;
   /** From asking a worker to stop to SIGKILL; default 5000. */
   killAfterMs?: number;
   /** How long a worker waits for another order; default 10 000. */
@@ -35,10 +37,14 @@ export interface LocalExecutorOptions {
  */
 export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   const { killAfterMs = 5_000, idleMs = 10_000, ordersPerWorker = 200, keepBelowBytes = 512 * 2 ** 20 } = options;
-  const { workerPath, execArgv = [], env, log } = options;
+  const { workerPath, execArgv = [], env, log, goneElsewhereAfterMs } = options;
+  const host = hostIdentity();
   const price = priceOn({ local: options.priceUsdPerHour }, 'local');
   const all = new Set<WorkerProcess>();
   const idle = new Map<WorkerProcess, { stage: string; timer: NodeJS.Timeout }>();
+
+  /** Attempts of another host that were asked about, by `performance.now()` of the first time. */
+  const elsewhere = new Map<string, number>();
 
   /** The fresh process that waits; undefined until it is asked for. */
   let spare: Promise<WorkerProcess | null> | undefined;
@@ -102,6 +108,16 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     idle.set(worker, { stage, timer });
   }
 
+  /** Nobody here can see it; it ends with its service, or once that has lost the runs. */
+  function goneElsewhere(attemptId: string): boolean {
+    const now = performance.now();
+    const since = elsewhere.get(attemptId) ?? now;
+    elsewhere.set(attemptId, since);
+    if (now - since < goneElsewhereAfterMs) return false;
+    elsewhere.delete(attemptId);
+    return true;
+  }
+
   return {
     name: 'local',
     slots: options.slots,
@@ -121,7 +137,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
         return seen;
       });
       return {
-        reference: { pid: worker.identity.pid, startTime: worker.identity.startTime },
+        reference: { host, pid: worker.identity.pid, startTime: worker.identity.startTime },
         outcome,
         alive: () => worker.alive(),
         cancel() {
@@ -131,7 +147,11 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       };
     },
 
-    release: (reference) => release(reference, killAfterMs),
+    async release(reference) {
+      // A release before this one told no host.
+      if ((reference['host'] ?? host) !== host) return goneElsewhere(String(reference['attemptId']));
+      return release(reference, killAfterMs);
+    },
 
     async close() {
       closed = true;

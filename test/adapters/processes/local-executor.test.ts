@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createLocalExecutor, type LocalExecutorOptions } from '../../../src/adapters/processes/local-executor.ts';
 import { failureOfDeath } from '../../../src/adapters/processes/death.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { identify, isAlive, type ProcessIdentity } from '../../../src/base/process-identity.ts';
+import { hostIdentity, identify, isAlive, type ProcessIdentity } from '../../../src/base/process-identity.ts';
 import { type AttemptOutcome, type Executor } from '../../../src/engine/ports.ts';
 import { orderOf, taskOf } from '../../support/tasks.ts';
 import { until } from '../../support/until.ts';
@@ -24,6 +24,7 @@ function executorOf(options: Partial<LocalExecutorOptions> = {}): Executor {
     execArgv,
     env: process.env,
     log: silentLog,
+    goneElsewhereAfterMs: 3_600_000,
     killAfterMs: 400,
     ...options,
   });
@@ -207,6 +208,23 @@ describe('a process', () => {
     expect(isAlive(identity)).toBe(false);
     await handle.outcome;
     expect(await executor.release({ attemptId: 'attempt_1' })).toBe(true);
+  });
+
+  it('of another host is not seen gone before the time is over that it has to end', async () => {
+    const executor = executorOf();
+    const { handle } = await start(executor, 'hang');
+    const reference = { ...handle.reference, attemptId: 'attempt_1' };
+    expect(reference).toMatchObject({ host: hostIdentity() });
+    // The process id is that of a process here, or of none: it says nothing of the other host.
+    for (const pid of [handle.reference['pid']!, 2 ** 22]) {
+      expect(await executor.release({ ...reference, pid, host: 'another boot' })).toBe(false);
+    }
+    expect(handle.alive()).toBe(true);
+    const patient = executorOf({ goneElsewhereAfterMs: 50 });
+    const other = { ...reference, host: 'another boot' };
+    expect(await patient.release(other)).toBe(false);
+    await until(() => patient.release(other), 'it to count as gone');
+    expect(handle.alive()).toBe(true);
   });
 
   it('waits for the next order that needs a fresh one, once the executor is prepared', async () => {

@@ -92,7 +92,7 @@ async function prepare(folder: string, name: string) {
       const { db, url, objects } = await postgres.database();
       const store = open('engine');
       const executor = createLocalExecutor({
-        ...{ slots: 1, priceUsdPerHour: 1, log: silentLog },
+        ...{ slots: 1, priceUsdPerHour: 1, log: silentLog, goneElsewhereAfterMs: 0 },
         workerPath: join(root, 'dist/worker.js'),
         env: { ...process.env, PUSHFORWARD_STATE_DIR: join(stateDir, 'engine') },
       });
