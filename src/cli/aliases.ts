@@ -23,7 +23,8 @@ export function addAliases(program: Command, host: Parameters<typeof onService>[
   )
     .option(
       '--gate <condition>',
-      'such as "w2 <= 12", "every w2 <= 14" (each class) or "w2 - promoted <= 0.1" (more than what is promoted); may be repeated',
+      'such as "w2 <= 12", "every w2 <= 14" (each class) or "w2 - promoted <= 0.1" (more than what is promoted); may be repeated. Figures: ' +
+        FIGURES.join(', '),
       gate,
       [],
     )
@@ -74,6 +75,11 @@ interface Version {
   promotedAt: string;
 }
 
+const FIGURES = [
+  ...['w2', 'heldout_w2', 'w2_decoded', 'reduction', 'reduction_balanced', 'reduction_d4m'],
+  ...['ess', 'nearest_ratio', 'cost', 'images'],
+];
+
 /** @throws InvalidArgumentError */
 export function gate(text: string, before: readonly Gate[]): Gate[] {
   const parts = /^\s*(every\s+)?([a-z0-9_]+)\s*(-\s*promoted\s*)?(<=|>=)\s*(\S+)\s*$/i.exec(text);
@@ -82,6 +88,9 @@ export function gate(text: string, before: readonly Gate[]): Gate[] {
     throw new InvalidArgumentError(`expected a condition such as "w2 <= 12", got ${JSON.stringify(text)}`);
   }
   const [, every, figure, promoted, sign] = parts;
+  if (!FIGURES.includes(figure!.toLowerCase())) {
+    throw new InvalidArgumentError(`expected a figure of ${FIGURES.join(', ')}, got ${figure}`);
+  }
   const found: Gate = {
     figure: figure!.toUpperCase(),
     scope: every ? 'EVERY_CLASS' : 'OVERALL',

@@ -73,11 +73,18 @@ export async function revertAlias(
   const rows = catalog.project(principal.projectId);
   const found = await existing(rows, alias);
   const now = found.current?.number ?? 0;
+  if (now < 2) {
+    throw invalid(`expected two versions of ${alias} or more, got ${now}: promote another before you go back`, {
+      path: ['alias'],
+    });
+  }
   const number = toNumber ?? now - 1;
   if (number < 1 || number >= now) {
     throw invalid(
-      `expected a version of ${alias} before ${now} to go back to, got ${number}: ${now < 2 ? 'nothing was promoted before' : `name one from 1 to ${now - 1}`}`,
-      { path: ['toNumber'] },
+      `expected a version of ${alias} from 1 to ${now - 1} to go back to, got ${number}: name one of them`,
+      {
+        path: ['toNumber'],
+      },
     );
   }
   const [target] = await rows.versionsOfAliases([{ alias, before: number + 1, first: 1 }]);

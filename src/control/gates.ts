@@ -126,6 +126,8 @@ export function gateText({
   const expected = bounds.join(' and ') + (against === 'PROMOTED' ? ' more than what is promoted' : '');
   if (verdict === 'NOT_MEASURED') return `${of} was not measured, expected ${expected}`;
   if (verdict === 'NOT_COMPARABLE') return `${of} is in the latents of another prior than what is promoted`;
+  if (verdict === 'NOTHING_PROMOTED')
+    return `${of} is ${short(value!)}, and nothing is promoted yet to compare it with`;
   const beside = promotedValue === null ? '' : ` beside ${short(promotedValue)}`;
   return `${of} is ${short(value!)}${beside}, expected ${expected}`;
 }

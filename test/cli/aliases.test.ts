@@ -30,6 +30,7 @@ it('reads conditions as they are said', () => {
     w2,
     { figure: 'HELDOUT_W2', scope: 'EVERY_CLASS', against: 'PROMOTED', atLeast: -0.5 },
   ]);
+  expect(() => gate('foo <= 1', [])).toThrow('expected a figure of w2, heldout_w2,');
   for (const text of ['', 'w2', 'w2 < 12', 'w2 <= much', '<= 12'])
     expect(() => gate(text, [])).toThrow('expected a condition such as "w2 <= 12"');
 });

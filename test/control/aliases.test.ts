@@ -53,8 +53,10 @@ describe('an alias', () => {
 
   it('goes back to what it stood for, as a version of its own', async () => {
     const [one, two, three] = [await dataset(), await dataset(), await dataset()];
-    for (const id of [one, two, three]) await promote(id);
     const revert = (toNumber: number | null) => world.control.revertAlias(LOCAL, { alias, toNumber });
+    await promote(one);
+    await expect(revert(null)).rejects.toThrow('got 1: promote another before you go back');
+    for (const id of [two, three]) await promote(id);
     expect(await revert(null)).toMatchObject({ number: 4, artifactId: two, revertsTo: 2 });
     expect(await revert(1)).toMatchObject({ number: 5, artifactId: one, revertsTo: 1 });
     for (const toNumber of [0, 5, 99])

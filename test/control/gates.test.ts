@@ -67,6 +67,7 @@ describe('a gate', () => {
     it('lets the first through', () => {
       const first = verdict(against, run({ a: 100 }));
       expect([first.verdict, letsThrough(first)]).toEqual(['NOTHING_PROMOTED', true]);
+      expect(gateText(first)).toBe('W2 is 100, and nothing is promoted yet to compare it with');
     });
 
     it('compares each class with itself, and passes over new ones', () => {

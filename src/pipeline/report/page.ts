@@ -146,6 +146,8 @@ const SURVEYED: Column[] = [
   ['&minus;1/d', ({ intrinsicDimension: d }) => (d === null ? '' : signed(-1 / d, 3))],
 ];
 
+const perSecond = (rate: number): string => (rate < 100 ? rate.toFixed(1) : count(Math.round(rate)));
+
 const TEACHER: Column = ['Teacher agrees', ({ teacherAgreement: share }) => (share === null ? '' : percent(share))];
 
 function stagesTable(stages: readonly StageRow[]): string {
@@ -156,7 +158,7 @@ function stagesTable(stages: readonly StageRow[]): string {
       count(artifacts),
       count(items),
       seconds.toFixed(1),
-      seconds > 0 ? (items / seconds).toFixed(1) : '',
+      seconds > 0 ? perSecond(items / seconds) : '',
       dollars(costUsd),
     ]),
     ['All', '', '', sum(stages, (row) => row.seconds).toFixed(1), '', dollars(sum(stages, (row) => row.costUsd))],

@@ -13,7 +13,7 @@ p { margin: 0 0 12px; } .muted { color: var(--muted); font-size: 13.5px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 16px; }
 .tile .value { font-size: 24px; font-weight: 650; } .tile .muted { margin: 0; }
 .scroll { overflow-x: auto; margin: 4px 0 16px; } .scroll:last-child { margin-bottom: 0; }
-.tall { max-height: 1300px; overflow-y: auto; }
+.tall { max-height: 1500px; overflow-y: auto; }
 .plot { display: block; width: 100%; min-width: 780px; max-width: 1070px; height: auto; }
 .sheet { display: block; width: 100%; min-width: min(560px, 200%); max-width: max-content; height: auto; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
