@@ -226,7 +226,10 @@ function errorOf(what: string, where: string, error: unknown): PushforwardError 
   const status = error instanceof ApiException ? error.code : (error as { statusCode?: number }).statusCode;
   const away = { code: 'CLUSTER_UNAVAILABLE', remedy: 'it is tried again' } as const;
   const unforeseen = { code: 'INTERNAL', remedy: 'this is a fault of the service' } as const;
-  const { code, remedy } = status === undefined ? (isOfNetwork(error) ? away : unforeseen) : (REFUSALS[status] ?? away);
+  const refusal = status === undefined ? (isOfNetwork(error) ? away : unforeseen) : REFUSALS[status];
+  // Any other conflict is of objects that change at the same time, a quota for example.
+  const passes = status === 409 && statusOf(error).reason !== 'AlreadyExists';
+  const { code, remedy } = passes ? away : (refusal ?? away);
   return new PushforwardError(
     code,
     `expected to ${what} in ${where}, got ${described(error)}: ${remedy}`,
@@ -243,18 +246,19 @@ function isOfNetwork(error: unknown): boolean {
 
 function described(error: unknown): string {
   if (error instanceof ApiException) {
-    const body = error.body as string | { message?: string };
-    const message = typeof body === 'string' ? messageOf(body) : body?.message;
-    return `${error.code} ${message ?? ''}`.trim();
+    return `${error.code} ${statusOf(error).message ?? ''}`.trim();
   }
   const { message, cause } = error as Error;
   return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
-function messageOf(body: string): string {
+/** What the API server said beside the code; a proxy before it may say anything. */
+function statusOf(error: unknown): { reason?: string; message?: string } {
+  const body = (error as { body?: unknown }).body ?? {};
+  if (typeof body !== 'string') return body;
   try {
-    return (JSON.parse(body) as { message?: string }).message ?? body;
+    return { message: body, ...(JSON.parse(body) as object | null) };
   } catch {
-    return body;
+    return { message: body };
   }
 }
