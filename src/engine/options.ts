@@ -52,7 +52,10 @@ export interface Engine {
   cancel(projectId: string, runId: string): Promise<RunRecord>;
   /** Begins to move runs as soon as no other engine does. */
   start(): Promise<void>;
-  /** Stops what it runs, leaves it to the next start, and resolves when its attempts are seen gone. */
+  /**
+   * Begins nothing more, leaves to the next service what goes on without this one, and stops the rest. Resolves once how that ended is
+   * recorded, or the release deadline is over.
+   */
   stop(): Promise<void>;
   /** Look at this run now. */
   wake(runId: string): void;

@@ -17,7 +17,6 @@ import { indexOf, spanOf, verdictOf, type Verdict } from './verdict.ts';
 
 /** A Job of this process: its attempts by completion index, until the outcome of each is recorded. */
 export interface JobWatch {
-  readonly name: string;
   /** Takes an index over. */
   attach(index: number, order: AttemptOrder, observer: AttemptObserver): AttemptHandle;
   /** A pod of it went; this is how it was last. */
@@ -165,7 +164,6 @@ export function watchJob(options: JobWatchOptions): JobWatch {
   }
 
   return {
-    name,
     look,
     gone: (pod) => void slots.get(indexOf(pod))?.gone.push(pod),
     attach(index, order, observer) {
