@@ -12,7 +12,10 @@ export type LineageNode = {
   key: string;
   /** Artifacts that it stands for. */
   artifacts: number;
-  /** The artifact, where it is one that is there already. */
+  /**
+   * The artifact, where it is one that is there already. Null for inputs: the artifact of a dataset version differs with where its
+   * images lie, and the page of the same images does not.
+   */
   id: string | null;
 };
 
@@ -26,7 +29,7 @@ export function lineageOf(
   outputs: Readonly<Record<string, readonly string[]>>,
 ): LineageGraph {
   const keys = new Map(Object.entries(inputs).map(([role, id]) => [id, role]));
-  const nodes = Object.entries(inputs).map(([key, id]): LineageNode => ({ key, artifacts: 1, id }));
+  const nodes = Object.keys(inputs).map((key): LineageNode => ({ key, artifacts: 1, id: null }));
   const edges = new Map<string, Set<string>>();
   const add = (key: string, from: readonly string[]) => {
     const known = edges.get(key) ?? new Set();

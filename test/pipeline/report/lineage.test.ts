@@ -35,8 +35,8 @@ describe('the lineage of a page', () => {
       ['decode', 'dataset'],
     ]);
     expect(graph.nodes).toEqual([
-      { key: 'datasetVersion', artifacts: 1, id: 'v' },
-      { key: 'prior', artifacts: 1, id: 'p' },
+      { key: 'datasetVersion', artifacts: 1, id: null },
+      { key: 'prior', artifacts: 1, id: null },
       { key: 'encode', artifacts: 2, id: null },
       { key: 'quantize', artifacts: 1, id: idOf(quantize[0]!) },
       { key: 'decode', artifacts: 1, id: idOf(decode[0]!) },
