@@ -40,7 +40,8 @@ export function lineageOf(
     if (tasks.length === 0) continue;
     nodes.push({ key: stage, artifacts: tasks.length, id: tasks.length === 1 ? tasks[0]!.manifest.id : null });
     for (const { manifest } of tasks) keys.set(manifest.id, stage);
-    for (const { manifest } of tasks) add(stage, manifest.inputs);
+    // Of this run: what was found names the version that it was first made for.
+    for (const { task } of tasks) add(stage, task.inputs);
   }
   for (const [key, from] of Object.entries(outputs)) {
     nodes.push({ key, artifacts: 1, id: null });
