@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { invalid, notFound } from '../base/errors.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
-import { onService, withUrl } from './options.ts';
+import { atLeastOne, onService, withUrl } from './options.ts';
 import { table } from './table.ts';
 
 /** `aliases`, `promote` and `revert`: what names such as `production` stand for. */
@@ -47,7 +47,7 @@ export function addAliases(program: Command, host: Parameters<typeof onService>[
   withUrl(
     program.command('revert').description('Make an alias stand for what it stood for before.').argument('<alias>'),
   )
-    .option('--to <number>', 'the version to go back to; default: the one before', Number)
+    .option('--to <number>', 'the version to go back to; default: the one before', atLeastOne)
     .action((name: string, options: { url?: string; to?: number }) =>
       onService(host, options.url, (client) => revert(client, name, options.to)),
     );
@@ -192,7 +192,7 @@ async function syntheticDatasetOf(client: ApiClient, id: string): Promise<string
   const made = run.outputs.find(({ kind }) => kind === 'syntheticDataset');
   if (made) return made.id;
   throw invalid(
-    `expected a run that made a synthetic dataset, got ${id}, which is ${run.state}: wait for it, or name another`,
+    `expected a run that made a synthetic dataset, got ${id}, which is ${run.state}: name one that is SUCCEEDED`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
-import { names, onService, withUrl } from './options.ts';
+import { between, names, onService, withUrl } from './options.ts';
 import { count, dollars, percent, seconds, table } from './table.ts';
 
 /** `costs`, `budget` and `runs compare`: what runs cost, may cost, and came to. */
@@ -25,7 +25,9 @@ export function addCosts(program: Command, runs: Command, host: Parameters<typeo
       .command('budget')
       .description('What the runs of the project may cost in a month (UTC); without an option, what they have cost.')
       .addOption(
-        new Option('--monthly <dollars>', 'no more than so many US dollars').argParser(Number).conflicts('any'),
+        new Option('--monthly <dollars>', 'no more than so many US dollars')
+          .argParser(between(0, 1e9))
+          .conflicts('any'),
       )
       .option('--any', 'any amount'),
   ).action(({ url, ...asked }: BudgetOptions & { url?: string }) =>

@@ -71,7 +71,8 @@ export async function revertAlias(
   { alias, toNumber }: RevertAliasInput,
 ): Promise<AliasVersionView> {
   const rows = catalog.project(principal.projectId);
-  const found = await existing(rows, alias);
+  const found = await rows.aliasByName(alias);
+  if (!found) throw notFound('alias', alias);
   const now = found.current?.number ?? 0;
   if (now < 2) {
     throw invalid(`expected two versions of ${alias} or more, got ${now}: promote another before you go back`, {
@@ -109,29 +110,30 @@ export async function setAliasGates(
   return await rows.saveAlias(checkName(input.alias), checkGates(input.gates));
 }
 
-/** What a promotion would find, without one. @throws NOT_FOUND; INVALID_INPUT for what is no synthetic dataset */
+/** What a promotion would find, without one. @throws NOT_FOUND; INVALID_INPUT for what is no synthetic dataset; ARTIFACT_DELETED */
 export async function gateResults(
   rows: ReadRows,
   { alias, artifactId }: { alias: string; artifactId: string },
 ): Promise<GateResult[]> {
-  return await evaluated(rows, await existing(rows, alias), await syntheticDataset(rows, artifactId));
+  return await evaluated(rows, await rows.aliasByName(alias), await syntheticDataset(rows, artifactId));
 }
 
 type ReadRows = Pick<ProjectCatalog, 'aliasByName' | 'artifactsById' | 'runsById' | 'tasksByRun' | 'costsToMake'>;
 
-async function existing(rows: Pick<ProjectCatalog, 'aliasByName'>, name: string): Promise<AliasView> {
-  const found = await rows.aliasByName(name);
-  if (!found) throw notFound('alias', name);
-  return found;
-}
-
 async function syntheticDataset(rows: Pick<ProjectCatalog, 'artifactsById'>, id: string): Promise<ArtifactView> {
   const [artifact] = await rows.artifactsById([id]);
   if (!artifact) throw notFound('artifact', id);
-  if (artifact.kind === 'syntheticDataset') return artifact;
-  throw invalid(
-    `expected a synthetic dataset, got ${id}, an artifact of kind ${artifact.kind}: name the one that the report stage of its run published`,
-    { path: ['artifactId'] },
+  if (artifact.kind !== 'syntheticDataset') {
+    throw invalid(
+      `expected a synthetic dataset, got ${id}, an artifact of kind ${artifact.kind}: name the one that the report stage of its run published`,
+      { path: ['artifactId'] },
+    );
+  }
+  if (artifact.state !== 'DELETED') return artifact;
+  throw new PushforwardError(
+    'ARTIFACT_DELETED',
+    `expected a synthetic dataset whose bytes are there, got ${id}, which was deleted (${artifact.deletedBecause ?? 'by the retention policy'}): launch its run again, then promote it`,
+    { id, path: ['artifactId'] },
   );
 }
 

@@ -38,7 +38,7 @@ export function requireBytes({ id, title, state, deletedAt }: ArtifactFile['arti
   if (state !== 'DELETED') return;
   throw new PushforwardError(
     'ARTIFACT_DELETED',
-    `expected the bytes of artifact ${id} (${title}), which retention deleted at ${deletedAt?.toISOString()}: launch its run again, or import or register it again`,
+    `expected the bytes of artifact ${id} (${title}), which was deleted at ${deletedAt?.toISOString()}: launch its run again, or import or register it again`,
     { id },
   );
 }

@@ -1,7 +1,6 @@
 import { invalid, PushforwardError } from '../base/errors.ts';
-import { type EstimateNeeds, estimateOf } from './estimate.ts';
+import { type EstimatedLaunch, type EstimateNeeds, estimateOf } from './estimate.ts';
 import { type Principal } from './identity.ts';
-import { type CheckedLaunch } from './launch-checks.ts';
 import { type Catalog, type CostDimension, type CostRow, type ProjectCatalog, type ProjectView } from './ports.ts';
 import { checkUsd } from './usd.ts';
 import { wholeNumber } from './whole-number.ts';
@@ -75,7 +74,7 @@ export async function budgetProject(
 export async function checkBudgets(
   of: EstimateNeeds,
   projectId: string,
-  launch: () => Promise<CheckedLaunch>,
+  launch: () => Promise<EstimatedLaunch>,
   runBudgetUsd: number | null,
 ): Promise<void> {
   const rows = of.catalog.project(projectId);

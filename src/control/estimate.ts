@@ -55,7 +55,12 @@ export async function estimateRun(
   return await estimateOf(of, projectId, await checkedLaunch(of, projectId, recipe));
 }
 
-export async function estimateOf(of: EstimateNeeds, projectId: string, launch: CheckedLaunch): Promise<RunEstimate> {
+/** A launch, and the stage from which on nothing that is published counts; null: all of it does. */
+export interface EstimatedLaunch extends CheckedLaunch {
+  anewFrom?: string | null;
+}
+
+export async function estimateOf(of: EstimateNeeds, projectId: string, launch: EstimatedLaunch): Promise<RunEstimate> {
   const rows = of.catalog.project(projectId);
   const { recipe, prior } = launch;
   const [same, demands] = await Promise.all([
@@ -117,7 +122,7 @@ async function demandsOf(
   planner: Planner,
   rows: Pick<ProjectCatalog, 'artifactsById'>,
   projectId: string,
-  { recipe, version, prior, classes }: CheckedLaunch,
+  { recipe, version, prior, classes, anewFrom }: EstimatedLaunch,
 ): Promise<Demand[]> {
   const demands: Demand[] = [];
   const published = new Map<string, readonly Published[]>();
@@ -138,7 +143,7 @@ async function demandsOf(
       rows,
       plan.tasks.map(({ artifactId }) => artifactId),
     );
-    const there = plan.tasks.filter(({ artifactId }) => kept.has(artifactId));
+    const there = stage === anewFrom ? [] : plan.tasks.filter(({ artifactId }) => kept.has(artifactId));
     const count = (tasks: readonly { items: number }[]) => tasks.reduce((sum, task) => sum + task.items, 0);
     demands.push({ stage, items: count(plan.tasks), itemsCached: count(there), isPlanned: true });
     complete = there.length === plan.tasks.length;

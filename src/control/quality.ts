@@ -84,7 +84,7 @@ const MOST_RUNS = 500;
 
 /**
  * The runs of a dataset that are worth a choice. Less is better in every objective. W2 is a distance in the latents of one prior, to the images of one
- * version: where it is among the objectives, runs of other versions or priors do not compare, and each has a front of its own.
+ * version: where it is among the objectives, runs of other versions, priors or classes do not compare, and each has a front of its own.
  * @throws NOT_FOUND; INVALID_INPUT without an objective
  */
 export async function paretoFront(
@@ -106,7 +106,7 @@ export async function paretoFront(
   }));
   const candidates = measured.filter((all): all is Candidate => all.values.every((value) => value !== null));
   const alike = objectives.some((objective) => objective === 'W2' || objective === 'HELDOUT_W2')
-    ? ({ run }: RunQuality) => `${run.datasetVersionId} ${run.priorId}`
+    ? ({ run }: RunQuality) => `${run.datasetVersionId} ${run.priorId} ${canonicalJson(run.recipe['classes'] ?? null)}`
     : () => '';
   const front = candidates
     .filter((a) => !candidates.some((b) => alike(a.one) === alike(b.one) && dominates(b.values, a.values)))

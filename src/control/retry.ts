@@ -48,7 +48,9 @@ export async function retryRun(
     );
   }
   const costUsd = options.limits.costUsd ?? first.limits.costUsd;
-  await checkBudgets(of, principal.projectId, () => checkedLaunch(of, principal.projectId, first.recipe), costUsd);
+  // Before anything is invalidated: what is made anew has to have room.
+  const launch = async () => ({ ...(await checkedLaunch(of, principal.projectId, first.recipe)), anewFrom: fromStage });
+  await checkBudgets(of, principal.projectId, launch, costUsd);
   if (fromStage !== null) await invalidateFrom(of, principal, first, fromStage);
   const { recipe, recipeDigest, datasetVersionId, priorId, limits } = first;
   return await launchOf(of, {

@@ -233,7 +233,7 @@ function overspentRun({ runId, of, spentUsd, budgetUsd }: Overspent): Pushforwar
       : ["the project's runs of this month", 'raise the budget of the project and retry the run'];
   return new PushforwardError(
     'BUDGET_EXCEEDED',
-    `expected ${what} to cost at most ${budgetUsd} US dollars, got ${spentUsd.toFixed(4)} so far: ${remedy}; what was published is reused`,
+    `expected ${what} to cost at most ${budgetUsd} US dollars, got ${Number(spentUsd.toPrecision(4))} so far: ${remedy}; what was published is reused`,
     { runId, of, spentUsd, budgetUsd },
   );
 }

@@ -218,6 +218,13 @@ it('tells what runs cost, what one would cost, and which are worth it; and keeps
   expect(front).toMatchObject({ objectives: ['COST'], complete: true });
   expect(front.front.length).toBeGreaterThan(0);
 
+  // All of it is published; from encode on it would be made anew, and nothing is thrown away before that has room.
+  const little = { runId: newest.id, limits: { costUsd: 1e-9 } };
+  const anew = await send('RetryRun', { input: { ...little, fromStage: 'encode', idempotencyKey: 'anew' } });
+  expect(anew).toMatchObject({ __typename: 'BudgetExceeded', path: ['limits', 'costUsd'] });
+  const kept = await sql`select 1 from artifacts where state <> 'KEPT'`.execute(api.db);
+  expect(kept.rows).toEqual([]);
+
   expect(await send('SetProjectBudget', { monthlyUsd: -1 })).toMatchObject({
     __typename: 'InvalidInput',
     path: ['monthlyUsd'],

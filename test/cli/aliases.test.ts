@@ -85,7 +85,9 @@ it('promotes what a run made, says what gates say, and goes back', async () => {
   await revert(client, 'production');
   expect(lines.at(-1)).toBe('production stands for a0 again, that of version 3, as its version 5.');
   const unfinished = answering({ Run: { run: { state: 'RUNNING', outputs: [] } } });
-  await expect(promote(unfinished, 'run_1', { to: 'production' })).rejects.toThrow('which is RUNNING: wait for it');
+  await expect(promote(unfinished, 'run_1', { to: 'production' })).rejects.toThrow(
+    'which is RUNNING: name one that is SUCCEEDED',
+  );
 });
 
 it('sets gates or none, and not both', async () => {

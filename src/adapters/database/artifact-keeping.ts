@@ -16,7 +16,7 @@ export async function keepArtifact(
   await shareBytes(tx, projectId);
   const found = await tx
     .selectFrom('artifacts')
-    .select('state')
+    .select(['state', 'deleted_because'])
     .where('project_id', '=', projectId)
     .where('id', '=', id)
     .executeTakeFirst();
@@ -24,7 +24,7 @@ export async function keepArtifact(
   if (found.state === 'DELETED') {
     throw new PushforwardError(
       'ARTIFACT_DELETED',
-      `expected an artifact whose bytes are there, got ${id}, which retention deleted: launch its run again, then ${purpose}`,
+      `expected an artifact whose bytes are there, got ${id}, which was deleted (${found.deleted_because ?? 'by the retention policy'}): launch its run again, then ${purpose}`,
       { id, path },
     );
   }

@@ -59,7 +59,7 @@ export class ParetoFront {
 
   @Field(() => [RunQuality], {
     description:
-      'Runs that no other is better than in one objective and as good as in all; by the first objective, least first. W2 compares runs of one version and one prior alone.',
+      'Runs that no other is better than in one objective and as good as in all; by the first objective, least first. W2 compares runs of one version, one prior and the same classes alone.',
   })
   front!: Front['front'];
 
