@@ -1,6 +1,5 @@
 import { invalid, notFound, PushforwardError } from '../base/errors.ts';
-import { classFigures, FIGURE_STAGES } from './figures.ts';
-import { checkGates, evaluateGates, type GatedRun, gateText, letsThrough } from './gates.ts';
+import { checkGates, evaluateGates, gateText, letsThrough } from './gates.ts';
 import { type Principal } from './identity.ts';
 import {
   type AliasVersionView,
@@ -11,7 +10,7 @@ import {
   type GateResult,
   type ProjectCatalog,
 } from './ports.ts';
-import { qualities } from './quality.ts';
+import { qualities, type RunQuality } from './quality.ts';
 
 export interface PromoteArtifactInput {
   alias: string;
@@ -146,10 +145,10 @@ async function evaluated(rows: ReadRows, alias: AliasView | null, artifact: Arti
 }
 
 /** The run that made the dataset has its figures. */
-async function gatedRun(rows: ReadRows, { runId }: ArtifactView): Promise<GatedRun> {
+async function gatedRun(rows: ReadRows, { runId }: ArtifactView): Promise<RunQuality> {
   const runs = await rows.runsById([runId!]);
-  const [[quality], tasks] = await Promise.all([qualities(rows, runs), rows.tasksByRun([runId!], FIGURE_STAGES)]);
-  return { quality: quality!, classes: classFigures(tasks) };
+  const [quality] = await qualities(rows, runs);
+  return quality!;
 }
 
 function refused(alias: string, artifactId: string, gates: readonly GateResult[], failed: readonly GateResult[]) {

@@ -1,5 +1,5 @@
 import { invalid } from '../base/errors.ts';
-import { type ClassFigures, type OverallFigures } from './figures.ts';
+import { type OverallFigures } from './figures.ts';
 import { type Gate, type GateFigure, type GateResult } from './ports.ts';
 import { type RunQuality } from './quality.ts';
 
@@ -19,12 +19,6 @@ export const GATE_FIGURES = {
 
 /** Distances in the latents of one prior, which say nothing beside those of another. */
 const IN_LATENTS: ReadonlySet<GateFigure> = new Set(['W2', 'HELDOUT_W2', 'W2_DECODED']);
-
-/** What gates look at. */
-export interface GatedRun {
-  quality: RunQuality;
-  classes: readonly ClassFigures[];
-}
 
 const MOST_GATES = 50;
 
@@ -61,17 +55,17 @@ export function checkGates(gates: readonly Gate[]): Gate[] {
 export const letsThrough = ({ verdict }: GateResult): boolean => verdict === 'PASSED' || verdict === 'NOTHING_PROMOTED';
 
 /** @param promoted what the alias stands for now; null: nothing yet */
-export function evaluateGates(gates: readonly Gate[], run: GatedRun, promoted: GatedRun | null): GateResult[] {
+export function evaluateGates(gates: readonly Gate[], run: RunQuality, promoted: RunQuality | null): GateResult[] {
   return gates.map((gate) => evaluateGate(gate, run, promoted));
 }
 
-function evaluateGate(gate: Gate, run: GatedRun, promoted: GatedRun | null): GateResult {
+function evaluateGate(gate: Gate, run: RunQuality, promoted: RunQuality | null): GateResult {
   const values = valuesOf(gate, run);
   const unmeasured = values.length === 0 || values.some(({ value }) => value === null);
   if (unmeasured) return { ...gate, verdict: 'NOT_MEASURED', value: null, promotedValue: null, className: null };
   if (gate.against === 'NOTHING') return judged(gate, values as Measured[], new Map());
   if (!promoted) return { ...judged(gate, values as Measured[], new Map()), verdict: 'NOTHING_PROMOTED' };
-  if (IN_LATENTS.has(gate.figure) && promoted.quality.run.priorId !== run.quality.run.priorId) {
+  if (IN_LATENTS.has(gate.figure) && promoted.run.priorId !== run.run.priorId) {
     return { ...gate, verdict: 'NOT_COMPARABLE', value: null, promotedValue: null, className: null };
   }
   const before = new Map(valuesOf(gate, promoted).map(({ className, value }) => [className, value]));
@@ -87,9 +81,10 @@ interface Measured {
   value: number;
 }
 
-function valuesOf({ figure, scope }: Gate, { quality, classes }: GatedRun) {
+function valuesOf({ figure, scope }: Gate, quality: RunQuality) {
   const name = GATE_FIGURES[figure];
-  if (scope === 'EVERY_CLASS') return classes.map((one) => ({ className: one.className, value: name && one[name] }));
+  if (scope === 'EVERY_CLASS')
+    return quality.classes.map((one) => ({ className: one.className, value: name && one[name] }));
   const ofRun = figure === 'COST' ? quality.costToMakeUsd : quality.images;
   return [{ className: null, value: name === null ? ofRun : (quality.overall?.[name] ?? null) }];
 }

@@ -9,6 +9,7 @@ import { type DatasetView, type RunView, type TaskView } from './views.ts';
 export interface RunQuality {
   run: RunView;
   overall: OverallFigures | null;
+  classes: ClassFigures[];
   /** Synthetic images of all classes; null until they are known. */
   images: number | null;
   /** What all that it published cost to make, whoever made it, in US dollars: a run that found everything has cost nothing itself. */
@@ -147,7 +148,7 @@ export async function qualities(
   return runs.map((run) => {
     const classes = classFigures(byRun.get(run.id) ?? []);
     const overall = overallFigures(classes);
-    return { run, overall, images: imagesOf(classes), costToMakeUsd: costs.get(run.id) ?? 0 };
+    return { run, overall, classes, images: imagesOf(classes), costToMakeUsd: costs.get(run.id) ?? 0 };
   });
 }
 

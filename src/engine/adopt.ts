@@ -38,8 +38,10 @@ export function createAdoption(core: Core, progress: Progress, dispatcher: Dispa
       for (const { id } of own) asked.add(id);
       const handles = await executor.adopt(candidates.map(adoptee)).catch((error: unknown) => {
         log.warn('attempts of an earlier service could not be adopted yet', { error: toErrorRecord(error) });
-        for (const { id } of own) asked.delete(id);
-        for (const { id } of own) taken.add(id);
+        for (const { id } of own) {
+          asked.delete(id);
+          taken.add(id);
+        }
         return candidates.map(() => null);
       });
       const found = candidates.flatMap((one, i) => (handles[i] ? { ...one, handle: handles[i] } : []));

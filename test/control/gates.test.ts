@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ClassFigures, type OverallFigures } from '../../src/control/figures.ts';
-import { checkGates, evaluateGates, type GatedRun, gateText, letsThrough } from '../../src/control/gates.ts';
+import { checkGates, evaluateGates, gateText, letsThrough } from '../../src/control/gates.ts';
+import { type RunQuality } from '../../src/control/quality.ts';
 import { type Gate } from '../../src/control/views.ts';
 
 const gate = (of: Partial<Gate>): Gate => ({
@@ -9,21 +10,19 @@ const gate = (of: Partial<Gate>): Gate => ({
 });
 
 /** @param w2 by class */
-function run(w2: Record<string, number | null>, more: { priorId?: string; cost?: number } = {}): GatedRun {
+function run(w2: Record<string, number | null>, more: { priorId?: string; cost?: number } = {}): RunQuality {
   const classes = Object.entries(w2).map(([className, w2Weighted]) => ({ className, w2Weighted }) as ClassFigures);
   const known = Object.values(w2).filter((one) => one !== null);
   const overall = { w2Weighted: known.length > 0 ? known.reduce((a, b) => a + b) / known.length : null };
   const { priorId = 'prior', cost = 1 } = more;
   return {
-    quality: {
-      ...{ run: { priorId } as GatedRun['quality']['run'], overall: overall as OverallFigures, images: 20 },
-      costToMakeUsd: cost,
-    },
+    ...{ run: { priorId } as RunQuality['run'], overall: overall as OverallFigures, images: 20 },
+    costToMakeUsd: cost,
     classes,
   };
 }
 
-const verdict = (of: Partial<Gate>, one: GatedRun, promoted: GatedRun | null = null) =>
+const verdict = (of: Partial<Gate>, one: RunQuality, promoted: RunQuality | null = null) =>
   evaluateGates([gate(of)], one, promoted)[0]!;
 
 describe('a gate', () => {
