@@ -2,18 +2,35 @@ import { type Clock } from '../base/clock.ts';
 import { toErrorRecord } from '../base/errors.ts';
 import { type Log } from '../base/log.ts';
 import { mapLimited } from '../base/map-limited.ts';
-import { type EngineControl, type EventFeed, type FedEvent, type FeedClaim } from './ports.ts';
+import { type EngineControl, type EventFeed, type FedEvent, type FeedClaim, keyOf } from './ports.ts';
 
-/** Something that is told what happens to runs. */
-export interface FeedConsumer {
+/** Something that is told what happens: one event after another, or all that waits at once. */
+export type FeedConsumer = FeedConsumerOfEach | FeedConsumerOfAll;
+
+interface AnyFeedConsumer {
   /** What waits for it is kept under this name. */
   name: string;
-  /** Those of one run come one after another, in their order; those of several runs at once. One may come twice. */
+  /** Types of the events that it takes; null: all. */
+  types: ReadonlySet<string> | null;
+}
+
+export interface FeedConsumerOfEach extends AnyFeedConsumer {
+  /** Those of one key (`keyOf`) come one after another, in their order; those of several at once. One may come twice. */
   take(event: FedEvent, signal: AbortSignal): Promise<Taken>;
 }
 
-/** LATER: it comes again, and so do those of its run behind it; not before `afterMs`, if that is known. */
+export interface FeedConsumerOfAll extends AnyFeedConsumer {
+  /** In the order that each key has them in. All come again where it throws. */
+  takeAll(events: readonly FedEvent[]): Promise<void>;
+}
+
+/** LATER: it comes again, and so do those of its key behind it; not before `afterMs`, if that is known. */
 export type Taken = { kind: 'done' } | Later;
+
+interface Progress {
+  done: readonly FedEvent[];
+  later: Later | null;
+}
 
 interface Later {
   kind: 'later';
@@ -37,8 +54,8 @@ export interface FeedTuning {
 }
 
 const PAGE = 200;
-/** Runs whose events are taken at once. */
-const RUNS = 8;
+/** Keys whose events are taken at once. */
+const KEYS = 8;
 const CLAIM_EVERY_MS = 5_000;
 const FORGET_EVERY_MS = 3_600_000;
 /** A receiver may ask for more; it does not get it. */
@@ -64,7 +81,7 @@ export function createFeedRunner(
     while (!stopping.signal.aborted) {
       let claim: FeedClaim | null = null;
       try {
-        if (!registered) await feed.register(consumer.name);
+        if (!registered) await feed.register(consumer.name, consumer.types && [...consumer.types]);
         registered = true;
         claim = await feed.claim(consumer.name);
         if (claim) await drain(consumer, claim.lost);
@@ -112,20 +129,26 @@ export function createFeedRunner(
     await clock.sleep(ms, AbortSignal.any([stopping.signal, signal]));
   }
 
-  async function takeAll(consumer: FeedConsumer, events: readonly FedEvent[], signal: AbortSignal) {
+  async function takeAll(consumer: FeedConsumer, events: readonly FedEvent[], signal: AbortSignal): Promise<Progress> {
+    const failed = (error: unknown): Later => ({ kind: 'later', reason: toErrorRecord(error).message, afterMs: null });
+    if ('takeAll' in consumer) {
+      if (events.length === 0) return { done: [], later: null };
+      return await consumer.takeAll(events).then(
+        () => ({ done: events, later: null }),
+        (error: unknown) => ({ done: [], later: failed(error) }),
+      );
+    }
     const done: FedEvent[] = [];
     let later: Later | null = null;
-    await mapLimited([...Map.groupBy(events, ({ runId }) => runId).values()], RUNS, async (ofRun) => {
-      for (const event of ofRun) {
+    await mapLimited([...Map.groupBy(events, keyOf).values()], KEYS, async (ofKey) => {
+      for (const event of ofKey) {
         if (signal.aborted) return;
-        const taken = await consumer.take(event, signal).catch((error: unknown): Taken => {
-          return { kind: 'later', reason: toErrorRecord(error).message, afterMs: null };
-        });
+        const taken = await consumer.take(event, signal).catch(failed);
         if (taken.kind === 'later') return void (later = taken);
         done.push(event);
       }
     });
-    return { done, later: later as Later | null };
+    return { done, later };
   }
 
   /** With jitter, so that the services that wait for one receiver do not come back together. */

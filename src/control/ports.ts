@@ -23,6 +23,7 @@ import {
   type LineageEdge,
   type LineageKey,
   type PriorView,
+  type ProjectEventView,
   type ProjectView,
   type RunEventView,
   type RunView,
@@ -177,6 +178,9 @@ export interface ProjectCatalog extends UploadReads, UploadWrites {
   /** Null where version `after` is not the newest any more. @throws ARTIFACT_DELETED */
   promote(name: string, promotion: Promotion): Promise<AliasVersionView | null>;
 
+  /** Newest first; of these types, null: all. */
+  projectEvents(page: PageRequest, types: readonly string[] | null): Promise<Page<ProjectEventView>>;
+
   /** Edges that lead away from these nodes, in the order of the nodes, then of kind and id; see `LineageRelation` for what they are. */
   lineageEdges(request: LineageEdgesRequest): Promise<LineageEdge[]>;
 }
@@ -292,23 +296,38 @@ export interface EventPageRequest {
 }
 
 /** An event as consumers of the feed get it. */
-export interface FedEvent extends RunEventView {
+export type FedEvent = FedRunEvent | FedProjectEvent;
+
+interface Fed {
   /** Its place in the feed of the consumer. */
   id: number;
   projectId: string;
 }
 
+export interface FedRunEvent extends Fed, RunEventView {
+  of: 'run';
+}
+
+export interface FedProjectEvent extends Fed, Omit<ProjectEventView, 'id'> {
+  of: 'project';
+  eventId: string;
+}
+
+/** Events of one key come in their order: those of a run, and those of one subject in a project. */
+export const keyOf = (event: FedEvent): string =>
+  event.of === 'run' ? event.runId : `${event.projectId} ${event.subject}`;
+
 /**
- * The events of all runs, on their way to consumers: each has a name, and what waits for it waits for it alone. It is written with the change that
+ * The events of all runs and projects, on their way to consumers: each has a name, and what waits for it waits for it alone. It is written with the change that
  * the event tells of, and waits until the consumer is done with it: none is passed over, whatever dies or commits late. It may come twice.
  * Implemented by adapters/database/feed.ts.
  */
 export interface EventFeed {
-  /** From now on events wait for this consumer; one that is known goes on where it was. */
-  register(consumer: string): Promise<void>;
+  /** From now on events of these types, null: all, wait for this consumer; one that is known goes on where it was. */
+  register(consumer: string, types: readonly string[] | null): Promise<void>;
   /** The right to hand a consumer its events: one service at a time. Null while another has it; it ends with the process that has it. */
   claim(consumer: string): Promise<FeedClaim | null>;
-  /** The oldest that wait. Those of one run in their order, and none before all that came before it are done. */
+  /** The oldest that wait. Those of one key (`keyOf`) in their order, and none before all that came before it are done. */
   waiting(consumer: string, first: number): Promise<FedEvent[]>;
   done(consumer: string, events: readonly FedEvent[]): Promise<void>;
   /** Forgets consumers that nobody has asked about for a week, with what waits for them. */

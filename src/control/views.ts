@@ -200,6 +200,17 @@ export interface RunEventView {
   payload: JsonObject;
 }
 
+/** Something that happened in a project outside of its runs. */
+export interface ProjectEventView {
+  id: string;
+  at: Date;
+  /** `datasetVersion.ready`, `datasetVersion.failed`, `alias.promoted` or `alias.reverted` */
+  type: string;
+  /** What it happened to: the id of a dataset, the name of an alias. */
+  subject: string;
+  payload: JsonObject;
+}
+
 /** What costs are told apart by; months and days are those of UTC in which an attempt ended. */
 export type CostDimension = 'DATASET' | 'STAGE' | 'MONTH' | 'DAY';
 

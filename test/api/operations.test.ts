@@ -333,6 +333,11 @@ it('promotes what passes the gates of an alias, and goes back', async () => {
     version: { number: 3, revertsTo: 1, artifact: { id: one } },
   });
   expect((await send('Aliases')).nodes).toMatchObject([{ name: 'production', current: { number: 3 } }]);
+  const events = await send('ProjectEvents', { first: 1, types: ['alias.promoted', 'alias.reverted'] });
+  expect(events).toMatchObject({
+    nodes: [{ type: 'alias.reverted', subject: 'production', payload: { number: 3, artifactId: one } }],
+    pageInfo: { hasNextPage: true },
+  });
   const { versions } = await send('Alias', { name: 'production', first: 2 });
   expect(versions).toMatchObject({
     nodes: [{ number: 3 }, { number: 2, override: null }],

@@ -260,7 +260,7 @@ async function snapshot(): Promise<string[][]> {
   return await Promise.all([
     ...[
       ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'],
-      ...['uploads', 'upstream_versions', 'version_upstreams'],
+      ...['uploads', 'upstream_versions', 'version_upstreams', 'project_events'],
     ].map((table) => rows(table, project)),
     ...['upload_files', 'upload_parts'].map((table) =>
       rows(table, sql`upload_id in (select id from uploads where ${project})`),

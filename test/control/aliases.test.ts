@@ -66,6 +66,23 @@ describe('an alias', () => {
     });
   });
 
+  it('tells of each promotion and reversal as an event of the project', async () => {
+    const [one, two] = [await dataset(), await dataset()];
+    await promote(one);
+    await promote(two);
+    await promote(two);
+    await world.control.revertAlias(LOCAL, { alias, toNumber: null });
+    const page = { first: 3, after: null };
+    const told = (await rows().projectEvents(page, ['alias.promoted', 'alias.reverted'])).items;
+    expect(told).toMatchObject([
+      { type: 'alias.reverted', subject: alias, payload: { artifactId: one, previousArtifactId: two, revertsTo: 1 } },
+      { type: 'alias.promoted', subject: alias, payload: { number: 2, artifactId: two, previousArtifactId: one } },
+      { type: 'alias.promoted', subject: alias, payload: { number: 1, artifactId: one, previousArtifactId: null } },
+    ]);
+    expect((await rows().projectEvents({ first: 1, after: told[0]!.id }, null)).items).toEqual([told[1]]);
+    expect(await world.catalog.project('another').projectEvents(page, null)).toEqual({ items: [], hasMore: false });
+  });
+
   it('takes nothing that its gates do not let through, but for a reason', async () => {
     const artifactId = await dataset();
     await world.control.setAliasGates(LOCAL, { alias, gates: [w2AtMost(3), w2AtMost(1)] });

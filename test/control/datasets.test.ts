@@ -46,6 +46,14 @@ describe('an import', () => {
     expect(same).toMatchObject({ id: first.id, reused: true, number: 1 });
     expect(sameAgain).toMatchObject({ id: first.id, reused: true });
     expect(other).toMatchObject({ reused: false, number: 2 });
+    const { items } = await world.catalog.project(LOCAL.projectId).projectEvents({ first: 9, after: null }, null);
+    const told = items.filter(({ subject }) => subject === first.datasetId);
+    expect(told.map(({ type, payload }) => [type, payload['datasetVersionId'], payload['reused']])).toEqual([
+      ['datasetVersion.ready', other.id, false],
+      ['datasetVersion.ready', first.id, true],
+      ['datasetVersion.ready', first.id, true],
+      ['datasetVersion.ready', first.id, false],
+    ]);
     const { datasetId } = first;
     const page = (before: number | null) => ({ datasetId, before, first: 10 });
     const listed = await world.control.read(LOCAL).versionsOfDatasets([page(null), page(2)]);

@@ -3,7 +3,7 @@ import { createEventFeed } from '../../src/adapters/database/feed.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import { createFeedRunner, type FeedConsumer, type FeedRunner, type Taken } from '../../src/control/feed.ts';
-import { type EventFeed, type FedEvent } from '../../src/control/ports.ts';
+import { type EventFeed, type FedEvent, keyOf } from '../../src/control/ports.ts';
 import { until } from '../support/until.ts';
 import { anyPrior, LOCAL, readyVersion, startWorld, type World } from './world.ts';
 
@@ -45,10 +45,10 @@ function run(...consumers: FeedConsumer[]): FeedRunner {
 function consumer(name: string, answer: (event: FedEvent, signal: AbortSignal) => Promise<Taken> | Taken = () => DONE) {
   const taken: string[] = [];
   return {
-    ...{ name, taken },
+    ...{ name, types: null, taken },
     async take(event: FedEvent, signal: AbortSignal): Promise<Taken> {
       const answered = await answer(event, signal);
-      if (answered.kind === 'done') taken.push(`${event.runId} ${event.type}`);
+      if (answered.kind === 'done') taken.push(`${keyOf(event)} ${event.type}`);
       return answered;
     },
   };

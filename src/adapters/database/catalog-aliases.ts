@@ -3,6 +3,7 @@ import { newId } from '../../base/ids.ts';
 import { type AliasVersionView, type AliasView, type ProjectCatalog } from '../../control/ports.ts';
 import { keepArtifact } from './artifact-keeping.ts';
 import { toPage } from './catalog-paging.ts';
+import { insertProjectEvent } from './event-writes.ts';
 import { type Aliases, type AliasVersions, type Database, json, text } from './schema.ts';
 
 type AliasQueries = Pick<
@@ -124,7 +125,24 @@ export function aliasQueries(db: Kysely<Database>, projectId: string): AliasQuer
           .onConflict((conflict) => conflict.columns(['project_id', 'alias', 'number']).doNothing())
           .returningAll()
           .executeTakeFirst();
-        return row ? toVersion(row) : null;
+        if (!row) return null;
+        const before = await tx
+          .selectFrom('alias_versions')
+          .where('project_id', '=', projectId)
+          .where('alias', '=', name)
+          .where('number', '=', after)
+          .select('artifact_id')
+          .executeTakeFirst();
+        await insertProjectEvent(tx, projectId, {
+          ...{ type: revertsTo === null ? 'alias.promoted' : 'alias.reverted', subject: name },
+          payload: {
+            ...{ alias: name, number: row.number, aliasVersionId: row.id, artifactId },
+            ...{ previousArtifactId: before?.artifact_id ?? null, by, override: row.override, revertsTo },
+            // what each gate said is among the versions of the alias
+            gates: gates.length,
+          },
+        });
+        return toVersion(row);
       }),
   };
 }

@@ -4,6 +4,7 @@ import { type ImportOrder, type ImportSource, type ProjectCatalog } from '../../
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { insertArtifacts } from './artifact-writes.ts';
 import { toImportSource } from './catalog-rows.ts';
+import { insertProjectEvent } from './event-writes.ts';
 import { holdPlace, matchUpstreams } from './catalog-upstreams.ts';
 import { type Database, json } from './schema.ts';
 import { holdUpload } from './upload-moves.ts';
@@ -56,7 +57,7 @@ export function importQueries(db: Kysely<Database>, projectId: string, objects: 
           .where('digest', '=', imported.digest)
           .where('state', '=', 'READY')
           .where('number', '>', 0)
-          .select('id')
+          .select(['id', 'number'])
           .executeTakeFirst();
         await insertArtifacts(tx, { projectId }, [{ manifest: imported.manifest, title: row.name }], objects);
         // The same images may lie elsewhere now: the version reads them from where they were seen last.
@@ -81,13 +82,37 @@ export function importQueries(db: Kysely<Database>, projectId: string, objects: 
           .where('id', '=', id)
           .execute();
         await matchUpstreams(tx, projectId, path);
+        await insertProjectEvent(tx, projectId, {
+          ...{ type: 'datasetVersion.ready', subject: row.dataset_id },
+          payload: {
+            ...{ dataset: row.name, datasetId: row.dataset_id, reused: same !== undefined },
+            ...{ datasetVersionId: same?.id ?? id, number: same?.number ?? row.number, digest: imported.digest },
+            ...{ images: imported.images, classes: imported.classes.length },
+          },
+        });
       }),
 
-    async failImport(id, error) {
-      await pending(id)
-        .set({ state: 'FAILED', error: json(error), ended_at: new Date() })
-        .execute();
-    },
+    failImport: (id, error) =>
+      db.transaction().execute(async (tx) => {
+        const failed = await tx
+          .updateTable('dataset_versions as v')
+          .from('datasets as d')
+          .whereRef('d.id', '=', 'v.dataset_id')
+          .where('v.project_id', '=', projectId)
+          .where('v.id', '=', id)
+          .where('v.state', '=', 'IMPORTING')
+          .set({ state: 'FAILED', error: json(error), ended_at: new Date() })
+          .returning(['v.dataset_id', 'v.number', 'd.name'])
+          .executeTakeFirst();
+        if (!failed) return;
+        await insertProjectEvent(tx, projectId, {
+          ...{ type: 'datasetVersion.failed', subject: failed.dataset_id },
+          payload: {
+            ...{ dataset: failed.name, datasetId: failed.dataset_id, datasetVersionId: id, number: failed.number },
+            error: { code: error.code, message: error.message },
+          },
+        });
+      }),
   };
 }
 

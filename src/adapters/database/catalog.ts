@@ -3,6 +3,7 @@ import { type Catalog, type ProjectCatalog } from '../../control/ports.ts';
 import { type StoredObjects } from '../../pipeline/ports.ts';
 import { aliasQueries } from './catalog-aliases.ts';
 import { artifactQueries } from './catalog-artifacts.ts';
+import { projectEventQueries } from './catalog-events.ts';
 import { costQueries } from './catalog-costs.ts';
 import { datasetQueries } from './catalog-datasets.ts';
 import { importQueries } from './catalog-imports.ts';
@@ -77,6 +78,7 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...runQueries(db, projectId),
     ...artifactQueries(db, projectId),
     ...aliasQueries(db, projectId),
+    ...projectEventQueries(db, projectId),
     ...lineageQueries(db, projectId),
     ...costQueries(db, projectId),
     ...uploadQueries(db, projectId),

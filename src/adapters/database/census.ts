@@ -54,7 +54,7 @@ export function observeDatabase(db: Kysely<Database>): void {
   );
   gauge(
     'pushforward.feed.waiting',
-    { description: 'Events of runs that wait for a consumer; no more than 100000 are counted' },
+    { description: 'Events that wait for a consumer; no more than 100000 are counted' },
     ({ consumers }, result) => {
       for (const { name, waiting } of consumers) result.observe(waiting, { consumer: name });
     },
@@ -107,8 +107,10 @@ async function read(db: Kysely<Database>): Promise<Census> {
       c.name,
       (select count(*)::int from (select from feed_events f where f.consumer = c.name limit ${MOST_WAITING}) w) as waiting,
       coalesce((
-        select extract(epoch from clock_timestamp() - e.at)::float8
-        from feed_events f join run_events e using (run_id, sequence)
+        select extract(epoch from clock_timestamp() - coalesce(e.at, p.created_at))::float8
+        from feed_events f
+          left join run_events e using (run_id, sequence)
+          left join project_events p on p.id = f.project_event_id
         where f.consumer = c.name order by f.id limit 1
       ), 0) as age
     from feed_consumers c`.execute(db);

@@ -14,6 +14,7 @@ import * as feed from './migrations/008-feed.ts';
 import * as upstream from './migrations/009-upstream.ts';
 import * as running from './migrations/011-running.ts';
 import * as aliases from './migrations/012-aliases.ts';
+import * as projectEvents from './migrations/013-project-events.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -72,6 +73,7 @@ const MIGRATIONS = {
   '009-upstream': upstream,
   '011-running': running,
   '012-aliases': aliases,
+  '013-project-events': projectEvents,
 };
 
 /**

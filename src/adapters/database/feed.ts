@@ -1,6 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import { type EventFeed } from '../../control/ports.ts';
-import { toRunEvent } from './catalog-rows.ts';
+import { type EventFeed, type FedEvent } from '../../control/ports.ts';
 import { claimFeed } from './claim.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
@@ -21,11 +20,13 @@ export function createEventFeed({ db, url }: { db: Kysely<Database>; url: string
 
 function plainFeed(db: Kysely<Database>, url: string): EventFeed {
   return {
-    async register(name) {
+    async register(name, types) {
       await db
         .insertInto('feed_consumers')
-        .values({ name })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ seen_at: sql<Date>`clock_timestamp()` }))
+        .values({ name, types: types && [...types] })
+        .onConflict((conflict) =>
+          conflict.column('name').doUpdateSet({ types: types && [...types], seen_at: sql<Date>`clock_timestamp()` }),
+        )
         .execute();
     },
 
@@ -40,17 +41,28 @@ function plainFeed(db: Kysely<Database>, url: string): EventFeed {
         .execute();
       const rows = await db
         .selectFrom('feed_events as f')
-        .innerJoin('run_events as e', (join) =>
+        .leftJoin('run_events as e', (join) =>
           join.onRef('e.run_id', '=', 'f.run_id').onRef('e.sequence', '=', 'f.sequence'),
         )
-        .innerJoin('runs as r', 'r.id', 'f.run_id')
+        .leftJoin('runs as r', 'r.id', 'f.run_id')
+        .leftJoin('project_events as p', 'p.id', 'f.project_event_id')
         .where('f.consumer', '=', consumer)
-        .selectAll('e')
-        .select(['f.id', 'r.project_id'])
+        .select(['f.id', 'f.run_id', 'f.sequence', 'f.project_event_id', 'p.subject'])
+        .select(({ fn }) => [
+          fn.coalesce('r.project_id', 'p.project_id').$notNull().as('project_id'),
+          fn.coalesce('e.at', 'p.created_at').$notNull().as('at'),
+          fn.coalesce('e.type', 'p.type').$notNull().as('type'),
+          fn.coalesce('e.payload', 'p.payload').$notNull().as('payload'),
+        ])
         .orderBy('f.id')
         .limit(first)
         .execute();
-      return rows.map((row) => ({ ...toRunEvent(row), id: row.id, projectId: row.project_id }));
+      return rows.map((row): FedEvent => {
+        const of = { id: row.id, projectId: row.project_id, at: row.at, type: row.type, payload: row.payload };
+        return row.run_id === null
+          ? { ...of, of: 'project', eventId: row.project_event_id!, subject: row.subject! }
+          : { ...of, of: 'run', runId: row.run_id, sequence: row.sequence! };
+      });
     },
 
     async done(consumer, events) {

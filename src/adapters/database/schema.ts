@@ -49,6 +49,7 @@ export interface Database {
   uploads: Uploads;
   upload_files: UploadFiles;
   upload_parts: UploadParts;
+  project_events: ProjectEvents;
   feed_consumers: FeedConsumers;
   feed_events: FeedEvents;
   upstream_versions: UpstreamVersions;
@@ -348,8 +349,18 @@ export interface UploadParts {
   sha256: string;
 }
 
+export interface ProjectEvents {
+  id: string;
+  project_id: string;
+  type: string;
+  subject: string;
+  payload: Json<JsonObject>;
+  created_at: Time;
+}
+
 export interface FeedConsumers {
   name: string;
+  types: string[] | null;
   begun_at: Time;
   seen_at: Time;
 }
@@ -357,8 +368,9 @@ export interface FeedConsumers {
 export interface FeedEvents {
   consumer: string;
   id: Generated<number>;
-  run_id: string;
-  sequence: number;
+  run_id: string | null;
+  sequence: number | null;
+  project_event_id: string | null;
 }
 
 export interface UpstreamVersions {

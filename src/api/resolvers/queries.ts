@@ -7,6 +7,7 @@ import { type ApiContext } from '../context.ts';
 import { loadNode, NODE_TYPES } from '../nodes.ts';
 import { Artifact } from '../types/artifact.ts';
 import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts';
+import { ProjectEventConnection } from '../types/event.ts';
 import { RunFilterInput } from '../types/inputs.ts';
 import { Node } from '../types/node.ts';
 import { Prior, PriorConnection } from '../types/prior.ts';
@@ -99,6 +100,19 @@ export class Queries {
     @Arg('after', () => String, AFTER) after?: string | null,
   ): Promise<Connection<{ id: string }>> {
     return paged('prior', first, after, (page) => control.read(principal).priors(page));
+  }
+
+  @Query(() => ProjectEventConnection, {
+    description: 'What happened in the project outside of its runs: imports that ended, promotions. Newest first.',
+  })
+  projectEvents(
+    @Ctx() { control, principal }: ApiContext,
+    @Arg('first', () => Int, FIRST) first: number,
+    @Arg('after', () => String, AFTER) after?: string | null,
+    @Arg('types', () => [String], { nullable: true, description: 'Only events of these types; absent: all.' })
+    types?: string[] | null,
+  ): Promise<Connection<{ id: string }>> {
+    return paged('projectEvent', first, after, (page) => control.read(principal).projectEvents(page, types ?? null));
   }
 
   @Query(() => Upload, { nullable: true, description: 'An upload by its id.' })

@@ -2,8 +2,8 @@ import { metrics } from '@opentelemetry/api';
 import { PushforwardError, toErrorRecord } from '../../base/errors.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { type Log } from '../../base/log.ts';
-import { type FeedConsumer } from '../feed.ts';
-import { type Catalog, type FedEvent, type LineageSink } from '../ports.ts';
+import { type FeedConsumerOfEach } from '../feed.ts';
+import { type Catalog, type FedRunEvent, type LineageSink } from '../ports.ts';
 import { isEnd, openLineageEvent, type Producer, TOLD_TYPES, toldAs } from './events.ts';
 import { facetsOf } from './facets.ts';
 import { runFacts, runResults } from './facts.ts';
@@ -23,7 +23,7 @@ export interface OpenLineageOptions {
 export function openLineageConsumers(
   of: { catalog: Catalog; log: Log },
   { sinks, namespace, version, placeOf }: OpenLineageOptions,
-): FeedConsumer[] {
+): FeedConsumerOfEach[] {
   const name = `urn:pushforward:${version}`;
   const producer: Producer = { namespace, version, producer: name, facet: facetsOf(name) };
   const outcomes = metrics.getMeter('pushforward.openlineage').createCounter('pushforward.openlineage.events', {
@@ -32,7 +32,9 @@ export function openLineageConsumers(
 
   return sinks.map((sink) => ({
     name: `openlineage.${sink.name}`,
+    types: TOLD_TYPES,
     async take(event, signal) {
+      if (event.of === 'project') return { kind: 'done' };
       const count = (outcome: 'sent' | 'failed' | 'skipped') => outcomes.add(1, { transport: sink.name, outcome });
       const skipped = (reason: string, body?: JsonObject) => {
         count('skipped');
@@ -57,7 +59,7 @@ export function openLineageConsumers(
   }));
 
   /** The event as OpenLineage has it; null where it has none. */
-  async function told(event: FedEvent): Promise<JsonObject | null> {
+  async function told(event: FedRunEvent): Promise<JsonObject | null> {
     if (!TOLD_TYPES.has(event.type)) return null;
     const facts = await runFacts(of.catalog, placeOf, event);
     const as = toldAs(event, facts.run);

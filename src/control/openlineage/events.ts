@@ -1,6 +1,6 @@
 import { type JsonObject } from '../../base/json.ts';
 import { CURRENCY } from '../costs.ts';
-import { type FedEvent } from '../ports.ts';
+import { type FedRunEvent } from '../ports.ts';
 import { inputsOf, type Naming, outputsOf } from './datasets.ts';
 import { EVENT_SCHEMA, parametersOf } from './facets.ts';
 import { type RunFacts, type RunResults } from './facts.ts';
@@ -19,7 +19,7 @@ type Told = 'START' | 'RUNNING' | 'COMPLETE' | 'FAIL' | 'ABORT';
  * read and write nothing that anyone else has. It starts when it is carried out, or, if it never was, when it is stopped, so that each
  * has one START and one end.
  */
-export function toldAs(event: FedEvent, run: { startedAt: Date | null }): Told | null {
+export function toldAs(event: FedRunEvent, run: { startedAt: Date | null }): Told | null {
   switch (event.type) {
     case 'run.started':
       return 'START';
@@ -54,7 +54,7 @@ export const isEnd = (told: Told): boolean => told === 'COMPLETE' || told === 'F
 
 /** @param results of a run that ended */
 export function openLineageEvent(
-  of: { event: FedEvent; told: Told; facts: RunFacts; results: RunResults | null },
+  of: { event: FedRunEvent; told: Told; facts: RunFacts; results: RunResults | null },
   producer: Producer,
 ): JsonObject {
   const { event, told, facts, results } = of;
@@ -121,7 +121,7 @@ function aboutEvent(
   };
 }
 
-function progressOf({ type, payload }: FedEvent): JsonObject {
+function progressOf({ type, payload }: FedRunEvent): JsonObject {
   const { stage, tasksTotal, tasksCached } = payload;
   const state = type === 'stage.started' ? 'STARTED' : 'SUCCEEDED';
   return { ...{ stage: stage!, state, tasksTotal: tasksTotal!, tasksCached: tasksCached! } };

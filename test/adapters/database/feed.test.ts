@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { insertProjectEvent } from '../../../src/adapters/database/event-writes.ts';
 import { createEventFeed } from '../../../src/adapters/database/feed.ts';
 import { createRunStore } from '../../../src/adapters/database/runs.ts';
 import { newId } from '../../../src/base/ids.ts';
-import { type EventFeed } from '../../../src/control/ports.ts';
+import { type EventFeed, type FedEvent, keyOf } from '../../../src/control/ports.ts';
 import { type RunStore, USUAL_LAUNCH } from '../../../src/engine/ports.ts';
 import { seedProject, startTestPostgres, type TestDatabase, type TestPostgres } from '../../support/postgres.ts';
 
@@ -35,15 +36,18 @@ async function launched(): Promise<string> {
 const append = (runId: string, ...types: string[]) =>
   runs.change(runId, (tx) => tx.appendEvents(types.map((type) => ({ type, payload: { about: type } }))));
 const told = async (consumer = 'sink', first = 100) =>
-  (await feed.waiting(consumer, first)).map(({ runId, sequence, type }) => `${runId} ${sequence} ${type}`);
+  (await feed.waiting(consumer, first)).map((event) =>
+    event.of === 'run' ? `${event.runId} ${event.sequence} ${event.type}` : `${event.subject} ${event.type}`,
+  );
+const register = (consumer: string) => feed.register(consumer, null);
 
 describe('the feed', () => {
   it('begins at now, and tells each consumer all that comes, with its project', async () => {
     const run = await launched();
-    await feed.register('sink');
+    await register('sink');
     expect(await told()).toEqual([]);
     await append(run, 'a', 'b');
-    await feed.register('other');
+    await register('other');
     await append(run, 'c');
     expect(await told()).toEqual([`${run} 2 a`, `${run} 3 b`, `${run} 4 c`]);
     expect(await told('other')).toEqual([`${run} 4 c`]);
@@ -62,11 +66,11 @@ describe('the feed', () => {
 
   it('keeps what is not done, each consumer its own, over a registration anew', async () => {
     const run = await launched();
-    await feed.register('sink');
-    await feed.register('other');
+    await register('sink');
+    await register('other');
     await append(run, 'a', 'b');
     await feed.done('sink', await feed.waiting('sink', 1));
-    await feed.register('sink');
+    await register('sink');
     expect(await told()).toEqual([`${run} 3 b`]);
     expect(await told('other')).toHaveLength(2);
     await feed.done('sink', await feed.waiting('sink', 9));
@@ -75,7 +79,7 @@ describe('the feed', () => {
   });
 
   it('passes over nothing that commits after what was written later', async () => {
-    await feed.register('sink');
+    await register('sink');
     const [slow, quick] = [await launched(), await launched()];
     await feed.done('sink', await feed.waiting('sink', 9));
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
@@ -97,7 +101,7 @@ describe('the feed', () => {
   });
 
   it('has the events of a run in their order, whoever writes them', async () => {
-    await feed.register('sink');
+    await register('sink');
     const ids = await Promise.all([launched(), launched(), launched()]);
     const stores = [runs, createRunStore(database), createRunStore(database)];
     const writes = Array.from({ length: 90 }, (_, i) =>
@@ -106,7 +110,10 @@ describe('the feed', () => {
     const seen = new Map<string, number[]>();
     const take = async () => {
       const events = await feed.waiting('sink', 7);
-      for (const { runId, sequence } of events) seen.set(runId, [...(seen.get(runId) ?? []), sequence]);
+      for (const event of events) {
+        const sequence = event.of === 'run' ? event.sequence : NaN;
+        seen.set(keyOf(event), [...(seen.get(keyOf(event)) ?? []), sequence]);
+      }
       await feed.done('sink', events);
       return events.length;
     };
@@ -116,8 +123,38 @@ describe('the feed', () => {
     for (const id of ids) expect(seen.get(id)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1));
   });
 
+  it('carries what happens in a project too, in the order of each subject, whoever writes it', async () => {
+    await feed.register('sink', ['alias.promoted', 'run.created']);
+    await feed.register('other', ['datasetVersion.ready']);
+    const writes = Array.from({ length: 60 }, (_, n) =>
+      database.db.transaction().execute(async (tx) => {
+        await insertProjectEvent(tx, 'project_1', { type: 'alias.promoted', subject: `a${n % 3}`, payload: { n } });
+      }),
+    );
+    const run = launched();
+    const seen: FedEvent[] = [];
+    const take = async () => {
+      const events = await feed.waiting('sink', 7);
+      seen.push(...events);
+      await feed.done('sink', events);
+      return events.length;
+    };
+    const all = Promise.all([...writes, run]).then(() => true);
+    while (!(await Promise.race([all, Promise.resolve(false)]))) await take();
+    while ((await take()) > 0);
+    expect(seen).toHaveLength(61);
+    expect(seen.filter(({ of }) => of === 'run')).toMatchObject([{ runId: await run, type: 'run.created' }]);
+    for (const subject of ['a0', 'a1', 'a2']) {
+      const told = seen.flatMap((event) => (event.of === 'project' && event.subject === subject ? [event] : []));
+      expect(told).toHaveLength(20);
+      expect(told.map(({ at }) => at.getTime())).toEqual(told.map(({ at }) => at.getTime()).sort((a, b) => a - b));
+      expect(told[0]).toMatchObject({ projectId: 'project_1', payload: { n: expect.any(Number) as number } });
+    }
+    expect(await told('other')).toEqual([]);
+  });
+
   it('leaves no event of a change that failed', async () => {
-    await feed.register('sink');
+    await register('sink');
     const run = await launched();
     const failing = runs.change(run, async (tx) => {
       await tx.appendEvents([{ type: 'never', payload: {} }]);
@@ -139,8 +176,8 @@ describe('the feed', () => {
   });
 
   it('forgets a consumer that nobody asked about for a week, with what waited for it', async () => {
-    await feed.register('sink');
-    await feed.register('gone');
+    await register('sink');
+    await register('gone');
     await launched();
     await sql`update feed_consumers set seen_at = now() - interval '8 days'`.execute(database.db);
     // who is asked about is seen

@@ -49,7 +49,16 @@ const consumer = (catalog: Catalog = world.catalog) =>
   )[0]!;
 
 const event = (type: string, payload: JsonObject = {}): FedEvent => ({
-  ...{ id: 1, projectId: 'default', runId, sequence: 2, at: new Date('2026-12-01T10:00:00Z'), type, payload },
+  ...{
+    of: 'run',
+    id: 1,
+    projectId: 'default',
+    runId,
+    sequence: 2,
+    at: new Date('2026-12-01T10:00:00Z'),
+    type,
+    payload,
+  },
 });
 const take = (type: string, payload: JsonObject = {}) => consumer().take(event(type, payload), never);
 
