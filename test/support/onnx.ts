@@ -62,12 +62,6 @@ export function encodeGraph(graph: Graph): Uint8Array {
   ).finish();
 }
 
-/** What a model file says, without the name of its graph. */
-export function decodeGraph(bytes: Uint8Array): object {
-  const { graph, ...model } = onnx.ModelProto.toObject(onnx.ModelProto.decode(bytes));
-  return { ...model, graph: { ...(graph as object), name: '' } };
-}
-
 /** Values in [-scale, scale] that follow from the seed alone. */
 export function noiseValues(length: number, seed: number, scale = 1): Float32Array {
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;

@@ -1,9 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createModelRuntime } from '../../../src/adapters/runtime/index.ts';
-import { productGraph } from '../../../src/adapters/runtime/product-graph.ts';
 import { plainProduct } from '../../../src/numerics/math/product.ts';
 import { type ModelRuntime, type TensorData } from '../../../src/pipeline/ports.ts';
-import { decodeGraph, encodeGraph, noiseValues } from '../../support/onnx.ts';
+import { encodeGraph, noiseValues } from '../../support/onnx.ts';
 
 const made: ModelRuntime[] = [];
 async function cpu(threads = 1): Promise<ModelRuntime> {
@@ -235,25 +234,6 @@ describe('product', () => {
     const refused = product(new Float32Array(5), new Float32Array(6), { m: 2, k: 3, n: 2 });
     await expect(refused).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     expect(await product(new Float32Array(0), new Float32Array(6), { m: 0, k: 3, n: 2 })).toHaveLength(0);
-  });
-
-  it('is a graph that says what onnx-proto says', () => {
-    const tensors = (b: string[]) => ({
-      inputs: [
-        { name: 'a', shape: ['m', 'k'] },
-        { name: 'b', shape: b },
-      ],
-      outputs: [{ name: 'product', shape: ['m', 'n'] }],
-    });
-    const node = { inputs: ['a', 'b'], output: 'product' };
-    const matMul = encodeGraph({ ...tensors(['k', 'n']), nodes: [{ ...node, op: 'MatMul' }] });
-    const gemm = encodeGraph({ ...tensors(['n', 'k']), nodes: [{ ...node, op: 'Gemm', attributes: { transB: 1 } }] });
-    for (const [graph, expected] of [
-      [productGraph(false), matMul],
-      [productGraph(true), gemm],
-    ] as const) {
-      expect(decodeGraph(graph)).toEqual(decodeGraph(expected));
-    }
   });
 });
 

@@ -1,0 +1,58 @@
+/**
+ * ONNX graphs as plain values. Every shape is known when a graph is built: a training step is built for one batch.
+ *
+ * Letters: n samples of a batch, c channels, h and w height and width, o output channels, k classes.
+ */
+
+export type ElementType = 'float32' | 'int64' | 'bool';
+
+export interface TensorType {
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+}
+
+/** A tensor somewhere in a graph. */
+export interface Value extends TensorType {
+  readonly name: string;
+}
+
+/** A number is an INT of ONNX, a list of them INTS; a FLOAT says so. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+export interface Node {
+  readonly name: string;
+  readonly op: string;
+  /** null for an optional input that is left out. */
+  readonly inputs: readonly (Value | null)[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Attributes;
+}
+
+export type ConstantData = Float32Array | BigInt64Array;
+
+export interface Constant {
+  readonly value: Value;
+  /** Row-major. */
+  readonly data: ConstantData;
+}
+
+export interface Graph {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  /** In an order in which each can be carried out. */
+  readonly nodes: readonly Node[];
+  readonly constants: readonly Constant[];
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+
+export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')})`;
+
+export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((length, axis) => length === b[axis]);
+
+/** Axes may count from the end, as in ONNX. */
+export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+export const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
