@@ -125,8 +125,13 @@ export async function fitQuantizer(points: Points, options: FitOptions, context:
   });
   const finish = (assignment: Int32Array) =>
     finished(points, whole, assignment, { k, maxIterations, restarts }, context);
-  let end = await finish(found.assignment);
-  // The sketch may have hidden from the search that a given start was better.
+  const [first, ...others] = found.assignments;
+  let end = await finish(first!);
+  // The sketch may have hidden from the search that another end, or a given start, was better.
+  for (const other of others.slice(0, Math.floor((others.length * FINISHED) / Math.max(k, FINISHED)))) {
+    const ended = await finish(other);
+    if (ended.distortion < end.distortion) end = ended;
+  }
   for (const { assignment, distortion } of given) if (distortion < end.distortion) end = await finish(assignment);
   const { centroids, assignment, distortion } = end;
   const counts = new Int32Array(k);
@@ -150,6 +155,9 @@ export async function fitQuantizer(points: Points, options: FitOptions, context:
  */
 const FINALISTS = 2;
 const SWAPS = 8;
+
+/** All ends of a search are brought to the samples up to this k, fewer above it. */
+const FINISHED = 10;
 
 /** What a search has found, brought to the samples as they are: Hartigan's steps as long as they pay, then Lloyd's to the end. */
 async function finished(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../src/numerics/math/random.ts';
+import { partitionOf } from '../../../src/numerics/quantize/partition.ts';
 import { rounded } from '../../../src/numerics/quantize/rounded.ts';
 import { search } from '../../../src/numerics/quantize/search.ts';
 import { spaceOf } from '../../../src/numerics/quantize/space.ts';
@@ -30,12 +31,16 @@ describe('search', () => {
     }
   });
 
-  it('keeps the best of its groups and tells of every start', async () => {
+  it('hands on the ends of its groups, the best first, and tells of every start', async () => {
     const space = spaceOf(rounded(cloud(120, 6, 4)), product);
     const found = await search(space, { ...options(45), patience: 0 });
     expect(found.starts).toHaveLength(45);
+    expect(found.assignments).toHaveLength(5);
+    const ends = found.assignments.map((assignment) => partitionOf(space, assignment.slice(), 7).potential());
+    expect(ends).toEqual([...ends].sort((a, b) => a - b));
     const potentials = found.starts.map(({ potential }) => potential);
     expect(potentials[found.best]).toBe(Math.min(...potentials));
+    expect(ends[0]).toBeCloseTo(potentials[found.best]!, 6);
     expect(found.starts[found.best]).toMatchObject({ converged: true });
     expect(found.swaps).toEqual({ tried: 0, accepted: 0 });
   });
