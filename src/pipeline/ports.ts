@@ -1,4 +1,5 @@
 /** What the stages need from outside: a store of objects, a runtime for models, images in and out, tables. */
+import { type Graph, type StateTensor } from '../numerics/graph/graph.ts';
 import { type MatrixProduct } from '../numerics/math/product.ts';
 
 /** Keys use `/`; a key never begins with one and has no `.` or `..` segment. */
@@ -143,12 +144,31 @@ export interface Model {
 
 export type ProviderName = 'auto' | 'cpu' | 'webgpu' | 'cuda';
 
+/** A graph that runs again and again on what it left, such as a step of training. */
+export interface Program {
+  /** @param state by name, copied @throws INVALID_INPUT naming a tensor that is missing or of another length */
+  begin(state: Readonly<Record<string, Float32Array>>): ProgramRun;
+}
+
+export interface ProgramRun {
+  /**
+   * Runs the graph once, and keeps the state that it gives.
+   * @param feeds the inputs that are no state, row-major
+   * @returns the outputs that are no state; the next step overwrites them
+   */
+  step(feeds: Readonly<Record<string, Float32Array>>): Promise<Readonly<Record<string, Float32Array>>>;
+  /** A copy of the state as it is now. */
+  state(): Record<string, Float32Array>;
+}
+
 /** Loads models, one session per model and process. Implemented by adapters/runtime. */
 export interface ModelRuntime {
   /** What it chose and where it runs; goes into the manifests. */
   describe(): { provider: string; runtime: string; device: string; threads: number };
   /** `key` names the model in this process (its digest): the same key gives the same session. `read` is called once. */
   load(key: string, read: () => Promise<Uint8Array>): Promise<Model>;
+  /** `key` names the graph in this process: the same key gives the same session, however many runs it carries out. */
+  compile(key: string, graph: Graph, state: readonly StateTensor[]): Promise<Program>;
   /** Matrix product on this runtime, see numerics/math/product.ts. */
   readonly product: MatrixProduct;
   close(): Promise<void>;

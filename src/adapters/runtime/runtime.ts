@@ -1,9 +1,11 @@
 import { env, InferenceSession } from 'onnxruntime-node';
 import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type Model, type ModelRuntime, type ProviderName } from '../../pipeline/ports.ts';
+import { graphFile } from './graph-file.ts';
 import { modelOf } from './model.ts';
 import { productGraph } from './product-graph.ts';
 import { createProduct } from './product.ts';
+import { programOf } from './program.ts';
 import { chooseProvider, deviceOf, sessionOptions } from './providers.ts';
 
 export interface ModelRuntimeOptions {
@@ -55,6 +57,10 @@ export async function createModelRuntime({ provider: asked, threads }: ModelRunt
       model.catch(() => models.delete(key));
       models.set(key, model);
       return await model;
+    },
+
+    async compile(key, graph, state) {
+      return programOf(await sessionFor(`graph ${key}`, () => Promise.resolve(graphFile(graph))), graph, state);
     },
 
     product: createProduct(

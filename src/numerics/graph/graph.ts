@@ -45,6 +45,14 @@ export interface Graph {
   readonly constants: readonly Constant[];
 }
 
+/** A tensor that a graph reads, and writes anew for the next time that it runs. */
+export interface StateTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The output that has it afterwards. */
+  readonly next: string;
+}
+
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')})`;

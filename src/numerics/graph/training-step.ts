@@ -1,7 +1,7 @@
 import { createBuilder } from './builder.ts';
 import { type Classifier, type Parameter } from './classifier.ts';
 import { differentiate } from './differentiate.ts';
-import { type Graph, type Value } from './graph.ts';
+import { type Graph, type StateTensor, type Value } from './graph.ts';
 import { distillation, softCrossEntropy, weightedMean } from './losses.ts';
 import { type Optimizer } from './optimizers.ts';
 
@@ -16,14 +16,6 @@ export interface TrainingStepOptions {
   readonly weightDecay: number;
   /** Which parameters decay. */
   readonly decays: (parameter: Parameter) => boolean;
-}
-
-/** A tensor that a step reads, and writes anew for the next one. */
-export interface StateTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** The output that has it after the step. */
-  readonly next: string;
 }
 
 /**
