@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
+import { notFound } from '../base/errors.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
-import { between, names, onService, withUrl } from './options.ts';
+import { between, onService, someOf, withUrl } from './options.ts';
 import { count, dollars, percent, seconds, table } from './table.ts';
 
 /** `costs`, `budget` and `runs compare`: what runs cost, may cost, and came to. */
@@ -11,7 +12,7 @@ export function addCosts(program: Command, runs: Command, host: Parameters<typeo
       .description(
         'What the runs of the project cost: allocated seconds of every attempt, failed ones too, times its price.',
       )
-      .option('--by <dimensions>', 'dataset, stage, month or day; some of them, comma-separated', names, [
+      .option('--by <dimensions>', `${DIMENSIONS.join(', ')}; some of them, comma-separated`, someOf(DIMENSIONS), [
         'month',
         'stage',
       ])
@@ -41,7 +42,22 @@ export function addCosts(program: Command, runs: Command, host: Parameters<typeo
   ).action((ids: string[], options: { url?: string }) =>
     onService(host, options.url, (client) => compareRuns(client, ids)),
   );
+  withUrl(
+    runs
+      .command('front')
+      .description('The runs of a dataset that no other beats in all objectives at once.')
+      .argument('<dataset>', 'its name')
+      .option('--by <objectives>', `${OBJECTIVES.join(', ')}; some of them, comma-separated`, someOf(OBJECTIVES), [
+        'w2',
+        'cost',
+      ]),
+  ).action((name: string, options: { url?: string; by: string[] }) =>
+    onService(host, options.url, (client) => showFront(client, name, options.by)),
+  );
 }
+
+const DIMENSIONS = ['dataset', 'stage', 'month', 'day'];
+const OBJECTIVES = ['w2', 'heldout_w2', 'cost', 'images'];
 
 interface CostOptions {
   by: string[];
@@ -120,7 +136,6 @@ export async function compareRuns(client: ApiClient, ids: readonly string[]): Pr
   const { runs, differences } = found;
   const figure = (name: string, shown: (value: number) => string) =>
     runs.map(({ overall }) => shownOrNot(overall?.[name], shown));
-  const w2 = (value: number) => value.toFixed(4);
   const rows = [
     ['state', ...runs.map(({ run }) => run.state)],
     ...differences.map(({ path, values }) => [
@@ -141,3 +156,32 @@ export async function compareRuns(client: ApiClient, ids: readonly string[]): Pr
 function shownOrNot(value: number | null | undefined, shown: (value: number) => string): string {
   return value === null || value === undefined ? '' : shown(value);
 }
+
+interface Front {
+  front: (Pick<Compared, 'overall' | 'images' | 'costToMakeUsd'> & { run: { id: string; createdAt: string } })[];
+  considered: number;
+  leftOut: number;
+  complete: boolean;
+}
+
+export async function showFront(client: ApiClient, name: string, by: readonly string[]): Promise<void> {
+  const { dataset } = await client.send<{ dataset: { id: string } | null }>('Dataset', { name, first: 1 });
+  if (!dataset) throw notFound('dataset', name);
+  const { paretoFront } = await client.send<{ paretoFront: Front }>('ParetoFront', {
+    datasetId: dataset.id,
+    objectives: by.map((objective) => objective.toUpperCase()),
+  });
+  const { front, considered, leftOut, complete } = paretoFront;
+  if (front.length === 0) return console.log(`No run of ${name} has ended with ${by.join(' and ')} measured.`);
+  const rows = front.map(({ run, overall, images, costToMakeUsd }) => [
+    ...[run.id, shownOrNot(overall?.['w2Weighted'], w2), shownOrNot(overall?.['heldoutW2'], w2)],
+    ...[shownOrNot(images, count), dollars(costToMakeUsd), run.createdAt],
+  ]);
+  console.log(table(['run', 'W2 weighted', 'held out', 'images', 'cost to make', 'launched'], rows));
+  console.log(
+    `Of ${complete ? '' : 'the newest '}${count(considered)} run${considered === 1 ? '' : 's'} no other is better by ${by.join(' and ')} at once` +
+      `${leftOut > 0 ? `; ${count(leftOut)} more were not measured by all of them` : ''}.`,
+  );
+}
+
+const w2 = (value: number): string => value.toFixed(4);

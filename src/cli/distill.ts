@@ -4,6 +4,7 @@ import { join, resolve, sep } from 'node:path';
 import { fromErrorRecord, invalid, PushforwardError, type ErrorRecord } from '../base/errors.ts';
 import { sha256 } from '../base/json.ts';
 import { type ApiClient, type Refusal, refuse } from './client.ts';
+import { showEstimate } from './estimate.ts';
 import { type ImportFacts, importSummary } from './import-summary.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { retryRun } from './runs.ts';
@@ -29,6 +30,8 @@ export interface DistillRequest {
   recipe: Record<string, unknown>;
   /** Folder that the products are written to. */
   out: string;
+  /** Only tell what the run would take. */
+  estimate: boolean;
 }
 
 /**
@@ -48,6 +51,10 @@ export async function distill(client: ApiClient, request: DistillRequest, interr
     const datasetVersionId = await importDataset(client, { ...request, path }, progress, interrupt);
     const priorId = await registerPrior(client, request.priorPath);
     const recipe = { ...request.recipe, datasetVersionId, priorId, classes: request.classes };
+    if (request.estimate) {
+      progress.end();
+      return await showEstimate(client, recipe);
+    }
     const runId = await launch(client, recipe);
     await followToEnd(client, runId, request.out, progress, interrupt);
   } finally {
@@ -55,10 +62,10 @@ export async function distill(client: ApiClient, request: DistillRequest, interr
   }
 }
 
-/** Carries a run that ended out again, as `distill` does. @param fromStage null: from what is missing */
+/** Carries a run that ended out again, as `distill` does. @param fromStage null: from what is missing @param out null: nothing is downloaded */
 export async function retry(
   client: ApiClient,
-  { runId, fromStage, out }: { runId: string; fromStage: string | null; out: string },
+  { runId, fromStage, out }: { runId: string; fromStage: string | null; out: string | null },
   interrupt: AbortSignal,
 ): Promise<void> {
   const progress = createProgress();
@@ -73,7 +80,7 @@ export async function retry(
 async function followToEnd(
   client: ApiClient,
   runId: string,
-  out: string,
+  out: string | null,
   progress: Progress,
   interrupt: AbortSignal,
 ): Promise<void> {
@@ -90,8 +97,10 @@ async function followToEnd(
   progress.end();
   const { run } = await client.send<{ run: RunReport }>('Run', { id: runId });
   if (run.state !== 'SUCCEEDED') throw failureOf(run);
+  process.stdout.write(`\n${runSummary(run)}\n`);
+  if (out === null) return;
   const written = await download(client, run, out);
-  process.stdout.write(`\n${runSummary(run)}\n\nWrote\n${written.map((path) => `  ${path}`).join('\n')}\n`);
+  process.stdout.write(`\nWrote\n${written.map((path) => `  ${path}`).join('\n')}\n`);
 }
 
 async function importDataset(

@@ -33,6 +33,16 @@ export function names(text: string): string[] {
   return found;
 }
 
+export const someOf =
+  (choices: readonly string[]) =>
+  /** @throws InvalidArgumentError */
+  (text: string): string[] => {
+    const found = names(text);
+    const unknown = found.find((name) => !choices.includes(name));
+    if (unknown === undefined) return found;
+    throw new InvalidArgumentError(`expected some of ${choices.join(', ')}, got ${unknown}`);
+  };
+
 /** @throws InvalidArgumentError */
 export function wholeNumber(text: string): number {
   const value = Number(text);

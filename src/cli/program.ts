@@ -6,6 +6,7 @@ import { showCell } from './cell.ts';
 import { addAliases } from './aliases.ts';
 import { addCosts } from './costs.ts';
 import { distill, retry } from './distill.ts';
+import { addLineage } from './lineage.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
@@ -68,6 +69,7 @@ export function createProgram(host: Host): Command {
           split: null,
           recipe: recipeOf(options),
           out: options.out,
+          estimate: options.estimate ?? false,
         },
         host.interrupt,
       ),
@@ -100,6 +102,7 @@ export function createProgram(host: Host): Command {
             split: options.split ?? null,
             recipe: recipeOf(options),
             out: options.out,
+            estimate: options.estimate ?? false,
           },
           host.interrupt,
         ),
@@ -158,10 +161,10 @@ export function createProgram(host: Host): Command {
       .description('Carry a run that has ended out again: what it published is reused.')
       .argument('<id>')
       .option('--from <stage>', 'make what this stage and those behind it made again')
-      .option('--out <folder>', 'where the products go', 'out/distill'),
-  ).action((id: string, options: { url?: string; from?: string; out: string }) =>
+      .option('--out <folder>', 'download the products to this folder'),
+  ).action((id: string, options: { url?: string; from?: string; out?: string }) =>
     onService(host, options.url, (client) =>
-      retry(client, { runId: id, fromStage: options.from ?? null, out: options.out }, host.interrupt),
+      retry(client, { runId: id, fromStage: options.from ?? null, out: options.out ?? null }, host.interrupt),
     ),
   );
   withUrl(
@@ -177,6 +180,7 @@ export function createProgram(host: Host): Command {
   );
   addAliases(program, host);
   addCosts(program, runs, host);
+  addLineage(program, host);
   addRetention(program, host);
   return program;
 }
@@ -203,6 +207,7 @@ interface RecipeOptions {
   tolerateCorrupt?: number;
   provider?: string;
   batch?: number;
+  estimate?: boolean;
 }
 
 function withRecipe(command: Command): Command {
@@ -238,6 +243,7 @@ function withRecipe(command: Command): Command {
     .option('--refit-weights', 'weights refitted on the decoded images')
     .option('--no-compare', 'leave out the balanced quantizer, D4M and the decoded images, encoded again')
     .option('--tolerate-corrupt <number>', 'corrupt images per class that may be left out; default 0', wholeNumber)
+    .option('--estimate', 'only tell what it would take and cost: the dataset is imported, no run is launched')
     .option('--batch <number>', 'images per model call; default 128', whole(1, 4096))
     .addOption(
       new Option('--decode-from <point>', 'what is decoded of a cell; default centroid').choices([

@@ -1,13 +1,17 @@
-/** A table for a terminal: the first column to the left, numbers to the right. */
+/** A table for a terminal: text to the left, numbers, amounts and dates to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const toTheRight = head.map((_, column) => column > 0 && rows.every((row) => QUANTITY.test(row[column] ?? '')));
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .map((cell, column) => (toTheRight[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
       .join('  ')
       .trimEnd();
   return [line(head), line(widths.map((width) => '\u2500'.repeat(width))), ...rows.map(line)].join('\n');
 }
+
+/** Nothing, a dash, or what begins with a digit: `12.5`, `$0.01`, `4 min 05 s`. */
+const QUANTITY = /^$|^-$|^[-$]?\d/;
 
 export const count = (value: number): string => value.toLocaleString('en-US');
 /** `512 B`, `1.5 MB`: decimal, as disks and stores are sold. */

@@ -1,22 +1,8 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { type ApiClient } from '../../src/cli/client.ts';
+import { expect, it } from 'vitest';
 import { gate, listAliases, promote, revert, setGates, showAlias } from '../../src/cli/aliases.ts';
+import { answering, printed } from './support.ts';
 
-let lines: string[];
-beforeEach(() => {
-  lines = [];
-  vi.spyOn(console, 'log').mockImplementation((text: string) => void lines.push(...text.split('\n')));
-});
-afterEach(() => vi.restoreAllMocks());
-
-const sent: [string, unknown][] = [];
-const answering = (answers: Record<string, unknown>): ApiClient =>
-  ({
-    send(name: string, variables: unknown) {
-      sent.push([name, variables]);
-      return Promise.resolve(answers[name]);
-    },
-  }) as unknown as ApiClient;
+const out = printed();
 
 const version = (more: object) => ({
   ...{ number: 1, artifact: { id: 'a1', title: 'glyphs', state: 'KEPT' }, override: null, revertsTo: null },
@@ -38,14 +24,14 @@ it('reads conditions as they are said', () => {
 it('lists aliases, and says how to make the first', async () => {
   const pageInfo = { hasNextPage: false };
   await listAliases(answering({ Aliases: { aliases: { nodes: [], pageInfo } } }));
-  expect(lines).toEqual(['No aliases yet. `pushforward promote RUN --to production` makes one.']);
+  expect(out.lines).toEqual(['No aliases yet. `pushforward promote RUN --to production` makes one.']);
   const gates = [{ figure: 'W2', scope: 'EVERY_CLASS', against: 'PROMOTED', atMost: 0.1, atLeast: null }];
   const nodes = [
     { name: 'production', gates, current: version({ number: 3 }) },
     { name: 'staging', gates: [], current: null },
   ];
   await listAliases(answering({ Aliases: { aliases: { nodes, pageInfo } } }));
-  expect(lines.slice(-2).map((line) => line.replace(/ +/g, ' ').trim())).toEqual([
+  expect(out.lines.slice(-2).map((line) => line.replace(/ +/g, ' ').trim())).toEqual([
     'production 3 a1 2026-12-01T00:00:00.000Z every w2 - promoted <= 0.1',
     'staging nothing was promoted yet',
   ]);
@@ -57,9 +43,9 @@ it('tells what an alias stood for, and why', async () => {
     answering({ Alias: { alias: { gates: [], versions: { nodes, pageInfo: { hasNextPage: false } } } } }),
     'production',
   );
-  expect(lines[0]).toBe('Gates: none');
-  expect(lines.at(-2)).toContain('back to version 1');
-  expect(lines.at(-1)).toContain('past its gates: a test');
+  expect(out.lines[0]).toBe('Gates: none');
+  expect(out.lines.at(-2)).toContain('back to version 1');
+  expect(out.lines.at(-1)).toContain('past its gates: a test');
   await expect(showAlias(answering({ Alias: { alias: null } }), 'x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
@@ -77,13 +63,16 @@ it('promotes what a run made, says what gates say, and goes back', async () => {
     RevertAlias: { revertAlias: { version: { number: 5, revertsTo: 3, artifact: { id: 'a0' } } } },
   });
   await promote(client, 'run_1', { to: 'production' });
-  expect(sent.at(-1)).toEqual(['PromoteArtifact', { alias: 'production', artifactId: 'a1', override: undefined }]);
-  expect(lines).toEqual(['production stands for a1, as its version 4.']);
+  expect(client.sent.at(-1)).toEqual([
+    'PromoteArtifact',
+    { alias: 'production', artifactId: 'a1', override: undefined },
+  ]);
+  expect(out.lines).toEqual(['production stands for a1, as its version 4.']);
   await promote(client, 'a7', { to: 'production', dryRun: true });
-  expect(sent.at(-1)).toEqual(['GateReport', { alias: 'production', artifactId: 'a7' }]);
-  expect(lines.at(-1)).toBe('It may not be promoted to production.');
+  expect(client.sent.at(-1)).toEqual(['GateReport', { alias: 'production', artifactId: 'a7' }]);
+  expect(out.lines.at(-1)).toBe('It may not be promoted to production.');
   await revert(client, 'production');
-  expect(lines.at(-1)).toBe('production stands for a0 again, that of version 3, as its version 5.');
+  expect(out.lines.at(-1)).toBe('production stands for a0 again, that of version 3, as its version 5.');
   const unfinished = answering({ Run: { run: { state: 'RUNNING', outputs: [] } } });
   await expect(promote(unfinished, 'run_1', { to: 'production' })).rejects.toThrow(
     'which is RUNNING: name one that is SUCCEEDED',
@@ -94,7 +83,7 @@ it('sets gates or none, and not both', async () => {
   const gates = gate('cost <= 5', []);
   const client = answering({ SetAliasGates: { setAliasGates: { alias: { gates } } } });
   await setGates(client, 'production', { gate: gates });
-  expect(lines).toEqual(['A promotion to production has to pass: cost <= 5']);
+  expect(out.lines).toEqual(['A promotion to production has to pass: cost <= 5']);
   await expect(setGates(client, 'production', { gate: gates, none: true })).rejects.toThrow('got both');
   await expect(setGates(client, 'production', { gate: [] })).rejects.toThrow('got neither');
 });

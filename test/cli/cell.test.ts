@@ -1,13 +1,8 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { showCell } from '../../src/cli/cell.ts';
-import { type ApiClient } from '../../src/cli/client.ts';
+import { answering, printed } from './support.ts';
 
-let lines: string[];
-beforeEach(() => {
-  lines = [];
-  vi.spyOn(console, 'log').mockImplementation((text: string) => void lines.push(...text.split('\n')));
-});
-afterEach(() => vi.restoreAllMocks());
+const out = printed();
 
 const OF = { className: 'cat', point: 3, first: 2 };
 const member = (sha: string, squaredDistance: number, path: string | null) => ({
@@ -20,33 +15,19 @@ const cell = {
   members: { nodes: [member('a', 0.25, 'cat/1.png'), member('b', 4, null)], pageInfo: { hasNextPage: true } },
 };
 
-function client(outputs: object[], sent: unknown[] = []): ApiClient {
-  const answers: Record<string, unknown> = { Run: { run: { state: 'RUNNING', outputs } }, Cell: { cell } };
-  const send = (name: string, variables: unknown) => {
-    sent.push([name, variables]);
-    return Promise.resolve(answers[name]);
-  };
-  return { send } as unknown as ApiClient;
-}
+const client = (outputs: object[]) => answering({ Run: { run: { state: 'RUNNING', outputs } }, Cell: { cell } });
 
 it('tells what a point stands for, and its images', async () => {
-  const sent: unknown[] = [];
-  await showCell(
-    client(
-      [
-        { kind: 'report', id: 'r' },
-        { kind: 'syntheticDataset', id: 's' },
-      ],
-      sent,
-    ),
-    'run',
-    OF,
-  );
-  expect(sent).toEqual([
+  const service = client([
+    { kind: 'report', id: 'r' },
+    { kind: 'syntheticDataset', id: 's' },
+  ]);
+  await showCell(service, 'run', OF);
+  expect(service.sent).toEqual([
     ['Run', { id: 'run', urls: false }],
     ['Cell', { artifactId: 's', ...OF }],
   ]);
-  expect(lines.map((line) => line.replace(/ +/g, ' '))).toEqual([
+  expect(out.lines.map((line) => line.replace(/ +/g, ' '))).toEqual([
     'Point 3 of cat stands for 1,200 images of pets, version 2: 12.50% of the class, and 6.25% of its distortion.',
     '',
     'image squared distance sha256',

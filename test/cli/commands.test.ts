@@ -48,6 +48,7 @@ it.each(['s3://bucket/images', 'upload:upl_1'])('%s is not sent anywhere', async
     split: null,
     recipe: {},
     out: '.',
+    estimate: false,
   };
   await expect(distill(nowhere, request, new AbortController().signal)).rejects.toThrow(
     `expected a path of this machine with --upload, got ${path}: leave --upload out`,

@@ -11,6 +11,7 @@ const REQUEST: DistillRequest = {
   split: null,
   recipe: {},
   out: '/out',
+  estimate: false,
 };
 
 beforeEach(() => void vi.spyOn(process.stderr, 'write').mockReturnValue(true));

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { bytes, count, dollars, percent, seconds, table } from '../../src/cli/table.ts';
 
-it('aligns names to the left and numbers to the right', () => {
+it('aligns text to the left and numbers to the right', () => {
   const rows = [
     ['airplane', '5,000'],
     ['cat', '12'],
@@ -9,6 +9,17 @@ it('aligns names to the left and numbers to the right', () => {
   expect(table(['class', 'n'], rows)).toBe(
     ['class         n', '────────  ─────', 'airplane  5,000', 'cat          12'].join('\n'),
   );
+  expect(
+    table(
+      ['', 'what', 'cost'],
+      [
+        ['a', 'codebook', '-'],
+        ['b', '12 images', '$0.5'],
+      ],
+    )
+      .split('\n')
+      .slice(2),
+  ).toEqual(['a  codebook      -', 'b  12 images  $0.5']);
 });
 
 it.each([
