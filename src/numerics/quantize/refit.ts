@@ -13,7 +13,7 @@ import { type MatrixProduct } from '../math/product.ts';
 import { sum } from '../math/sum.ts';
 
 export interface RefitOptions {
-  /** (k,): weights to compare with */
+  /** (k,), >= 0, sum to 1: weights to compare with; the energy is not above theirs */
   readonly before?: ArrayLike<number>;
   /** for the distances between samples, of which only the energies know */
   readonly product: MatrixProduct;
@@ -64,9 +64,23 @@ export async function refitWeights(
   const toSamples = meanDistances(codes, samples, signal);
   const between = distances(codes);
   const own = await meanOwnDistance(samples, product, signal);
-  const { weights, iterations } = simplexMinimum(toSamples, between, signal);
-  const energy = (w: ArrayLike<number>) => Math.max(0, 2 * objective(w, toSamples, between) - own);
+  const unit = unitOf(toSamples);
+  const value = (w: ArrayLike<number>) => objective(w, toSamples, between);
+  const energy = (w: ArrayLike<number>) => Math.max(0, 2 * value(w) - own);
+  const { weights: found, iterations } = simplexMinimum(inUnits(toSamples, unit), inUnits(between, unit), signal);
+  // Codes far nearer to each other than to the farthest sample differ by rounding alone.
+  const weights = before && value(before) < value(found) ? Float64Array.from(before) : found;
   return { weights, energy: energy(weights), iterations, ...(before && { energyBefore: energy(before) }) };
+}
+
+/** The power of two below the largest distance: in such units what is solved does not depend on the scale of the samples. */
+function unitOf(distances: Float64Array): number {
+  const largest = distances.reduce((most, x) => Math.max(most, x), 0);
+  return largest > 0 ? 2 ** Math.floor(Math.log2(largest)) : 1;
+}
+
+function inUnits(distances: Float64Array, unit: number): Float64Array {
+  return distances.map((x) => x / unit);
 }
 
 /** b.w - w.D w / 2 */

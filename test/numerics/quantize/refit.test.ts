@@ -86,6 +86,33 @@ describe('refitWeights', () => {
     expect(exact.energy).toBeLessThanOrEqual(exact.energyBefore!);
   });
 
+  it.each([2 ** -90, 2 ** 110])('finds the same weights at scale %d', async (scale) => {
+    const [codes, samples] = [cloud(6, 3, 7), cloud(90, 3, 8)];
+    const before = new Float64Array(6).fill(1 / 6);
+    const scaled = (points: Points) => ({ ...points, values: points.values.map((x) => x * scale) });
+    const expected = await refitWeights(codes, samples, { product, before });
+    const found = await refitWeights(scaled(codes), scaled(samples), { product, before });
+    expect(bytes(found.weights)).toBe(bytes(expected.weights));
+    expect(found.energy / (scale * expected.energy)).toBeCloseTo(1, 6);
+    expect(found.energy).toBeLessThan(found.energyBefore!);
+  });
+
+  it('never leaves the codes farther away than they were, outliers or not', async () => {
+    const near = cloud(40, 2, 5);
+    const codes = cloud(4, 2, 6);
+    const far = (points: Points, x: number) => ({
+      values: Float32Array.of(...points.values, x, x),
+      n: points.n + 1,
+      d: 2,
+    });
+    for (const x of [1e3, 1e9, 1e20, 1e30]) {
+      const before = [10 / 41, 10 / 41, 10 / 41, 10 / 41, 1 / 41];
+      const { weights, energy, energyBefore } = await refitWeights(far(codes, x), far(near, x), { product, before });
+      expect(energy).toBeLessThanOrEqual(energyBefore!);
+      expect(weights.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+    }
+  });
+
   it('refuses shapes that do not fit', async () => {
     const refit = (codes: Points, samples: Points, before?: number[]) =>
       refitWeights(codes, samples, { product, ...(before && { before }) });
