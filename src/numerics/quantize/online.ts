@@ -60,6 +60,7 @@ export async function fitOnline(
 ): Promise<StreamedCodebook> {
   if (!Number.isInteger(passes) || passes < 1)
     throw invalid(`expected passes >= 1, got ${passes}: give a whole number`);
+  if (!Number.isInteger(k) || k < 1) throw invalid(`expected k >= 1, got ${k}: give a whole number`, { k });
   let centroids: Float64Array | undefined;
   const given = new Float64Array(k);
   const passDistortions: number[] = [];
@@ -161,8 +162,7 @@ async function seededOn(
   key: { seed: number; classIndex: number },
   { product, signal }: { product: MatrixProduct; signal?: AbortSignal },
 ): Promise<Float64Array> {
-  if (!Number.isInteger(k) || k < 1 || k > batch.n)
-    throw invalid(`expected 1 to ${batch.n} centroids, got ${k}: make the first batch larger`, { k });
+  if (k > batch.n) throw invalid(`expected 1 to ${batch.n} centroids, got ${k}: make the first batch larger`, { k });
   const random = randomStream({ ...key, purpose: 'online seeding' });
   const [seeding] = await seedGreedily(spaceOf(rounded(batch), product), k, [random], signal);
   const centroids = new Float64Array(k * batch.d);

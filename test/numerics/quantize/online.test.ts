@@ -77,6 +77,10 @@ describe('fitOnline', () => {
     const fit = (points: Points) => fitOnline(() => inBatches(points, 5), { k: 6, ...key }, { product });
     await expect(fit(cloud(20, 2))).rejects.toThrow('expected 1 to 5 centroids, got 6');
     await expect(fitOnline(() => inBatches(cloud(1, 1), 0), { k: 1, ...key }, { product })).rejects.toThrow('got none');
+    for (const k of [0, -1, 1.5, NaN])
+      await expect(fitOnline(() => inBatches(cloud(9, 1), 9), { k, ...key }, { product })).rejects.toThrow(
+        `expected k >= 1, got ${k}`,
+      );
     await expect(fit(pointsOf([[NaN], [1]]))).rejects.toMatchObject({ code: 'INVALID_INPUT', details: { index: 0 } });
   });
 });
