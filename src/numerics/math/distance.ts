@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../base/abort.ts';
 import { assertPoints, type Points } from './points.ts';
 import { type MatrixProduct } from './product.ts';
 import { sum } from './sum.ts';
@@ -36,6 +37,27 @@ export function squaredDistance(a: Float32Array, i: number, b: Coordinates, k: n
     s0 += x * x;
   }
   return s0 + s1 + (s2 + s3);
+}
+
+/**
+ * All of them, from the differences: n k d operations of one thread.
+ *
+ * @param centroids (k, d)
+ * @returns (n, k)
+ * @throws CANCELLED
+ */
+export function squaredDistances(
+  { values, n, d }: Points,
+  centroids: Coordinates,
+  k: number,
+  signal?: AbortSignal,
+): Float64Array {
+  const out = new Float64Array(n * k);
+  for (let i = 0, p = 0; i < n; i++) {
+    if (i % 256 === 0) throwIfAborted(signal);
+    for (let c = 0; c < k; c++, p++) out[p] = squaredDistance(values, i, centroids, c, d);
+  }
+  return out;
 }
 
 /** (n,): squared norms in float64, which cannot overflow: those of points that are not finite are not finite either. */

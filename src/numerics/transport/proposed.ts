@@ -23,7 +23,7 @@ export interface ProposedCosts {
 export interface Decision {
   /** cost of the plan, exact */
   readonly value: number;
-  /** value of the dual at the transport's prices, exact: no plan costs less */
+  /** value of the dual at the transport's prices: no plan costs less, but for rounding of the points' squared norms */
   readonly dual: number;
   /** distances that had not been measured before */
   readonly measured: number;
@@ -93,7 +93,7 @@ function decided(costs: Costs, n: number, d: number, { plan, v }: Transport): De
     const i = samples[e]!;
     const c = sinks[e]!;
     measured += measureAt(costs, i * k + c, i, c);
-    const squared = cost[i * k + c]! + lacking[i]!;
+    const squared = squaredAt(costs, i * k + c, i, c);
     primal[e] = mass[e]! * squared;
     demanded[e] = mass[e]! * v[c]!;
     least[i] = Math.min(least[i]!, cost[i * k + c]! - v[c]!);
@@ -124,6 +124,15 @@ function measureAt({ cost, isMeasured, lacking, measure }: Costs, p: number, i: 
   cost[p] = squared - lacking[i]!;
   return 1;
 }
+
+/** The measured distance of sample i and sink c, entry p: from the cost, where what that lacks does not hide it. */
+function squaredAt({ cost, lacking, measure }: Costs, p: number, i: number, c: number): number {
+  const squared = cost[p]! + lacking[i]!;
+  return Math.abs(lacking[i]!) <= HIDING * squared ? squared : measure(i, c);
+}
+
+/** Rounding is at most 2^-32 of the distance then. */
+const HIDING = 2 ** 20;
 
 /** @returns null where the product is not finite */
 async function proposalIn(

@@ -96,6 +96,25 @@ describe('wasserstein2', () => {
     expect(proposed.gap / proposed.squared).toBeLessThanOrEqual(1e-8);
   });
 
+  it.each([1e5, 1e8, 1e15, 1e30])(
+    'sees past an outlier at %d, and past offsets, where a product proposes',
+    async (far) => {
+      const { values, d } = cloud(120, 3);
+      const offset = values.map((x) => x + far / 1e3);
+      for (const some of [values, offset]) {
+        const points = { values: Float32Array.of(...some, far, far, far), n: 121, d };
+        const centroids = { values: points.values.slice(116 * d), n: 5, d };
+        const { assignment, distortion } = await nearestCentroids(points, centroids, { product });
+        const weights = Float64Array.from({ length: 5 }, (_, c) => assignment.filter((a) => a === c).length / 121);
+        for (const by of [product, roughProduct]) {
+          const { squared, gap } = await wasserstein2(points, centroids, weights, { product: by });
+          expect(Math.abs(squared - distortion)).toBeLessThanOrEqual(1e-8 * distortion);
+          expect(Math.abs(gap)).toBeLessThanOrEqual(1e-8 * distortion);
+        }
+      }
+    },
+  );
+
   it('is zero where a product proposes distances between equal points', async () => {
     const points = cloud(20, 3);
     const { w2, gap } = await wasserstein2(points, points, new Float64Array(20).fill(1 / 20), { product });
