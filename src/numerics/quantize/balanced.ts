@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { invalid } from '../../base/errors.ts';
-import { squaredDistance } from '../math/distance.ts';
+import { squaredDistance, squaredDistances } from '../math/distance.ts';
 import { assertPoints, assertSameDimensions, type Points } from '../math/points.ts';
 import { type MatrixProduct } from '../math/product.ts';
 import { exactDots } from './pieces.ts';
 import { rounded, type Rounded } from './rounded.ts';
 import { rowDot } from './space.ts';
+import { isHiddenBy } from './unrounded.ts';
 
 /**
  * Exact transport from n equal samples to k sinks, such as numerics/transport's `exactTransport`.
@@ -46,7 +47,7 @@ export interface BalancedContext {
 }
 
 export interface BalancedStatistics {
-  /** mean squared distance of the mass to its centroids, after each iteration, on the grid (rounded.ts); never rises */
+  /** mean squared distance of the mass to its centroids, after each iteration, on the grid (rounded.ts) unless that hides the cells; never rises */
   readonly costs: readonly number[];
   readonly converged: boolean;
 }
@@ -72,7 +73,8 @@ export interface BalancedCodebook {
  * Cuturi and Doucet, "Fast computation of Wasserstein barycenters", ICML 2014, algorithm 2, with exact plans; Bennett, Bradley and Demiriz,
  * "Constrained k-means clustering", 2000.
  *
- * Costs come from exact dot products on the grid, so the bytes do not depend on the product.
+ * Costs come from exact dot products on the grid, so the bytes do not depend on the product. Where cells are too small for the grid, iterations
+ * that measure all distances follow.
  *
  * @param points (n, d)
  * @throws INVALID_INPUT if a shape does not fit or a value is not finite; CANCELLED
@@ -94,8 +96,21 @@ export async function fitBalanced(
     assertSameDimensions(points, start);
   }
   const grid = rounded(points);
+  const { product, signal } = context;
+  const onGrid: Ground = { ...grid, costs: (centroids) => costsTo(grid, centroids, k, product, signal) };
+  const asTheyAre: Ground = {
+    ...points,
+    scale: 1,
+    costs: (centroids) => squaredDistances(points, centroids, k, signal),
+  };
   const runs: Run[] = [];
-  for (const [s, start] of starts.entries()) runs.push(await alternate(grid, start, s, kind, maxIterations, context));
+  for (const [s, start] of starts.entries()) {
+    const options = { index: s, kind, maxIterations };
+    let run = await alternate(onGrid, placed(grid, start), k, options, context);
+    if (isHiddenBy(grid, costOf(points, meansOf(points, run.plan, run.demands), run.plan)))
+      run = await alternate(asTheyAre, meansOf(points, run.plan, run.demands), k, options, context);
+    runs.push(run);
+  }
   const ends = runs.map(({ plan, demands }) => meansOf(points, plan, demands));
   const costs = ends.map((centroids, s) => costOf(points, centroids, runs[s]!.plan));
   const best = costs.indexOf(Math.min(...costs));
@@ -116,17 +131,27 @@ interface Run {
   readonly statistics: BalancedStatistics;
 }
 
+/** Where the iterations take place. */
+interface Ground {
+  /** (n, d) */
+  readonly values: Float32Array;
+  readonly n: number;
+  readonly d: number;
+  /** its units in one unit of the samples */
+  readonly scale: number;
+  /** (n, k): squared distances to centroids (k, d), in squared units of the ground */
+  costs(centroids: Float64Array): Float64Array | Promise<Float64Array>;
+}
+
+/** @param centroids (k, d), where to start */
 async function alternate(
-  grid: Rounded,
-  start: Points,
-  index: number,
-  kind: 'split' | 'whole',
-  maxIterations: number,
-  { transport, product, signal, onIteration }: BalancedContext,
+  ground: Ground,
+  centroids: Float64Array,
+  k: number,
+  { index, kind, maxIterations }: { index: number; kind: 'split' | 'whole'; maxIterations: number },
+  { transport, signal, onIteration }: BalancedContext,
 ): Promise<Run> {
-  const { n } = grid;
-  const k = start.n;
-  let centroids = onGrid(grid, start);
+  const { n, scale } = ground;
   let demands: Float64Array | undefined;
   let prices: Float64Array | undefined;
   let best: Plan | undefined;
@@ -134,18 +159,18 @@ async function alternate(
   let converged = false;
   while (costs.length < maxIterations && !converged) {
     throwIfAborted(signal);
-    const cost = await costsTo(grid, centroids, k, product, signal);
+    const cost = await ground.costs(centroids);
     demands ??= kind === 'split' ? new Float64Array(k).fill(1 / k) : wholeDemands(cost, n, k);
     const { value, plan, v } = transport(cost, { n, k }, demands, { prices, signal });
     prices = v;
     const before = costs.at(-1) ?? Infinity;
     converged = !(value < before * (1 - LEAST_GAIN));
     best = plan;
-    centroids = meansOf(grid, plan, demands);
+    centroids = meansOf(ground, plan, demands);
     costs.push(Math.min(value, before));
-    await onIteration?.(index, costs.length, value / (grid.scale * grid.scale));
+    await onIteration?.(index, costs.length, value / (scale * scale));
   }
-  const toUnits = 1 / (grid.scale * grid.scale);
+  const toUnits = 1 / (scale * scale);
   return { plan: best!, demands: demands!, statistics: { costs: costs.map((cost) => cost * toUnits), converged } };
 }
 
@@ -153,7 +178,7 @@ async function alternate(
 const LEAST_GAIN = 1e-10;
 
 /** Centroids of the samples on their grid. */
-function onGrid({ origin, scale, d }: Rounded, { values, n }: Points): Float64Array {
+function placed({ origin, scale, d }: Rounded, { values, n }: Points): Float64Array {
   const out = new Float64Array(n * d);
   for (let c = 0, p = 0; c < n; c++) for (let j = 0; j < d; j++, p++) out[p] = (values[p]! - origin[j]!) * scale;
   return out;

@@ -10,6 +10,7 @@ import { search } from './search.ts';
 import { sketchOf } from './sketch.ts';
 import { spaceOf, type Space } from './space.ts';
 import { type SwapStatistics } from './swaps.ts';
+import { isHiddenBy, searchUnrounded } from './unrounded.ts';
 
 export interface FitOptions {
   /** points per class, 1 to n */
@@ -84,6 +85,7 @@ export interface Codebook {
  * The search runs in a sketch of the samples (sketch.ts), where a distance costs as much in 4096 dimensions as in 32. What it finds goes on by Hartigan's steps
  * in all dimensions as long as they pay, and then by Lloyd's on the samples themselves. Sketch and samples are rounded to grids where dot products are
  * exact (rounded.ts), and all else is decided in float64: the same points and options give the same bytes with any product that keeps its contract.
+ * Where cells are too small for the grid, another search without it follows (unrounded.ts).
  *
  * No time can be less than that of reading the samples: to round them, to multiply them for the sketch, to add up and to measure cells takes ten passes over
  * n d values and 2 n d (3 RANK + 4 k) operations of products at least, 55 + 10 ms of one core and 20 ms of two at n = 1300, d = 4096, K = 100.
@@ -133,6 +135,11 @@ export async function fitQuantizer(points: Points, options: FitOptions, context:
     if (ended.distortion < end.distortion) end = ended;
   }
   for (const { assignment, distortion } of given) if (distortion < end.distortion) end = await finish(assignment);
+  if (isHiddenBy(whole, end.distortion)) {
+    const streams = Array.from({ length: Math.min(restarts, UNROUNDED) }, (_, item) => stream('unrounded', item));
+    const other = await searchUnrounded(points, whole.sampleNorms, k, streams, maxIterations, context);
+    if (other && other.distortion < end.distortion) end = other;
+  }
   const { centroids, assignment, distortion } = end;
   const counts = new Int32Array(k);
   for (const c of assignment) counts[c]!++;
@@ -155,6 +162,9 @@ export async function fitQuantizer(points: Points, options: FitOptions, context:
  */
 const FINALISTS = 2;
 const SWAPS = 8;
+
+/** Starts of a search without the grid, where it hides the cells: each takes longer than ten on it. */
+const UNROUNDED = 4;
 
 /** All ends of a search are brought to the samples up to this k, fewer above it. */
 const FINISHED = 10;

@@ -42,6 +42,19 @@ describe('fitBalanced', () => {
     }
   });
 
+  it('goes on to a minimum where the grid hides the cells', async () => {
+    const [near, far] = [cloud(60, 3, 2), cloud(60, 3, 3)];
+    const points = { values: Float32Array.of(...near.values, ...far.values.map((x) => x + 1e6)), n: 120, d: 3 };
+    const free = await weighted(points, 6);
+    const found = await fit(points, { starts: [free.centroids] });
+    const { squared } = await wasserstein2(points, found.centroids, found.weights);
+    const uniform = await wasserstein2(points, free.centroids, new Float64Array(6).fill(1 / 6));
+    expect(found.starts[0]!.converged).toBe(true);
+    expect(Math.abs(found.cost / squared - 1)).toBeLessThan(1e-2);
+    expect(squared).toBeLessThanOrEqual(uniform.squared);
+    expect(free.distortion).toBeLessThan(squared);
+  });
+
   it('keeps the best of its starts, and samples whole if asked', async () => {
     const points = cloud(103, 3, 4);
     const starts = [first(points, 4), (await weighted(points, 4)).centroids];

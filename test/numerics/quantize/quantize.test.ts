@@ -59,6 +59,24 @@ describe('fitQuantizer', () => {
     expect(Array.from(counts).sort((a, b) => a - b)).toEqual([1, 15, 15]);
   });
 
+  it('tells samples apart that the grid does not, far from others and beside outliers', async () => {
+    const near = cloud(80, 3, 2);
+    const far = moved(cloud(80, 3, 3), 1e6);
+    const both = { values: Float32Array.of(...near.values, ...far.values), n: 160, d: 3 };
+    const halves = [await fit(near, { k: 5 }), await fit(far, { k: 5 })];
+    const found = await fit(both, { k: 10 });
+    expectCodebook(both, found);
+    expect(Math.min(...found.counts)).toBeGreaterThan(0);
+    expect(found.distortion).toBeLessThan((1.1 * (halves[0]!.distortion + halves[1]!.distortion)) / 2);
+    const rough = { k: 10, seed: 1, classIndex: 0, restarts: 3 };
+    expect(everyByte(await fitQuantizer(both, rough, { product: roughProduct }))).toBe(everyByte(found));
+
+    const outliers = { values: Float32Array.of(...near.values, 1e6, 0, 0, 0, 2e6, 0, 0, 0, 3e6), n: 83, d: 3 };
+    const beside = await fit(outliers, { k: 8 });
+    expect(Array.from(beside.counts).filter((count) => count === 1).length).toBeGreaterThanOrEqual(3);
+    expect(beside.distortion).toBeLessThan((1.1 * 80 * halves[0]!.distortion) / 83);
+  });
+
   it.each([1e-35, 1e-10, 1, 1e10, 1e35])('finds the same cells at scale %d', async (scale) => {
     const points = cloud(60, 3);
     const power = 2 ** Math.round(Math.log2(scale));
@@ -151,6 +169,10 @@ describe('fitQuantizer', () => {
     await expect(fit({ ...cloud(5, 3), d: 4 }, { k: 2 })).rejects.toThrow('20 values, got 15');
   });
 });
+
+function moved({ values, n, d }: Points, by: number): Points {
+  return { values: values.map((x) => x + by), n, d };
+}
 
 function expectCodebook(points: Points, codebook: Codebook): void {
   const { centroids, weights, counts, assignment, distortion } = codebook;
