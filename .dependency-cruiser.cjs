@@ -49,6 +49,7 @@ const OWNERS = {
     'tar-stream',
     'opentype.js',
   ],
+  'src/adapters/http': ['standardwebhooks', 'ipaddr.js'],
   'src/adapters/storage': ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
   'src/adapters/runtime': ['onnxruntime-node'],
   'src/adapters/kubernetes': ['@kubernetes/client-node', 'zod'],

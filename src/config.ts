@@ -50,6 +50,8 @@ export interface Config {
     /** Events are appended to it. Absent: to none. */
     filePath: string | null;
   };
+  /** Ranges of addresses that webhooks may be sent to though they are not public, without TLS as well. */
+  webhookAllow: string[];
   local: {
     /** Worker processes at once. */
     slots: number;
@@ -109,6 +111,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
     otlpEndpoint: url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     openLineage: openLineage(env),
+    webhookAllow: (env['PUSHFORWARD_WEBHOOK_ALLOW'] ?? '').split(',').flatMap((range) => range.trim() || []),
     local: {
       slots: integer(env, 'PUSHFORWARD_LOCAL_SLOTS', Math.max(1, Math.min(8, availableParallelism())), 1, 256),
       priceUsdPerHour: number(env, 'PUSHFORWARD_LOCAL_PRICE_USD_PER_HOUR', 0.05),

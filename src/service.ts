@@ -10,7 +10,8 @@ import { createEventFeed } from './adapters/database/feed.ts';
 import { createProgressRelay, type ProgressReport } from './adapters/database/progress-relay.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
-import { createOpenLineageFile, createOpenLineageHttp } from './adapters/http/index.ts';
+import { createWebhookStore } from './adapters/database/webhooks.ts';
+import { createOpenLineageFile, createOpenLineageHttp, createWebhookHttp } from './adapters/http/index.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
@@ -134,6 +135,8 @@ export async function startService(config: Config): Promise<Service> {
       maxAttempts: config.maxAttempts,
       releaseDeadlineMs: config.releaseDeadlineMs,
     });
+    const sender = createWebhookHttp({ allow: config.webhookAllow, userAgent: `Pushforward/${config.version}` });
+    stops.push(async () => sender.close());
     const control = createControl({
       catalog,
       engine,
@@ -150,6 +153,9 @@ export async function startService(config: Config): Promise<Service> {
       retention: createRetentionStore({ db, url: databaseUrl, objects }),
       retentionEveryMs: config.retentionEveryMs,
       feed: createEventFeed({ db, url: databaseUrl }),
+      webhooks: createWebhookStore({ db, url: databaseUrl }),
+      sender,
+      serviceUrl: () => config.publicUrl ?? url,
       openLineage: openLineageOf(config),
       clock: systemClock,
       log,
@@ -181,6 +187,7 @@ export async function startService(config: Config): Promise<Service> {
     });
     stops.push(() => api.close());
     url = api.url;
+    control.startDeliveries();
     await announce(config.stateDir, url);
     health = () => control.health();
     stops.push(async () => void (health = notReady('stopping')));

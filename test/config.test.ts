@@ -125,6 +125,13 @@ describe('the configuration', () => {
     });
   });
 
+  it('reads where webhooks may go beside public addresses', () => {
+    expect(readConfig({}).webhookAllow).toEqual([]);
+    expect(readConfig({ PUSHFORWARD_WEBHOOK_ALLOW: '10.1.0.0/16, fd00::/8,' }).webhookAllow).toEqual([
+      ...['10.1.0.0/16', 'fd00::/8'],
+    ]);
+  });
+
   it('keeps the password of the database and the secret from child processes', () => {
     const { childEnvironment } = readConfig({
       DATABASE_URL: 'postgres://u:secret@h/d',

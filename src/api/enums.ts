@@ -83,6 +83,17 @@ export const DoomReason = registered('DoomReason', 'Why a policy does not keep a
   RUN_NOT_KEPT: 'No kept run read or wrote it, and nothing that is kept was made from it.',
 });
 
+export const WebhookState = registered('WebhookState', 'Whether an endpoint is told of anything.', {
+  ENABLED: 'It is.',
+  DISABLED: '`disabledBecause` says why it is not: someone disabled it, or it answered 410.',
+});
+
+export const WebhookDeliveryState = registered('WebhookDeliveryState', 'Where a delivery stands.', {
+  PENDING: 'It waits for its first or next try, or for one of the same run that is ahead of it.',
+  DELIVERED: 'The endpoint answered 2xx.',
+  DEAD: 'It was given up, after 13 tries over 28 hours or with 410; send it again with redeliverWebhook.',
+});
+
 export const ErrorCode = registered(
   'ErrorCode',
   'The closed set of error codes.',

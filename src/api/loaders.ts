@@ -11,6 +11,9 @@ import {
   type PinView,
   type TaskPageRequest,
   type VersionPageRequest,
+  type WebhookDeliveryView,
+  type WebhookTryView,
+  type WebhookView,
 } from '../control/ports.ts';
 import {
   type AliasVersionView,
@@ -47,9 +50,16 @@ export function createLoaders(rows: ProjectReader) {
     task: byId<TaskView>((ids) => rows.tasksById(ids)),
     artifact: byId<ArtifactView>((ids) => rows.artifactsById(ids)),
     aliasVersion: byId<AliasVersionView>((ids) => rows.aliasVersionsById(ids)),
+    webhook: byId<WebhookView>((ids) => rows.webhooksById(ids)),
+    webhookDelivery: byId<WebhookDeliveryView>((ids) => rows.webhookDeliveriesById(ids)),
     upload: byId<UploadView>((ids) => rows.uploadsById(ids)),
     upstreamVersion: byId<UpstreamVersionView>((ids) => rows.upstreamVersionsById(ids)),
 
+    triesOfDelivery: grouped<WebhookTryView, WebhookTryView>(
+      (ids) => rows.triesOfDeliveries(ids),
+      (one) => one.deliveryId,
+      (one) => one,
+    ),
     filesOfUpload: grouped<UploadFileView, UploadFileView>(
       (ids) => rows.filesOfUploads(ids),
       (file) => file.uploadId,

@@ -10,6 +10,7 @@ import { Queries } from './resolvers/queries.ts';
 import { RetentionResolver } from './resolvers/retention.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
 import { UploadMutations } from './resolvers/uploads.ts';
+import { WebhookResolver } from './resolvers/webhooks.ts';
 import { AliasVersion } from './types/alias.ts';
 import { Artifact } from './types/artifact.ts';
 import { Dataset, DatasetVersion } from './types/dataset.ts';
@@ -32,6 +33,7 @@ export function buildApiSchema(): GraphQLSchema {
       CellQueries,
       CostResolver,
       RetentionResolver,
+      WebhookResolver,
     ],
     orphanedTypes: [AliasVersion, Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
     validate: false,

@@ -12,6 +12,7 @@ import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun, showTasks } from './runs.ts';
 import { PARALLEL, upload } from './upload.ts';
+import { addWebhooks } from './webhook-commands.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
 export interface Host {
@@ -179,6 +180,7 @@ export function createProgram(host: Host): Command {
     onService(host, options.url, (client) => showCell(client, id, { ...options, className: options.class })),
   );
   addAliases(program, host);
+  addWebhooks(program, host);
   addCosts(program, runs, host);
   addLineage(program, host);
   addRetention(program, host);

@@ -17,6 +17,9 @@ import { budgetProject } from './costs.ts';
 import { estimateRun, type RunEstimate } from './estimate.ts';
 import { followEvents } from './events.ts';
 import { createFeedRunner } from './feed.ts';
+import { webhookConsumer } from './webhooks/consumer.ts';
+import { createDeliverer } from './webhooks/deliverer.ts';
+import { createWebhookControl, type WebhookControl } from './webhooks/endpoints.ts';
 import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts } from './identity.ts';
 import { createImportRunner } from './imports.ts';
 import { receiveLineage, type ReceivedLineage } from './openlineage/receive.ts';
@@ -32,6 +35,9 @@ import {
   type RealPath,
   type RetentionStore,
   type UploadWrites,
+  type WebhookSender,
+  type WebhookStore,
+  type WebhookWrites,
 } from './ports.ts';
 import { registerPrior, type RegisterPriorInput } from './priors.ts';
 import { limitProject } from './projects.ts';
@@ -71,6 +77,10 @@ export interface ControlOptions {
   /** Pause between the passes of retention. */
   retentionEveryMs: number;
   feed: EventFeed;
+  webhooks: WebhookStore;
+  sender: WebhookSender;
+  /** Where clients reach the service, once it listens. */
+  serviceUrl: () => string;
   openLineage: OpenLineageOptions;
   clock: Clock;
   log: Log;
@@ -102,6 +112,7 @@ export type ProjectReader = Omit<
   | 'saveAlias'
   | 'promote'
   | keyof UploadWrites
+  | keyof WebhookWrites
 >;
 
 /** What the service cannot do without: null where it answers, else why it does not. */
@@ -166,10 +177,13 @@ export interface Control {
    */
   receiveLineage(principal: Principal, project: string | null, event: unknown): Promise<ReceivedLineage>;
   readonly retention: Retention;
+  readonly webhooks: WebhookControl;
   health(): Promise<Health>;
   now(): Date;
   /** Makes sure of the default project, takes up pending imports, begins with the passes of retention, the sweeps of uploads and the feed of events. */
   start(): Promise<void>;
+  /** Begins to send webhooks, in which `serviceUrl` stands. */
+  startDeliveries(): void;
   /** Resolves once no import is pending. */
   importsIdle(): Promise<void>;
   close(): Promise<void>;
@@ -179,7 +193,11 @@ export function createControl(options: ControlOptions): Control {
   const imports = createImportRunner(options);
   const sweep = createUploadSweep(options);
   const closing = new AbortController();
-  const feed = createFeedRunner(options, openLineageConsumers(options, options.openLineage));
+  const deliverer = createDeliverer(options);
+  const feed = createFeedRunner(options, [
+    ...openLineageConsumers(options, options.openLineage),
+    webhookConsumer(options, deliverer.wake),
+  ]);
   const retention = createRetention(options, closing.signal);
   const { cell } = createCells(options);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
@@ -210,6 +228,7 @@ export function createControl(options: ControlOptions): Control {
     imageUrl: (principal, image, expires) => imageUrl(options.store, principal, image, expires),
     receiveLineage: (principal, project, event) => receiveLineage(options, principal, project, event),
     retention,
+    webhooks: createWebhookControl(options, deliverer.wake),
     async health() {
       const [database, store] = await Promise.all([failureOf(options.catalog.ping()), failureOf(storeAnswers())]);
       return { database, store };
@@ -222,10 +241,11 @@ export function createControl(options: ControlOptions): Control {
       sweep.start();
       feed.start();
     },
+    startDeliveries: () => deliverer.start(),
     importsIdle: () => imports.idle(),
     async close() {
       closing.abort();
-      await Promise.all([imports.close(), sweep.close(), passes.stopped(), feed.close()]);
+      await Promise.all([imports.close(), sweep.close(), passes.stopped(), feed.close(), deliverer.close()]);
     },
   };
 

@@ -6,6 +6,7 @@ import { type MeasuredStage } from '../pipeline/estimate.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { type Page, type PageRequest } from './paging.ts';
 import { type PinView } from './retention/rows.ts';
+import { type WebhookReads, type WebhookWrites } from './webhooks/rows.ts';
 import {
   type AliasVersionView,
   type AliasView,
@@ -37,6 +38,7 @@ import {
 export type * from './paging.ts';
 export type * from './retention/rows.ts';
 export type * from './views.ts';
+export type * from './webhooks/rows.ts';
 
 /** The rows of every project. Implemented by adapters/database/catalog.ts. */
 export interface Catalog {
@@ -79,7 +81,7 @@ export interface RunFilter {
 }
 
 /** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
-export interface ProjectCatalog extends UploadReads, UploadWrites {
+export interface ProjectCatalog extends UploadReads, UploadWrites, WebhookReads, WebhookWrites {
   /** The project itself. */
   about(): Promise<ProjectView>;
   limitProject(maxRunningTasks: number | null): Promise<void>;

@@ -2,12 +2,14 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { sql } from 'kysely';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WELCOME } from '../../src/api/http/explorer.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { ended } from '../support/engine.ts';
 import { sendPart } from '../support/send-part.ts';
 import { until } from '../support/until.ts';
+import { startWebhookSink } from '../support/webhook-sink.ts';
 import { LOCAL } from '../control/world.ts';
 import { type Answer, startEngineApi } from './client.ts';
 
@@ -345,6 +347,66 @@ it('promotes what passes the gates of an alias, and goes back', async () => {
   });
   const rest = await send('Alias', { name: 'production', after: versions.pageInfo.endCursor });
   expect(rest.versions.nodes).toMatchObject([{ number: 1, override: 'a test', promotedBy: 'local' }]);
+});
+
+it('tells an endpoint what happens, signed, and keeps what it answered', async () => {
+  const receiver = await startWebhookSink();
+  api.control.startDeliveries();
+  const input = {
+    url: `${receiver.url}/hook`,
+    types: ['run.succeeded'],
+    headers: [{ name: 'X-Key', value: 'hidden' }],
+  };
+  expect(await send('CreateWebhook', { input: { ...input, url: 'https://10.0.0.1/' } })).toMatchObject({
+    ...{ __typename: 'InvalidInput', path: ['url'] },
+    remedy: 'name a public host, or have PUSHFORWARD_WEBHOOK_ALLOW name the network that it lies in',
+  });
+  const { webhook, secret } = await send('CreateWebhook', { input });
+  expect(webhook).toMatchObject({ state: 'ENABLED', types: ['run.succeeded'], headerNames: ['x-key'], template: null });
+  expect(await send('Webhook', { id: webhook.id })).toEqual(webhook);
+  expect((await send('Webhooks')).nodes).toEqual([webhook]);
+
+  const ended = (id: string) =>
+    until(async () => {
+      const found = await send('WebhookDelivery', { id });
+      return found.state === 'PENDING' ? null : found;
+    });
+  const { delivery } = await send('TestWebhook', { id: webhook.id });
+  expect(await ended(delivery.id)).toMatchObject({
+    ...{ type: 'ping', state: 'DELIVERED', tries: 1, run: null, webhook: { id: webhook.id } },
+    log: [{ number: 1, status: 200, error: null, responseBody: 'said 200' }],
+  });
+  expect(new Webhook(secret).verify(receiver.received[0]!.body, receiver.received[0]!.headers)).toMatchObject({
+    type: 'pushforward.ping',
+  });
+  const { delivery: again } = await send('RedeliverWebhook', { deliveryId: delivery.id });
+  expect(again).toEqual({ id: delivery.id, state: 'PENDING' });
+  expect(await ended(delivery.id)).toMatchObject({ tries: 2 });
+  const since = { id: webhook.id, since: '2026-01-01T00:00:00Z' };
+  expect(await send('RedeliverWebhooks', since)).toMatchObject({ count: 0 });
+  expect(await send('RedeliverWebhooks', { ...since, states: ['DELIVERED'] })).toMatchObject({ count: 1 });
+  const filter = { webhookId: webhook.id, types: ['ping'] };
+  expect((await send('WebhookDeliveries', { filter })).nodes).toMatchObject([{ id: delivery.id }]);
+
+  const template = { event_type: 'distilled', client_payload: { run: '{{data.run.id}}' } };
+  expect(await send('WebhookPreview', { type: 'run.succeeded', template })).toMatchObject({
+    client_payload: { run: expect.stringMatching(/^run_/) as string },
+  });
+  const changes = { template, aliases: ['production'] };
+  expect(await send('UpdateWebhook', { id: webhook.id, changes })).toMatchObject({
+    webhook: { ...webhook, ...changes },
+  });
+  const rotated = await send('RotateWebhookSecret', { id: webhook.id, keepHours: 1 });
+  expect(rotated.secret).not.toBe(secret);
+  expect(rotated.webhook.secrets).toMatchObject([{ expiresAt: null }, { expiresAt: expect.any(String) as string }]);
+  expect(await send('DisableWebhook', { id: webhook.id, reason: 'moves' })).toMatchObject({
+    webhook: { state: 'DISABLED', disabledBecause: 'moves' },
+  });
+  expect(await send('TestWebhook', { id: webhook.id })).toMatchObject({ __typename: 'NotReady', path: ['id'] });
+  expect(await send('EnableWebhook', { id: webhook.id })).toMatchObject({ webhook: { state: 'ENABLED' } });
+  expect(await send('DeleteWebhook', { id: webhook.id })).toMatchObject({ id: webhook.id });
+  expect(await send('DeleteWebhook', { id: webhook.id })).toMatchObject({ __typename: 'NotFound' });
+  await receiver.close();
 });
 
 it('takes an upload in parts to a dataset, and gives up another', async () => {

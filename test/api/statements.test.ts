@@ -33,6 +33,11 @@ beforeAll(async () => {
       dataset: { namespace: 'file', name: `/set ${i}`, facets: { version: { datasetVersion: '1' } } },
     });
     const local = { projectId: 'default', actor: 'local' };
+    const { webhook } = await api.control.webhooks.create(local, {
+      ...{ url: 'http://127.0.0.1:9/', description: '', types: ['*'], aliases: null, datasetIds: null },
+      ...{ template: null, headers: {} },
+    });
+    await api.control.webhooks.test(local, webhook.id);
     const promotion = { alias: `alias-${i}`, artifactId: await datasetOf(run.id), override: null };
     await api.control.promoteArtifact(local, promotion);
     if (i === 0) small = run.id;

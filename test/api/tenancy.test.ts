@@ -57,6 +57,12 @@ beforeAll(async () => {
     datasetId: () => theirs.datasetId,
     sha256: () => sha256('x'),
     artifactId: () => theirs.codebookId,
+    deliveryId: () => theirs.deliveryId,
+    url: () => 'http://127.0.0.1:9/',
+    types: () => ['run.succeeded'],
+    type: () => 'run.succeeded',
+    value: () => 'any',
+    since: () => '2026-01-01T00:00:00.000Z',
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
   const [hidden, visible] = [await textsOf(LOCAL.projectId), await textsOf(OTHER.projectId)];
@@ -87,6 +93,11 @@ async function populate(principal: Principal, name: string) {
   await api.control.setAliasGates(principal, { alias: 'production', gates: [gate] });
   await api.control.retention.pin(principal, codebook!.id, `${name} note`);
   await api.control.retention.setPolicy(principal, { keepDays: principal === LOCAL ? 1234 : 1 });
+  const { webhook } = await api.control.webhooks.create(principal, {
+    ...{ url: `http://127.0.0.1:9/${name}`, description: `${name} endpoint`, types: ['*'], aliases: null },
+    ...{ datasetIds: null, template: null, headers: { 'x-key': `${name} key` } },
+  });
+  const delivery = await api.control.webhooks.test(principal, webhook.id);
   const files = [{ path: `${name}.bin`, bytes: 1, sha256: sha256('x') }];
   const { upload } = await api.control.createUpload(principal, { files, idempotencyKey: newId('key') });
   await api.control.receiveLineage(principal, null, {
@@ -108,6 +119,7 @@ async function populate(principal: Principal, name: string) {
     runId: runs[1]!,
     finished: runs[2]!,
     uploadId: upload.id,
+    deliveryId: delivery.id,
   };
 }
 
@@ -123,24 +135,31 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     | 'artifacts'
     | 'artifact_pins'
     | 'uploads'
-    | 'upstream_versions';
+    | 'upstream_versions'
+    | 'webhooks'
+    | 'webhook_deliveries'
+    | 'project_events';
   const of = (table: Table) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads, upstreams] = await Promise.all([
-    of('datasets'),
-    of('dataset_versions'),
-    of('import_keys'),
-    of('priors'),
-    of('runs'),
-    of('artifacts'),
-    of('artifact_pins'),
-    of('uploads'),
-    of('upstream_versions'),
-  ]);
+  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads, upstreams, webhooks, deliveries, events] =
+    await Promise.all([
+      of('datasets'),
+      of('dataset_versions'),
+      of('import_keys'),
+      of('priors'),
+      of('runs'),
+      of('artifacts'),
+      of('artifact_pins'),
+      of('uploads'),
+      of('upstream_versions'),
+      of('webhooks'),
+      of('webhook_deliveries'),
+      of('project_events'),
+    ]);
   const uploadIds = uploads.map((upload) => upload['id'] as string);
   const files = await db.selectFrom('upload_files').selectAll().where('upload_id', 'in', uploadIds).execute();
   const runIds = runs.map((run) => run['id'] as string);
@@ -161,8 +180,12 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     attempt: texts(attempts, 'id'),
     upload: texts(uploads, 'id'),
     upstream: texts(upstreams, 'id'),
+    webhook: texts(webhooks, 'id'),
+    delivery: texts(deliveries, 'id'),
+    event: texts(events, 'id'),
     name: [
       ...texts(upstreams, 'version', 'producer'),
+      ...texts(webhooks, 'url', 'description'),
       ...texts(datasets, 'name'),
       ...texts(priors, 'name'),
       ...texts(tasks, 'title'),
@@ -180,6 +203,9 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
       ...texts(runs, 'id').map(cursor('run')),
       ...texts(uploads, 'id').map(cursor('upload')),
       ...texts(upstreams, 'id').map(cursor('upstream')),
+      ...texts(webhooks, 'id').map(cursor('webhook')),
+      ...texts(deliveries, 'id').map(cursor('webhookDelivery')),
+      ...texts(events, 'id').map(cursor('projectEvent')),
     ],
   };
 }
@@ -242,6 +268,8 @@ const candidates = (place: Place): string[] =>
         'attempt',
         'upload',
         'upstream',
+        'webhook',
+        'delivery',
         'digest',
         'name',
       ].flatMap((kind) => secrets[kind]!)
@@ -260,7 +288,7 @@ async function snapshot(): Promise<string[][]> {
   return await Promise.all([
     ...[
       ...['datasets', 'dataset_versions', 'priors', 'runs', 'artifacts', 'artifact_inputs', 'run_artifacts'],
-      ...['uploads', 'upstream_versions', 'version_upstreams', 'project_events'],
+      ...['uploads', 'upstream_versions', 'version_upstreams', 'project_events', 'webhooks', 'webhook_deliveries'],
     ].map((table) => rows(table, project)),
     ...['upload_files', 'upload_parts'].map((table) =>
       rows(table, sql`upload_id in (select id from uploads where ${project})`),

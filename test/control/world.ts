@@ -6,6 +6,8 @@ import { createCatalog } from '../../src/adapters/database/catalog.ts';
 import { createEventFeed } from '../../src/adapters/database/feed.ts';
 import { createRetentionStore } from '../../src/adapters/database/retention.ts';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
+import { createWebhookStore } from '../../src/adapters/database/webhooks.ts';
+import { createWebhookHttp } from '../../src/adapters/http/index.ts';
 import { createDirectoryStore } from '../../src/adapters/storage/directory.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
@@ -49,6 +51,9 @@ export async function startWorld() {
     retention: createRetentionStore({ db, url, objects }),
     retentionEveryMs: 3_600_000,
     feed: createEventFeed({ db, url }),
+    webhooks: createWebhookStore({ db, url }),
+    sender: createWebhookHttp({ allow: ['127.0.0.0/8'], userAgent: 'Pushforward/0.0.0' }),
+    serviceUrl: () => at.url,
     openLineage: { sinks: [], namespace: 'pushforward', version: '0.0.0', placeOf: (key: string) => join(folder, key) },
     clock: systemClock,
     log: silentLog,

@@ -18,6 +18,8 @@ import {
   undescribedInSpans,
 } from '../support/telemetry-schema.ts';
 import { writeTinyPrior } from '../support/tiny-prior.ts';
+import { until } from '../support/until.ts';
+import { startWebhookSink } from '../support/webhook-sink.ts';
 
 /** Runs that together have all that a span can tell: one of each quantizer, one that finds all published, one that fails. */
 async function sentByRuns(
@@ -31,9 +33,12 @@ async function sentByRuns(
   const service = await startServiceProcess(join(folder, 'state'), {
     OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
     PUSHFORWARD_OPENLINEAGE_FILE: join(folder, 'lineage.ndjson'),
+    PUSHFORWARD_WEBHOOK_ALLOW: '127.0.0.0/8',
     LOG_LEVEL: 'debug',
   });
   const { client } = service;
+  const sink = await startWebhookSink();
+  await client.send('CreateWebhook', { input: { url: sink.url, types: ['datasetVersion.ready'] } });
   const priorId = await registerPrior(client, join(folder, 'prior'));
   const version = await importReady(client, { name: 'tiny', path: images });
   const broken = await importReady(client, { name: 'broken', path: join(folder, 'broken') });
@@ -52,6 +57,8 @@ async function sentByRuns(
   const clvq = await ended({ ...recipe, quantizer: { algorithm: 'CLVQ' } });
   await rm(join(folder, 'broken'), { recursive: true });
   const failed = await ended({ datasetVersionId: broken.id, imagesPerClass: 1 });
+  await until(() => sink.received.length === 2);
+  await sink.close();
   const text = await (await fetch(`${service.url}/metrics`)).text();
   expect(await service.end()).toBe(0);
   otlp.close();

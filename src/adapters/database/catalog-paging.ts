@@ -5,7 +5,15 @@ import { type RawBuilder, sql } from 'kysely';
  * client's copy of `created_at` has milliseconds where the column has microseconds.
  */
 export function olderThan(
-  table: 'datasets' | 'priors' | 'project_events' | 'runs' | 'uploads' | 'upstream_versions',
+  table:
+    | 'datasets'
+    | 'priors'
+    | 'project_events'
+    | 'runs'
+    | 'uploads'
+    | 'upstream_versions'
+    | 'webhook_deliveries'
+    | 'webhooks',
   projectId: string,
   id: string,
 ): RawBuilder<boolean> {

@@ -14,6 +14,7 @@ import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
 import { uploadQueries } from './catalog-uploads.ts';
 import { upstreamQueries } from './catalog-upstreams.ts';
+import { webhookQueries } from './catalog-webhooks.ts';
 import { ping } from './connection.ts';
 import { namingOutages } from './outages.ts';
 import { type Database } from './schema.ts';
@@ -83,5 +84,6 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...costQueries(db, projectId),
     ...uploadQueries(db, projectId),
     ...upstreamQueries(db, projectId),
+    ...webhookQueries(db, projectId),
   };
 }

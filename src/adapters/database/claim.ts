@@ -6,6 +6,7 @@ import { type ServiceClaim } from '../../engine/ports.ts';
 const SERVICE = 7_283_411_905;
 const PASSES = 728_341_192;
 const FEED = 728_341_193;
+const WEBHOOKS = 728_341_196;
 
 /** How often the server is asked, and how long it may take to answer: together well below the time in which it notices the same. */
 const EVIDENCE = { askEveryMs: 5_000, silentMs: 10_000 };
@@ -23,6 +24,11 @@ export function claimPass(url: string, projectId: string): Promise<PassClaim | n
 /** The right to hand a consumer its events. */
 export function claimFeed(url: string, consumer: string): Promise<FeedClaim | null> {
   return claim(url, 'select pg_try_advisory_lock($1::int, hashtext($2)) as got', [FEED, consumer]);
+}
+
+/** The right to deliver webhooks. */
+export function claimWebhooks(url: string): Promise<PassClaim | null> {
+  return claim(url, 'select pg_try_advisory_lock($1::bigint) as got', [WEBHOOKS]);
 }
 
 /**

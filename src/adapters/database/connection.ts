@@ -15,6 +15,7 @@ import * as upstream from './migrations/009-upstream.ts';
 import * as running from './migrations/011-running.ts';
 import * as aliases from './migrations/012-aliases.ts';
 import * as projectEvents from './migrations/013-project-events.ts';
+import * as webhooks from './migrations/014-webhooks.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -74,6 +75,7 @@ const MIGRATIONS = {
   '011-running': running,
   '012-aliases': aliases,
   '013-project-events': projectEvents,
+  '014-webhooks': webhooks,
 };
 
 /**

@@ -1,15 +1,18 @@
 import { type ColumnType, type Generated } from 'kysely';
 import { type ErrorRecord } from '../../base/errors.ts';
-import { type JsonObject } from '../../base/json.ts';
+import { type JsonObject, type JsonValue } from '../../base/json.ts';
 import {
   type ArtifactState,
+  type DeliveryState,
   type DoomReason,
   type Gate,
   type GateResult,
   type RetentionPolicy,
+  type ToldEvent,
   type UploadState,
   type UpstreamField,
   type UpstreamJob,
+  type WebhookState,
 } from '../../control/ports.ts';
 import {
   type ArtifactManifest,
@@ -52,6 +55,9 @@ export interface Database {
   project_events: ProjectEvents;
   feed_consumers: FeedConsumers;
   feed_events: FeedEvents;
+  webhooks: Webhooks;
+  webhook_deliveries: WebhookDeliveries;
+  webhook_tries: WebhookTries;
   upstream_versions: UpstreamVersions;
   version_upstreams: VersionUpstreams;
 }
@@ -371,6 +377,55 @@ export interface FeedEvents {
   run_id: string | null;
   sequence: number | null;
   project_event_id: string | null;
+}
+
+export interface Webhooks {
+  id: string;
+  project_id: string;
+  url: string;
+  description: string;
+  types: string[];
+  aliases: string[] | null;
+  dataset_ids: string[] | null;
+  template: ColumnType<JsonValue, string | null, string | null>;
+  headers: Json<Record<string, string>>;
+  secrets: Json<{ secret: string; createdAt: string; expiresAt: string | null }[]>;
+  state: Generated<WebhookState>;
+  disabled_because: string | null;
+  created_by: string;
+  created_at: Time;
+}
+
+export interface WebhookDeliveries {
+  id: string;
+  project_id: string;
+  webhook_id: string;
+  key: string;
+  position: Generated<number>;
+  event_id: string;
+  type: string;
+  run_id: string | null;
+  event: Json<Omit<ToldEvent, 'at'> & { at: string }>;
+  state: Generated<DeliveryState>;
+  tries: Generated<number>;
+  failures: Generated<number>;
+  next_try_at: Time;
+  error: string | null;
+  created_at: Time;
+  ended_at: OptionalTime;
+}
+
+export interface WebhookTries {
+  delivery_id: string;
+  number: number;
+  at: Date;
+  ms: number;
+  status: number | null;
+  error: string | null;
+  request_headers: Json<Record<string, string>>;
+  request_body: string;
+  response_headers: Json<Record<string, string>> | null;
+  response_body: string | null;
 }
 
 export interface UpstreamVersions {

@@ -1,2 +1,3 @@
 export { createOpenLineageHttp } from './openlineage.ts';
 export { createOpenLineageFile } from './openlineage-file.ts';
+export { createWebhookHttp } from './webhook-sender.ts';

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type LineageSink, type Sent } from '../../control/ports.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 export interface OpenLineageHttp {
   url: string;
@@ -65,13 +66,6 @@ export function createOpenLineageHttp({ timeoutMs = 10_000, ...of }: OpenLineage
       }
     },
   };
-}
-
-/** Seconds, or a date. */
-function retryAfterMs(text: string | null): number | null {
-  if (text === null || text.trim() === '') return null;
-  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : null;
 }
 
 /** `fetch failed` says nothing; what it was caused by does. */
