@@ -10,6 +10,7 @@ const MAY_IMPORT = {
   'src/numerics/quantize': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/transport': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/diagnostics': ['^src/base/', '^src/numerics/math/'],
+  'src/numerics/statistics': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/diffusion': ['^src/base/', '^src/numerics/math/'],
   'src/numerics/graph': ['^src/base/', '^src/numerics/math/'],
   'src/engine': ['^src/base/'],

@@ -40,6 +40,30 @@ export const RunState = registered('RunState', 'Where a run stands.', {
   CANCELLED: 'Stopped on request. Final.',
 });
 
+export const RunKind = registered('RunKind', 'What a run is for.', {
+  DISTILLATION: 'It makes a synthetic dataset.',
+  DRIFT: 'It measures whether new images are like those that another run distilled.',
+});
+
+export const DriftCorrection = registered('DriftCorrection', 'How p-values are corrected for how many there are.', {
+  HOLM: 'One false alarm or more in a share alpha of runs.',
+  BENJAMINI_HOCHBERG: 'A share alpha of the drifted classes is named falsely.',
+  NONE: 'Each class by itself: many classes give many false alarms.',
+});
+
+export const DriftClassChanges = registered('DriftClassChanges', 'What classes that came or went are.', {
+  DRIFT: 'Each is an alarm.',
+  IGNORE: 'They are named, and are none.',
+});
+
+export const DriftClassState = registered('DriftClassState', 'How a class fares.', {
+  TESTED: 'Its new images were compared with its held-out ones.',
+  UNCHANGED: 'It has no new image.',
+  TOO_FEW: 'It has fewer than 20 new images, or held-out ones: too few to compare.',
+  NEW: 'The reference does not have it.',
+  VANISHED: 'The version does not have it.',
+});
+
 export const StageState = registered('StageState', 'Where a stage of a run stands.', {
   PENDING: 'Not planned: what it consists of follows from earlier stages.',
   RUNNING: 'Its tasks are known and being carried out.',

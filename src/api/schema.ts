@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql';
 import { CellQueries } from './resolvers/cells.ts';
 import { AliasResolver, ArtifactAliases } from './resolvers/aliases.ts';
 import { CostResolver } from './resolvers/costs.ts';
+import { DriftResolver } from './resolvers/drift.ts';
 import { ArtifactLineage, LineageQueries } from './resolvers/lineage.ts';
 import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
@@ -32,6 +33,7 @@ export function buildApiSchema(): GraphQLSchema {
       LineageQueries,
       CellQueries,
       CostResolver,
+      DriftResolver,
       RetentionResolver,
       WebhookResolver,
     ],

@@ -185,10 +185,15 @@ export async function promote(client: ApiClient, id: string, { to, override, dry
 /** @returns the id of what a run made; any other id as it is */
 async function syntheticDatasetOf(client: ApiClient, id: string): Promise<string> {
   if (!id.startsWith('run_')) return id;
-  const { run } = await client.send<{ run: { state: string; outputs: { kind: string; id: string }[] } | null }>('Run', {
-    ...{ id, urls: false },
-  });
+  const { run } = await client.send<{
+    run: { kind: string; state: string; outputs: { kind: string; id: string }[] } | null;
+  }>('Run', { id, urls: false });
   if (!run) throw notFound('run', id);
+  if (run.kind === 'DRIFT') {
+    throw invalid(
+      `expected a run that made a synthetic dataset, got ${id}, which measured drift: name one that distilled`,
+    );
+  }
   const made = run.outputs.find(({ kind }) => kind === 'syntheticDataset');
   if (made) return made.id;
   throw invalid(

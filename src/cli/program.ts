@@ -6,6 +6,7 @@ import { showCell } from './cell.ts';
 import { addAliases } from './aliases.ts';
 import { addCosts } from './costs.ts';
 import { distill, retry } from './distill.ts';
+import { addDrift } from './drift.ts';
 import { addLineage } from './lineage.ts';
 import { atLeastOne, between, names, onService, whole, wholeNumber, withUrl } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -179,6 +180,7 @@ export function createProgram(host: Host): Command {
   ).action((id: string, options: { url?: string; class: string; point: number; first: number }) =>
     onService(host, options.url, (client) => showCell(client, id, { ...options, className: options.class })),
   );
+  addDrift(program, host);
   addAliases(program, host);
   addWebhooks(program, host);
   addCosts(program, runs, host);

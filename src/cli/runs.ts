@@ -7,12 +7,13 @@ import { dollars, table } from './table.ts';
 export async function listRuns(client: ApiClient): Promise<void> {
   const { runs } = await client.send<{ runs: { nodes: RunRow[] } }>('Runs', { first: 20 });
   if (runs.nodes.length === 0) return console.log('No runs yet.');
-  const rows = runs.nodes.map((run) => [run.id, run.state, run.createdAt, dollars(run.costUsd)]);
-  console.log(table(['run', 'state', 'launched', 'cost'], rows));
+  const rows = runs.nodes.map((run) => [run.id, run.kind, run.state, run.createdAt, dollars(run.costUsd)]);
+  console.log(table(['run', 'kind', 'state', 'launched', 'cost'], rows));
 }
 
 interface RunRow {
   id: string;
+  kind: string;
   state: string;
   createdAt: string;
   costUsd: number;
@@ -28,7 +29,11 @@ export async function showRun(client: ApiClient, id: string): Promise<void> {
   }
 }
 
-const PRODUCTS: Record<string, string> = { syntheticDataset: 'the synthetic dataset', report: 'the report' };
+const PRODUCTS: Record<string, string> = {
+  syntheticDataset: 'the synthetic dataset',
+  report: 'the report',
+  driftReport: 'the drift report',
+};
 
 /** What a run's tasks are and why each was, or was not, carried out; attempts that failed with their reasons. */
 export async function showTasks(client: ApiClient, id: string): Promise<void> {

@@ -1,15 +1,18 @@
 import { type ErrorCode } from '../base/errors.ts';
+import { type DriftReport, driftSummary } from './drift-summary.ts';
 import { count, dollars, percent, seconds, table } from './table.ts';
 
 /** The part of a run that the commands show; the shape of `schema/operations/Run.graphql`. */
 export interface RunReport {
   id: string;
+  kind: string;
   state: string;
   costUsd: number;
   failure: { code: ErrorCode; message: string; lastLogLines: string[] } | null;
   stages: StageFigures[];
   classFigures: ClassFigures[];
   overall: Distances | null;
+  drift: DriftReport | null;
   outputs: {
     id: string;
     kind: string;
@@ -54,6 +57,25 @@ interface ClassFigures extends Distances {
 
 /** Tables per class and per stage. */
 export function runSummary(run: RunReport): string {
+  const figures = run.kind === 'DRIFT' ? (run.drift ? [driftSummary(run.drift)] : []) : distillationSummary(run);
+  const stages = run.stages.map((stage) => [
+    stage.name,
+    reuse(stage),
+    stage.seconds === null ? '-' : seconds(stage.seconds),
+    stage.itemsPerSecond === null ? '-' : count(Math.round(stage.itemsPerSecond)),
+    dollars(stage.costUsd),
+  ]);
+  stages.push(['all', '', '', '', dollars(run.costUsd)]);
+  const made = run.stages.filter((stage) => stage.state === 'SUCCEEDED');
+  const all = made.length > 0 && made.every((stage) => stage.tasksCached === stage.tasksTotal);
+  return [
+    ...figures,
+    table(['stage', 'tasks', 'seconds', 'images/s', 'cost'], stages),
+    ...(all ? ['Everything was published by an earlier run and was reused; nothing was computed again.'] : []),
+  ].join('\n\n');
+}
+
+function distillationSummary(run: RunReport): string[] {
   const surveyed = run.classFigures.some((row) => row.quantizationRate !== null);
   const classes = run.classFigures.map((row) => [
     row.className.length > 40 ? `${row.className.slice(0, 39)}\u2026` : row.className,
@@ -66,36 +88,8 @@ export function runSummary(run: RunReport): string {
     const points = shown(run.overall.k, (mean) => String(Number(mean.toFixed(1))));
     classes.push(['mean', '', points, ...distances(run.overall), ...(surveyed ? [''] : [])]);
   }
-  const stages = run.stages.map((stage) => [
-    stage.name,
-    reuse(stage),
-    stage.seconds === null ? '-' : seconds(stage.seconds),
-    stage.itemsPerSecond === null ? '-' : count(Math.round(stage.itemsPerSecond)),
-    dollars(stage.costUsd),
-  ]);
-  stages.push(['all', '', '', '', dollars(run.costUsd)]);
-  const made = run.stages.filter((stage) => stage.state === 'SUCCEEDED');
-  const all = made.length > 0 && made.every((stage) => stage.tasksCached === stage.tasksTotal);
-  return [
-    table(
-      [
-        'class',
-        'n',
-        'K',
-        'W2 weighted',
-        'uniform',
-        'balanced',
-        'D4M',
-        'held-out',
-        'ESS',
-        ...(surveyed ? ['slope'] : []),
-      ],
-      classes,
-    ),
-    ...(run.overall ? comparison(run.overall) : []),
-    table(['stage', 'tasks', 'seconds', 'images/s', 'cost'], stages),
-    ...(all ? ['Everything was published by an earlier run and was reused; nothing was computed again.'] : []),
-  ].join('\n\n');
+  const head = ['class', 'n', 'K', 'W2 weighted', 'uniform', 'balanced', 'D4M', 'held-out', 'ESS'];
+  return [table([...head, ...(surveyed ? ['slope'] : [])], classes), ...(run.overall ? comparison(run.overall) : [])];
 }
 
 function distances(row: Distances): string[] {

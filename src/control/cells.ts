@@ -123,13 +123,14 @@ export function createCells({ catalog, store }: { catalog: Catalog; store: Objec
 }
 
 const classOf = (codebook: ArtifactView): string => codebook.manifest.content['className'] as string;
+const labelOf = (codebook: ArtifactView): number => codebook.manifest.content['label'] as number;
 
 /** The codebooks that an artifact is, or was made from within two steps: soft labels come from images, and these from a codebook. */
 async function codebooksOf(rows: Rows, artifact: ArtifactView): Promise<ArtifactView[]> {
   let level = [artifact];
   for (let step = 0; step <= 2 && level.length > 0; step++) {
     const found = level.filter(({ kind }) => kind === 'codebook');
-    if (found.length > 0) return found;
+    if (found.length > 0) return found.sort((a, b) => labelOf(a) - labelOf(b));
     level = (await rows.inputsOfArtifacts(level.map(({ id }) => id))).map(({ input }) => input);
   }
   throw invalid(

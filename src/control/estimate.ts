@@ -122,12 +122,12 @@ async function demandsOf(
   planner: Planner,
   rows: Pick<ProjectCatalog, 'artifactsById'>,
   projectId: string,
-  { recipe, version, prior, classes, anewFrom }: EstimatedLaunch,
+  { recipe, prior, classes, inputs, anewFrom }: EstimatedLaunch,
 ): Promise<Demand[]> {
   const demands: Demand[] = [];
   const published = new Map<string, readonly Published[]>();
   let complete = true;
-  for (const stage of planner.stages) {
+  for (const stage of planner.stages(asJson(recipe))) {
     if (!complete) {
       const items = expectedItems(stage, recipe, classes, prior.description);
       if (items !== null) demands.push({ stage, items, itemsCached: 0, isPlanned: false });
@@ -135,7 +135,7 @@ async function demandsOf(
     }
     const plan = await planner.plan({
       ...{ projectId, runId: 'estimate', recipe: asJson(recipe), stage, published },
-      inputs: { datasetVersion: version.artifactId, prior: prior.artifactId },
+      inputs,
       signal: new AbortController().signal,
     });
     if (plan.kind === 'skip') continue;

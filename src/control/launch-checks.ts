@@ -2,19 +2,23 @@ import { invalid, PushforwardError } from '../base/errors.ts';
 import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { checkPriorFits } from '../pipeline/prior/described.ts';
 import { checkPoints } from '../pipeline/points.ts';
-import { parseRecipe, type Recipe } from '../pipeline/recipe.ts';
-import { type Catalog } from './ports.ts';
+import { type AnyRecipe, type DriftRecipe, isDrift, parseAnyRecipe } from '../pipeline/drift/recipe.ts';
+import { type Recipe } from '../pipeline/recipe.ts';
+import { driftReference } from './drift-reference.ts';
+import { type Catalog, type ProjectCatalog } from './ports.ts';
 import { type ClassCount, type DatasetVersionView, type PriorView } from './views.ts';
 
 type ReadyVersion = DatasetVersionView & { classes: ClassCount[]; artifactId: string };
 
 /** A recipe that could be launched, with what it names. */
 export interface CheckedLaunch {
-  recipe: Recipe;
+  recipe: AnyRecipe;
   version: ReadyVersion;
   prior: PriorView;
   /** Those of the version that the recipe takes. */
   classes: ClassCount[];
+  /** Artifact ids that the run reads, by role. */
+  inputs: Readonly<Record<string, string>>;
 }
 
 /** @throws INVALID_INPUT, NOT_FOUND, NOT_READY, EMPTY_CLASS naming the field */
@@ -24,19 +28,54 @@ export async function checkedLaunch(
   given: unknown,
 ): Promise<CheckedLaunch> {
   const rows = catalog.project(projectId);
-  const asked = inRecipe(() => parseRecipe(given));
+  const asked = inRecipe(() => parseAnyRecipe(given));
+  checkExecutorClass(asked, executorClasses);
+  return isDrift(asked) ? await checkedDrift(rows, asked) : await checkedDistillation(rows, asked);
+}
+
+async function checkedDistillation(rows: ProjectCatalog, asked: Recipe): Promise<CheckedLaunch> {
   const [[found], [prior]] = await Promise.all([
     rows.datasetVersionsById([asked.datasetVersionId]),
     rows.priorsById([asked.priorId]),
   ]);
-  if (!found) throw missing('dataset version', asked.datasetVersionId, 'datasetVersionId', 'import the dataset first');
+  const version = foundVersion(found, asked);
   if (!prior) throw missing('prior', asked.priorId, 'priorId', 'register the prior first');
   // An import that found an earlier version answers with that one: the recipe names it, so that equal runs are equal.
-  const recipe: Recipe = { ...asked, datasetVersionId: found.version.id };
-  const version = readyVersion(found.version);
+  const recipe: Recipe = { ...asked, datasetVersionId: version.id };
   const classes = checkLaunch(recipe, version.classes, prior.description);
-  checkExecutorClass(recipe, executorClasses);
-  return { recipe, version, prior, classes };
+  return { recipe, version, prior, classes, inputs: { datasetVersion: version.artifactId, prior: prior.artifactId } };
+}
+
+function foundVersion(found: { version: DatasetVersionView } | undefined, asked: AnyRecipe): ReadyVersion {
+  if (found) return readyVersion(found.version);
+  throw missing('dataset version', asked.datasetVersionId, 'datasetVersionId', 'import the dataset first');
+}
+
+/** With what the reference was when it was launched first: an alias may stand for another by now. */
+async function checkedDrift(rows: ProjectCatalog, asked: DriftRecipe): Promise<CheckedLaunch> {
+  const [found] = await rows.datasetVersionsById([asked.datasetVersionId]);
+  const version = foundVersion(found, asked);
+  const reference = await driftReference(rows, asked.referenceRunId ?? asked.against).catch(inRecipeOf);
+  const [prior] = await rows.priorsById([reference.run.priorId]);
+  const taken = asked.classes ?? (reference.run.recipe['classes'] as string[] | undefined);
+  const known = new Set([...reference.classes, ...version.classes.map(({ name }) => name)]);
+  const unknown = asked.classes?.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw invalid(
+      `expected recipe.classes to name classes of the version or of the reference, got ${JSON.stringify(unknown)}: correct or remove it`,
+      { path: ['recipe', 'classes'], className: unknown },
+    );
+  }
+  const recipe: DriftRecipe = {
+    ...{ ...asked, datasetVersionId: version.id, referenceRunId: reference.run.id },
+    ...(taken && { classes: taken }),
+  };
+  const compared = new Set(reference.classes.filter((name) => taken?.includes(name) ?? true));
+  return {
+    ...{ recipe, version, prior: prior! },
+    classes: version.classes.filter(({ name }) => compared.has(name)),
+    inputs: { datasetVersion: version.artifactId, prior: prior!.artifactId, reference: reference.codebooks },
+  };
 }
 
 function missing(what: string, id: string, field: string, remedy: string): PushforwardError {
@@ -69,7 +108,7 @@ function checkLaunch(recipe: Recipe, known: readonly ClassCount[], prior: PriorD
 }
 
 /** @throws INVALID_INPUT for a class that the service's settings do not have */
-export function checkExecutorClass({ execution }: Recipe, known: readonly string[]): void {
+export function checkExecutorClass({ execution }: AnyRecipe, known: readonly string[]): void {
   const asked = execution.executorClass;
   if (asked === undefined || known.includes(asked)) return;
   const has = known.length > 0 ? `one of ${known.join(', ')}` : 'none, since workers are children of the service here';
@@ -127,13 +166,17 @@ export function inRecipe<T>(check: () => T): T {
   try {
     return check();
   } catch (error) {
-    if (!(error instanceof PushforwardError)) throw error;
-    const path = error.details['path'] ?? ('className' in error.details ? ['classes'] : []);
-    throw new PushforwardError(error.code, error.message, {
-      ...error.details,
-      path: ['recipe', ...(path as string[])],
-    });
+    return inRecipeOf(error);
   }
+}
+
+function inRecipeOf(error: unknown): never {
+  if (!(error instanceof PushforwardError)) throw error;
+  const path = error.details['path'] ?? ('className' in error.details ? ['classes'] : []);
+  throw new PushforwardError(error.code, error.message, {
+    ...error.details,
+    path: ['recipe', ...(path as string[])],
+  });
 }
 
 function listed(classes: readonly ClassCount[]): string {

@@ -1,6 +1,7 @@
 import { invalid, notFound } from '../base/errors.ts';
 import { canonicalJson, type JsonValue } from '../base/json.ts';
 import { byCodeUnit } from '../base/order.ts';
+import { isDrift } from '../pipeline/drift/recipe.ts';
 import { type ClassFigures, classFigures, FIGURE_STAGES, overallFigures, type OverallFigures } from './figures.ts';
 import { type ProjectCatalog } from './ports.ts';
 import { type DatasetView, type RunView, type TaskView } from './views.ts';
@@ -101,7 +102,8 @@ export async function paretoFront(
   const [dataset] = await rows.datasetsById([datasetId]);
   if (!dataset) throw notFound('dataset', datasetId);
   const page = await rows.runs({ first: MOST_RUNS, after: null }, { datasetId, states: ['SUCCEEDED'] });
-  const measured = (await qualities(rows, page.items)).map((one) => ({
+  const distilled = page.items.filter(({ recipe }) => !isDrift(recipe));
+  const measured = (await qualities(rows, distilled)).map((one) => ({
     one,
     values: objectives.map((objective) => VALUE[objective](one)),
   }));

@@ -1,7 +1,8 @@
 import { notFound, PushforwardError } from '../base/errors.ts';
 import { digestOf } from '../base/json.ts';
 import { type LaunchRequest, USUAL_LAUNCH } from '../engine/ports.ts';
-import { asJson, parseRecipe, recipeDigest } from '../pipeline/recipe.ts';
+import { parseAnyRecipe } from '../pipeline/drift/recipe.ts';
+import { asJson, recipeDigest } from '../pipeline/recipe.ts';
 import { checkBudgets } from './costs.ts';
 import { checkKey } from './datasets.ts';
 import { type EstimateNeeds } from './estimate.ts';
@@ -36,7 +37,7 @@ export async function launchRun(
 ): Promise<{ run: RunView; reused: boolean }> {
   const rows = of.catalog.project(principal.projectId);
   const idempotencyKey = checkKey(input.idempotencyKey);
-  const asked = inRecipe(() => parseRecipe(input.recipe));
+  const asked = inRecipe(() => parseAnyRecipe(input.recipe));
   const { priority, limits } = checkLaunchOptions(input);
   const usual = priority === USUAL_LAUNCH.priority && Object.values(limits).every((limit) => limit === null);
   const fingerprint = digestOf({ launch: 1, recipe: asked, ...(!usual && { priority, limits: { ...limits } }) });
@@ -46,7 +47,7 @@ export async function launchRun(
   if (earlier) return { run: sameLaunch(earlier, fingerprint, idempotencyKey), reused: true };
 
   const launch = await checkedLaunch(of, principal.projectId, asked);
-  const { recipe, version, prior } = launch;
+  const { recipe, version, prior, inputs } = launch;
   await checkBudgets(of, principal.projectId, async () => launch, limits.costUsd);
 
   return await launchOf(of, {
@@ -55,7 +56,7 @@ export async function launchRun(
     recipeDigest: recipeDigest(recipe),
     datasetVersionId: version.id,
     priorId: prior.id,
-    inputs: { datasetVersion: version.artifactId, prior: prior.artifactId },
+    inputs,
     idempotencyKey,
     fingerprint,
     priority,
@@ -102,6 +103,7 @@ export function sameLaunch(earlier: RunView, fingerprint: string, key: string): 
 /** The field of the launch input whose artifact is gone; any other error as it is. */
 function inputDeleted(error: unknown): unknown {
   if (!(error instanceof PushforwardError) || error.code !== 'ARTIFACT_DELETED') return error;
-  const path = ['recipe', `${String(error.details['role'])}Id`];
+  const role = String(error.details['role']);
+  const path = ['recipe', role === 'reference' ? 'against' : `${role}Id`];
   return new PushforwardError(error.code, error.message, { ...error.details, path }, { cause: error });
 }

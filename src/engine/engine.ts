@@ -53,7 +53,7 @@ export function createEngine(given: EngineOptions): Engine {
     async launch(request) {
       const { run, created } = await telemetry.launch(request, async (traceparent) => {
         const id = newId('run', clock.now().getTime());
-        const launched = await runs.insertRun({ ...request, id, traceparent, stages: planner.stages });
+        const launched = await runs.insertRun({ ...request, id, traceparent, stages: planner.stages(request.recipe) });
         if (!launched.created && launched.run.fingerprint !== request.fingerprint) {
           throw conflict(request, launched.run);
         }

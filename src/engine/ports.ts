@@ -33,8 +33,8 @@ export type StagePlan = { kind: 'skip'; reason: string } | { kind: 'tasks'; task
 
 /** Says what a run consists of. Implemented by `pipeline`. */
 export interface Planner {
-  /** Stage names in the order they run. */
-  readonly stages: readonly string[];
+  /** Names of the stages of a run that is asked for this, in the order they run. */
+  stages(recipe: JsonObject): readonly string[];
   /** Cuts a stage into tasks from what earlier stages published. Deterministic: the same inputs give the same tasks. */
   plan(request: PlanRequest): Promise<StagePlan>;
 }

@@ -91,8 +91,8 @@ export interface ArtifactManifest {
   stage: string;
   stageVersion: number;
   /**
-   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `comparison`, `syntheticDataset`, `report`, `stage`,
-   * `datasetVersion`, `prior`.
+   * `latents`, `distortionCurve`, `codebook`, `images`, `softLabels`, `comparison`, `syntheticDataset`, `report`, `driftSample`, `driftTest`,
+   * `driftReport`, `stage`, `datasetVersion`, `prior`.
    */
   kind: string;
   options: JsonObject;

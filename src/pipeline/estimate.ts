@@ -1,6 +1,6 @@
 import { studentQuantile } from '../numerics/math/student.ts';
 import { median } from '../numerics/math/sum.ts';
-import { type Recipe } from './recipe.ts';
+import { type AnyRecipe, type DriftRecipe, isDrift } from './drift/recipe.ts';
 import { type CountedClass } from './points.ts';
 import { labelMode, type LabelsOf } from './prior/described.ts';
 
@@ -13,7 +13,7 @@ export interface Interval {
 
 /** What a stage of an earlier run took for the items that it handled itself. */
 export interface MeasuredStage {
-  readonly recipe: Recipe;
+  readonly recipe: AnyRecipe;
   readonly items: number;
   readonly allocatedSeconds: number;
   /** from its beginning to its end, however many workers it had */
@@ -40,7 +40,7 @@ const ALONE = 2;
 export function estimateStage(
   stage: string,
   items: number,
-  recipe: Recipe,
+  recipe: AnyRecipe,
   records: readonly MeasuredStage[],
 ): StageEstimate | null {
   if (items === 0) return { allocatedSeconds: NOTHING, wallSeconds: NOTHING };
@@ -74,10 +74,11 @@ export function scaled({ expected, low, high }: Interval, factor: number): Inter
 /** How many items a stage will have, before what it starts from is there. Null: it is left out. */
 export function expectedItems(
   stage: string,
-  recipe: Recipe,
+  recipe: AnyRecipe,
   classes: readonly CountedClass[],
   prior: LabelsOf,
 ): number | null {
+  if (isDrift(recipe)) return expectedOfDrift(stage, recipe, classes);
   const images = classes.reduce((sum, one) => sum + one.images, 0);
   const points = recipe.totalImages ?? recipe.imagesPerClass! * classes.length;
   switch (stage) {
@@ -98,11 +99,20 @@ export function expectedItems(
   }
 }
 
+/** As if every image were new, and none encoded before: no more than that. */
+function expectedOfDrift(stage: string, { samplesPerClass }: DriftRecipe, classes: readonly CountedClass[]): number {
+  if (stage === 'verdict') return classes.length;
+  const most = stage === 'sample' ? Infinity : samplesPerClass;
+  return classes.reduce((sum, { images }) => sum + Math.min(images, most), 0);
+}
+
 /**
  * How much work an item is, in units of the stage. The quantizer and what is compared with it pass over the samples and look at K centroids for
  * each, and at d = 256 thirty centroids cost about as much as the passes: 97 + 2.8 K ms were measured at n = 5000.
  */
-function workPerItem(stage: string, { imagesPerClass, totalImages, classes, decoder }: Recipe): number {
+function workPerItem(stage: string, recipe: AnyRecipe): number {
+  if (isDrift(recipe)) return 1;
+  const { imagesPerClass, totalImages, classes, decoder } = recipe;
   switch (stage) {
     case 'quantize':
     case 'compare': {

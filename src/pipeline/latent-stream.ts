@@ -6,7 +6,7 @@ import { type RandomStream } from '../numerics/math/random.ts';
 import { chosenRows } from '../numerics/math/rows.ts';
 import { blobKey, getBlob, readManifest } from './artifacts.ts';
 import { readSafetensors, tensorOffset } from './formats/safetensors.ts';
-import { asLatents, assertSameLength, datasetOrder } from './latents.ts';
+import { asLatents, assertSameLength, datasetOrder, SHORT_DIGEST, shortDigests } from './latents.ts';
 import { type ObjectStore } from './ports.ts';
 
 /** The latents of a class where they lie: no more of them is in memory than was asked for. */
@@ -15,6 +15,8 @@ export interface LatentStream {
   readonly d: number;
   /** What d flattens: (channels, height, width). */
   readonly shape: number[];
+  /** (n, 8): the first bytes of the sha256 of each stored image */
+  readonly imageDigests: Uint8Array;
   /** @param samples by their place in the order of the dataset version @returns (samples.length, d), in the order asked for */
   read(samples: Int32Array): Promise<Points>;
 }
@@ -52,6 +54,7 @@ export async function openLatents(
     n: order.part.length,
     d,
     shape,
+    imageDigests: ordered(digests.map(shortDigests), order),
     async read(samples) {
       const values = new Float32Array(samples.length * d);
       const wanted = Map.groupBy(samples.keys(), (at) => order.part[samples[at]!]!);
@@ -72,6 +75,15 @@ export async function openLatents(
       return { values, n: samples.length, d };
     },
   };
+}
+
+function ordered(digests: readonly Uint8Array[], { part, row }: { part: Int32Array; row: Int32Array }): Uint8Array {
+  const all = new Uint8Array(SHORT_DIGEST * part.length);
+  part.forEach((at, i) => {
+    const from = SHORT_DIGEST * row[i]!;
+    all.set(digests[at]!.subarray(from, from + SHORT_DIGEST), SHORT_DIGEST * i);
+  });
+  return all;
 }
 
 /** All of these samples, or a random choice of so many of them. */

@@ -127,6 +127,17 @@ export function datasetOrder(digests: readonly Uint8Array[]): { part: Int32Array
   return { part: order.map((i) => parts[i]!), row: order.map((i) => rows[i]!) };
 }
 
+/** Bytes of a digest that a codebook keeps of each image: enough to know it again among billions. */
+export const SHORT_DIGEST = 8;
+
+/** @param digests (n, 32) @returns (n, SHORT_DIGEST) */
+export function shortDigests(digests: Uint8Array): Uint8Array {
+  const n = digests.length / 32;
+  const short = new Uint8Array(SHORT_DIGEST * n);
+  for (let i = 0; i < n; i++) short.set(digests.subarray(32 * i, 32 * i + SHORT_DIGEST), SHORT_DIGEST * i);
+  return short;
+}
+
 /** @throws CORRUPT_ARTIFACT */
 export function assertSameLength(d: number, expected: number): void {
   if (d === expected) return;

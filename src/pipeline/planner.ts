@@ -1,15 +1,16 @@
 import { type Planner } from '../engine/ports.ts';
+import { parseAnyRecipe } from './drift/recipe.ts';
 import { type ObjectStore } from './ports.ts';
-import { parseRecipe } from './recipe.ts';
-import { STAGES } from './stages/index.ts';
+import { stagesOf } from './stages/index.ts';
 
-/** The chain as the engine sees it. */
+/** The chains as the engine sees them. */
 export function createPlanner(store: ObjectStore): Planner {
   return {
-    stages: STAGES.map((stage) => stage.name),
+    stages: (recipe) => stagesOf(recipe).map((stage) => stage.name),
     plan(request) {
-      const stage = STAGES.find((candidate) => candidate.name === request.stage)!;
-      return stage.plan({ ...request, recipe: parseRecipe(request.recipe), store });
+      const recipe = parseAnyRecipe(request.recipe);
+      const stage = stagesOf(recipe).find((candidate) => candidate.name === request.stage)!;
+      return stage.plan({ ...request, recipe, store });
     },
   };
 }

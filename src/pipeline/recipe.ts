@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { invalid } from '../base/errors.ts';
 import { digestOf, type JsonObject } from '../base/json.ts';
+import { checkedBy, execution, tolerances } from './recipe-parts.ts';
 
 /**
  * Everything a run is asked to do. Sections are strict: an unknown field is an error, never ignored.
@@ -72,27 +73,6 @@ const compare = z
   })
   .prefault({});
 
-const tolerances = z
-  .strictObject({
-    /** How many corrupt images per class the run may leave out; each is counted and named. */
-    corruptImages: z.int().min(0).default(0),
-  })
-  .prefault({});
-
-const execution = z
-  .strictObject({
-    provider: z.enum(['AUTO', 'CPU', 'WEBGPU', 'CUDA']).default('CPU'),
-    /** Threads of one worker process. */
-    threads: z.int().min(1).max(256).default(1),
-    /** Images per model call. */
-    batch: z.int().min(1).max(4096).default(128),
-    /** Executor class of every stage; absent: what the service's settings say of each. */
-    executorClass: z.string().min(1).max(63).optional(),
-    /** Workers of a stage at once, where its executor class allows more. */
-    parallelism: z.int().min(1).max(10_000).optional(),
-  })
-  .prefault({});
-
 const recipe = z.strictObject({
   datasetVersionId: z.string().min(1),
   priorId: z.string().min(1),
@@ -122,21 +102,20 @@ export type Recipe = z.infer<typeof recipe>;
  * @throws INVALID_INPUT naming the field, what was expected and what was received
  */
 export function parseRecipe(input: unknown): Recipe {
-  const parsed = recipe.safeParse(withoutNulls(input));
-  if (!parsed.success) throw invalid(describe(parsed.error), { path: parsed.error.issues[0]?.path.map(String) ?? [] });
-  checkBudget(parsed.data);
-  const classes = parsed.data.classes;
+  const parsed = checkedBy(recipe, input);
+  checkBudget(parsed);
+  const classes = parsed.classes;
   if (classes && new Set(classes).size !== classes.length) {
     const twice = classes.find((name, index) => classes.indexOf(name) !== index);
     throw invalid(`expected each class once in recipe.classes, got ${twice} twice: remove one`, { path: ['classes'] });
   }
-  if (parsed.data.weights.refit && parsed.data.compare.mode === 'OFF') {
+  if (parsed.weights.refit && parsed.compare.mode === 'OFF') {
     throw invalid(
       'expected recipe.compare.mode ON with recipe.weights.refit, got OFF: weights are refitted where images are compared, so leave one of the two out',
       { path: ['compare', 'mode'] },
     );
   }
-  return parsed.data;
+  return parsed;
 }
 
 function checkBudget({ imagesPerClass, totalImages, survey }: Recipe): void {
@@ -161,7 +140,7 @@ function checkBudget({ imagesPerClass, totalImages, survey }: Recipe): void {
 }
 
 /** SHA-256 of the canonical recipe. */
-export function recipeDigest(of: Recipe): string {
+export function recipeDigest(of: object): string {
   return digestOf(of);
 }
 
@@ -170,26 +149,6 @@ export function holdoutCount(n: number, holdout: number): number {
   return Math.min(Math.round(n * holdout), Math.max(0, n - 1));
 }
 
-export function asJson(of: Recipe): JsonObject {
+export function asJson(of: object): JsonObject {
   return JSON.parse(JSON.stringify(of)) as JsonObject;
-}
-
-function describe(error: z.ZodError): string {
-  const issue = error.issues[0]!;
-  const at = ['recipe', ...issue.path.map(String)].join('.');
-  if (issue.code === 'unrecognized_keys') {
-    return `expected only known fields in ${at}, got ${issue.keys.join(', ')}: remove or correct the name`;
-  }
-  return `${at}: ${issue.message}: correct the value`;
-}
-
-/** GraphQL clients send null for what they leave out. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, item]) => item !== null)
-      .map(([key, item]) => [key, withoutNulls(item)]),
-  );
 }

@@ -17,11 +17,11 @@ import { type Recipe } from './recipe.ts';
  * One step of the chain. `plan` runs in the service and cuts the stage into tasks; `run` carries one task out in a
  * worker. Stages never import each other: they meet in the artifacts that earlier ones published.
  */
-export interface Stage {
+export interface Stage<R = Recipe> {
   readonly name: string;
   /** Raised whenever the same options and inputs would give other bytes. */
   readonly version: number;
-  plan(context: PlanContext): Promise<StagePlan>;
+  plan(context: PlanContext<R>): Promise<StagePlan>;
   run(task: TaskSpec, context: WorkContext): Promise<Produced>;
 }
 
@@ -47,8 +47,8 @@ export function taskOf(
 }
 
 /** A plan request with the recipe parsed and the store at hand. */
-export interface PlanContext extends Omit<PlanRequest, 'recipe'> {
-  recipe: Recipe;
+export interface PlanContext<R = Recipe> extends Omit<PlanRequest, 'recipe'> {
+  recipe: R;
   store: ObjectStore;
 }
 

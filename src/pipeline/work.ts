@@ -3,7 +3,7 @@ import { PushforwardError } from '../base/errors.ts';
 import { type ArtifactManifest, type BlobReference, type Publications, type TaskSpec } from '../engine/ports.ts';
 import { putBlob } from './artifacts.ts';
 import { type WorkContext } from './stage.ts';
-import { STAGES } from './stages/index.ts';
+import { ALL_STAGES } from './stages/index.ts';
 
 /**
  * Carries one task out and publishes what it made: blobs first, then the manifest that makes them count. Whoever comes
@@ -14,7 +14,7 @@ export async function carryOut(
   context: WorkContext,
   publications: Publications,
 ): Promise<ArtifactManifest> {
-  const stage = STAGES.find((candidate) => candidate.name === task.stage);
+  const stage = ALL_STAGES.find((candidate) => candidate.name === task.stage);
   if (stage?.version !== task.stageVersion) {
     throw new PushforwardError(
       'INTERNAL',

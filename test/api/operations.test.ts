@@ -487,6 +487,35 @@ it('the queries that GraphiQL opens with answer as they stand', async () => {
   }
 });
 
+it('asks whether new images are like those of a run', async () => {
+  const [run] = (await send('Runs')).nodes;
+  const recipe = { datasetVersionId: run.datasetVersion.id, against: run.id, samplesPerClass: 30, seed: 77 };
+  const input = { recipe, idempotencyKey: 'drift' };
+  expect(await send('LaunchDrift', { input })).toMatchObject({
+    __typename: 'InvalidInput',
+    path: ['recipe', 'against'],
+    message: expect.stringMatching(
+      /keep held-out samples, got .* which held none out: launch one with a holdout/,
+    ) as string,
+  });
+  // What the scripted quantizer would have held out.
+  await sql`update artifacts set manifest = manifest || '{"stageVersion": 4, "metrics": {"n": 100, "heldoutN": 30}, "content": {"className": "cat"}}'
+    where run_id = ${run.id} and stage = 'quantize' and kind <> 'stage'`.execute(api.db);
+  const estimate = await send('EstimateDrift', { recipe });
+  expect(estimate.stages[0]).toMatchObject({ stage: 'encode', items: 4 });
+  const launched = await send('LaunchDrift', { input });
+  expect(launched).toMatchObject({ __typename: 'LaunchRunSuccess', reused: false, run: { kind: 'DRIFT' } });
+  expect(await send('LaunchDrift', { input })).toMatchObject({ reused: true, run: { id: launched.run.id } });
+  expect(await ended(api.db, launched.run.id)).toBe('SUCCEEDED');
+  const told = await send('Run', { id: launched.run.id });
+  expect(told).toMatchObject({
+    kind: 'DRIFT',
+    drift: null,
+    recipe: { canonical: { referenceRunId: run.id, alpha: 0.05 } },
+  });
+  expect(told.recipe.canonical).toMatchObject({ kind: 'DRIFT', against: run.id, correction: 'HOLM' });
+});
+
 it('all of them were sent', () => {
   expect([...sent].sort()).toEqual([...FILES].sort());
 });

@@ -17,7 +17,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { depthLimit } from '../../src/api/http/limits.ts';
 import { buildApiSchema, printApiSchema } from '../../src/api/schema.ts';
-import { parseRecipe } from '../../src/pipeline/recipe.ts';
+import { parseAnyRecipe } from '../../src/pipeline/drift/recipe.ts';
 
 const schema = buildApiSchema();
 const read = (path: string) => readFileSync(new URL(`../../schema/${path}`, import.meta.url), 'utf8');
@@ -57,43 +57,50 @@ it('every type, field, argument and enum value says what it is', () => {
   expect(silent).toEqual([]);
 });
 
-it('the defaults of the recipe input are those of the recipe', () => {
-  const type = schema.getType('RecipeInput');
-  if (!isInputObjectType(type)) throw new Error('no RecipeInput');
-  const least = '{ datasetVersionId: "v", priorId: "p", imagesPerClass: 3';
-  const sections = ['survey', 'quantizer', 'decoder', 'labels', 'weights', 'compare', 'tolerances', 'execution'].map(
-    (name) => `${name}: {}`,
-  );
-  const bare = valueFromAST(parseValue(`${least} }`), type);
-  const full = valueFromAST(parseValue(`${least}, ${sections.join(', ')} }`), type);
-  const expected = parseRecipe({ datasetVersionId: 'v', priorId: 'p', imagesPerClass: 3 });
-  expect(full).toEqual(expected);
-  expect(parseRecipe(bare)).toEqual(expected);
-});
+describe.each([
+  {
+    name: 'RecipeInput',
+    least: { datasetVersionId: 'v', priorId: 'p', imagesPerClass: 3 },
+    kind: {},
+    sections: ['survey', 'quantizer', 'decoder', 'labels', 'weights', 'compare', 'tolerances', 'execution'],
+    ranges: ['seed', 'holdout', 'weights.exponent', 'quantizer.restarts', 'execution.batch'],
+  },
+  {
+    name: 'DriftRecipeInput',
+    least: { datasetVersionId: 'v', against: 'production' },
+    kind: { kind: 'DRIFT' },
+    sections: ['minEffect', 'tolerances', 'execution'],
+    ranges: ['seed', 'samplesPerClass', 'minEffect.mass', 'execution.batch'],
+  },
+])('$name', ({ name, least, kind, sections, ranges }) => {
+  const type = schema.getType(name) as GraphQLInputObjectType;
+  const parsed = (value: object) => parseAnyRecipe({ ...value, ...kind });
+  const asked = (value: object) => valueFromAST(parseValue(literal(value)), type) as object;
 
-describe('the range that the recipe input states', () => {
-  const type = schema.getType('RecipeInput');
-  const least = { datasetVersionId: 'v', priorId: 'p', imagesPerClass: 3 };
-  const stated = isInputObjectType(type) ? rangesOf(type) : [];
-
-  it('is found where there is one', () => {
-    expect(stated.map(({ path }) => path.join('.'))).toEqual(
-      expect.arrayContaining(['seed', 'holdout', 'weights.exponent', 'quantizer.restarts', 'execution.batch']),
-    );
+  it('has the defaults of the recipe', () => {
+    const full = asked({ ...least, ...Object.fromEntries(sections.map((section) => [section, {}])) });
+    const expected = parsed(least);
+    expect({ ...full, ...kind }).toEqual(expected);
+    expect(parsed(asked(least))).toEqual(expected);
   });
 
-  it.each(stated)('of $path is the one of the recipe', ({ path, from, to }) => {
+  const stated = rangesOf(type);
+
+  it('states ranges', () => {
+    expect(stated.map(({ path }) => path.join('.'))).toEqual(expect.arrayContaining(ranges));
+  });
+
+  it.each(stated)('states the range of $path that the recipe has', ({ path, from, to }) => {
     const recipe = (value: number) => ({
       ...least,
       ...(path.reduceRight<object | number>((of, key) => ({ [key]: of }), value) as object),
     });
-    const asked = (value: number) => valueFromAST(parseValue(literal(recipe(value))), type as GraphQLInputObjectType);
     for (const value of [from, to]) {
-      expect(asked(value)).toBeDefined();
-      expect(() => parseRecipe(recipe(value))).not.toThrow();
+      expect(asked(recipe(value))).toBeDefined();
+      expect(() => parsed(recipe(value))).not.toThrow();
     }
     const beyond = Number.isInteger(from) && Number.isInteger(to) && to > 1 ? 1 : 1e-6;
-    for (const value of [from - beyond, to + beyond]) expect(() => parseRecipe(recipe(value))).toThrow(path.at(-1));
+    for (const value of [from - beyond, to + beyond]) expect(() => parsed(recipe(value))).toThrow(path.at(-1));
   });
 });
 

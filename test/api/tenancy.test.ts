@@ -53,6 +53,7 @@ beforeAll(async () => {
     number: () => 1,
     node: () => theirs.runId,
     alias: () => 'production',
+    against: () => theirs.distilledRunId,
     gates: () => [],
     datasetId: () => theirs.datasetId,
     sha256: () => sha256('x'),
@@ -110,13 +111,18 @@ async function populate(principal: Principal, name: string) {
   });
   await sql`update runs set state = 'SUCCEEDED', ended_at = now() where id = ${runs[1]}`.execute(api.db);
   await distilled(api, { a: principal === LOCAL ? 20 : 21 }, { name: `${name} pictures`, principal });
-  const { published } = await distilled(api, { a: 22 }, { name: `${name} same pictures`, principal });
+  const { published, runId: distilledRunId } = await distilled(
+    api,
+    { a: 22 },
+    { name: `${name} same pictures`, principal },
+  );
   return {
     codebookId: published.get('quantize')![0]!.manifest.id,
     versionId: alone.id,
     datasetId: alone.datasetId,
     priorId: prior.id,
     runId: runs[1]!,
+    distilledRunId,
     finished: runs[2]!,
     uploadId: upload.id,
     deliveryId: delivery.id,
@@ -344,7 +350,7 @@ it.each(
       one.operation !== 'mutation' &&
       placesOf(one.field).some((place) => place.type === 'ID') &&
       // a recipe names two things, which would be of one project each
-      one.field.name !== 'estimateRun',
+      !['estimateRun', 'estimateDrift'].includes(one.field.name),
   ),
 )('$name answers the project itself', async (one) => {
   for (const place of placesOf(one.field).filter((of) => of.type === 'ID')) {

@@ -29,8 +29,18 @@ export type LatentSet = keyof typeof DATASETS;
 
 export const CACHE = join(ROOT, 'node_modules/.cache/bench');
 
+/** What is done to images before they are encoded. */
+export interface Alteration {
+  /** Names the file that the latents are kept in: another way to alter is another name. */
+  readonly name: string;
+  /** The last so many images of each class. */
+  readonly most: number;
+  /** @param pixels (size, size, channels), changed in place; `number` counts the images of a class */
+  alter(pixels: Uint8Array, size: number, channels: number, number: number): void;
+}
+
 /** @throws if the dataset is not there, saying how to name it */
-export async function latentsOf(set: LatentSet): Promise<ClassLatents[]> {
+export async function latentsOf(set: LatentSet, alteration?: Alteration): Promise<ClassLatents[]> {
   const path = DATASETS[set];
   await access(path).catch(() => {
     throw new Error(`expected the images of ${set} at ${path}: set CIFAR10 to a tar.gz of class folders`);
@@ -39,11 +49,14 @@ export async function latentsOf(set: LatentSet): Promise<ClassLatents[]> {
   const digest = JSON.parse(await readFile(join(prior, 'prior.json'), 'utf8')) as {
     files: Record<string, { sha256: string }>;
   };
-  const folder = join(CACHE, `latents-${set}-${digest.files['vae_encoder/model.onnx']!.sha256.slice(0, 12)}`);
+  const folder = join(
+    CACHE,
+    `latents-${set}-${digest.files['vae_encoder/model.onnx']!.sha256.slice(0, 12)}${alteration ? `-${alteration.name}` : ''}`,
+  );
   const complete = join(folder, 'classes.json');
   if (!(await readdir(folder).catch((): string[] => [])).includes('classes.json')) {
     await mkdir(folder, { recursive: true });
-    const classes = await encoded(path, prior, folder);
+    const classes = await encoded(path, prior, folder, alteration);
     await writeFile(complete, JSON.stringify(classes));
   }
   const classes = JSON.parse(await readFile(complete, 'utf8')) as { className: string; n: number; d: number }[];
@@ -55,7 +68,7 @@ export async function latentsOf(set: LatentSet): Promise<ClassLatents[]> {
   );
 }
 
-async function encoded(path: string, priorFolder: string, folder: string) {
+async function encoded(path: string, priorFolder: string, folder: string, alteration?: Alteration) {
   const runtime = await createModelRuntime({ provider: 'cpu', threads: 2 });
   const files = bundleFolder(priorFolder);
   const { description, read } = await readBundle(files);
@@ -65,12 +78,17 @@ async function encoded(path: string, priorFolder: string, folder: string) {
   const stored = Map.groupBy(await source.read(), (image) => classOf.get(image.entry.sha256)!);
   const classes: { className: string; n: number; d: number }[] = [];
   for (const className of [...stored.keys()].sort()) {
-    const images = stored.get(className)!;
+    const images = stored.get(className)!.slice(alteration ? -alteration.most : 0);
     const target = { ...description.image, maxPixels: 1e6 };
     const batches = decodedBatches(from(images), createImageCodec(), target, 64, new AbortController().signal);
     const parts: Float32Array[] = [];
     let n = 0;
+    const { height: size, channels } = description.image;
+    const bytes = size * size * channels;
     for await (const { pixels, digests } of batches) {
+      if (alteration)
+        for (let i = 0; i < digests.length; i++)
+          alteration.alter(pixels.subarray(i * bytes, (i + 1) * bytes), size, channels, n + i);
       parts.push(await prior.encode(pixels));
       n += digests.length;
     }

@@ -18,6 +18,8 @@ function report(comparison: typeof compared | typeof none): RunReport {
   const figures = { k: 10, w2Weighted: 2, w2Uniform: 2.1, reduction: 0.0476, ess: 9, heldoutW2: null, ...comparison };
   return {
     id: 'run_1',
+    kind: 'DISTILLATION',
+    drift: null,
     state: 'SUCCEEDED',
     costUsd: 0,
     failure: null,
@@ -70,4 +72,36 @@ it('has dashes while classes are surveyed and not quantized', () => {
   });
   expect(text).toMatch(/^a +100 +- +- /m);
   expect(text).not.toContain('means over classes');
+});
+
+it('tells a drift run by its classes, and what it comes to', () => {
+  const row = { drifted: false, fresh: 0, kept: 10, removed: 0, sampled: 0, referenceN: 50 };
+  const nothing = { distanceRatio: null, distancePValueCorrected: null, massChange: null, massPValueCorrected: null };
+  const compared = {
+    distanceRatio: 1.0421,
+    distancePValueCorrected: 1e-9,
+    massChange: 0.031,
+    massPValueCorrected: 0.254,
+  };
+  const overall = { alarm: true, fresh: 1200, sampled: 500, classesTested: 1, classesDrifted: 1 };
+  const text = runSummary({
+    ...report(none),
+    ...{ kind: 'DRIFT', classFigures: [], overall: null },
+    drift: {
+      overall,
+      classes: [
+        { className: 'cat', state: 'TESTED', ...row, ...compared, drifted: true, fresh: 1200, sampled: 500 },
+        { className: 'dog', state: 'UNCHANGED', ...row, ...nothing },
+        { className: 'emu', state: 'NEW', ...row, ...nothing, drifted: true },
+      ],
+    },
+  });
+  expect(text).toMatch(/cat +DRIFT +1,200 +10 +0 +500 +50 +1.042 +<0.000001 +3.10% +0.25/);
+  expect(text).toMatch(/dog +no new image/);
+  expect(text).toContain(
+    'Drift: 1 of 1 classes that were compared have drifted, by 500 of 1,200 new images; classes: 1 new.',
+  );
+  expect(text).not.toContain('W2');
+  const unfinished = runSummary({ ...report(none), kind: 'DRIFT', overall: null, classFigures: [] });
+  expect(unfinished).toMatch(/^stage/);
 });

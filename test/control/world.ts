@@ -293,6 +293,22 @@ export async function reported(world: World, runId: string, name: string): Promi
   return manifest;
 }
 
+/** Ends a stage that was carried out, with the artifact that lists those of its tasks. */
+export async function endedStage(
+  { engine }: World,
+  runId: string,
+  stage: string,
+  manifests: readonly ArtifactManifest[],
+): Promise<ArtifactManifest> {
+  const ids = manifests.map(({ id }) => id);
+  const manifest = { ...manifestOf('stage', { tasks: ids }, ids), stage };
+  await engine.change(runId, async (tx) => {
+    await tx.recordArtifacts([{ manifest, title: stage, taskId: null, made: { usage: null, costUsd: 0 } }]);
+    await tx.updateStage(stage, 'RUNNING', { state: 'SUCCEEDED', artifactId: manifest.id, ended: true });
+  });
+  return manifest;
+}
+
 /** Moves the stage of these artifacts as the engine does: a task with one attempt for each. */
 export async function carriedOut(
   { engine }: World,

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { follow, importReady, launch, registerPrior, runOf } from '../support/api-steps.ts';
+import { follow, importReady, launch, launchDrift, registerPrior, runOf } from '../support/api-steps.ts';
 import { pictures, writeFolder } from '../support/image-sources.ts';
 import { skippedWithout } from '../support/needed.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts';
@@ -21,7 +21,7 @@ import { writeTinyPrior } from '../support/tiny-prior.ts';
 import { until } from '../support/until.ts';
 import { startWebhookSink } from '../support/webhook-sink.ts';
 
-/** Runs that together have all that a span can tell: one of each quantizer, one that finds all published, one that fails. */
+/** Runs that together have all that a span can tell: one of each quantizer, one that finds all published, one that measures drift, one that fails. */
 async function sentByRuns(
   folder: string,
 ): Promise<{ otlp: OtlpReceiver; runs: Record<string, Run>; log: string; text: string }> {
@@ -41,6 +41,9 @@ async function sentByRuns(
   await client.send('CreateWebhook', { input: { url: sink.url, types: ['datasetVersion.ready'] } });
   const priorId = await registerPrior(client, join(folder, 'prior'));
   const version = await importReady(client, { name: 'tiny', path: images });
+  const others = Object.entries(await pictures({ z: 80, a: 40, b: 40 })).filter(([path]) => !path.startsWith('z/'));
+  await writeFolder(join(folder, 'others'), Object.fromEntries(others));
+  const newer = await importReady(client, { name: 'tiny', path: join(folder, 'others') });
   const broken = await importReady(client, { name: 'broken', path: join(folder, 'broken') });
   const ended = async (recipe: { datasetVersionId: string; [field: string]: unknown }) => {
     const { run } = await launch(client, { priorId, imagesPerClass: 2, ...recipe });
@@ -50,11 +53,16 @@ async function sentByRuns(
   const recipe = {
     datasetVersionId: version.id,
     survey: { mode: 'ON' },
+    holdout: 0.5,
     execution: { batch: 2 },
   };
   const lloyd = await ended(recipe);
   const again = await ended(recipe);
   const clvq = await ended({ ...recipe, quantizer: { algorithm: 'CLVQ' } });
+  const driftId = await launchDrift(client, { datasetVersionId: newer.id, against: lloyd.id });
+  await follow(client, driftId);
+  const drift = await runOf(client, driftId);
+  expect(drift).toMatchObject({ state: 'SUCCEEDED', failure: null });
   await rm(join(folder, 'broken'), { recursive: true });
   const failed = await ended({ datasetVersionId: broken.id, imagesPerClass: 1 });
   await until(() => sink.received.length === 2);
@@ -62,7 +70,7 @@ async function sentByRuns(
   const text = await (await fetch(`${service.url}/metrics`)).text();
   expect(await service.end()).toBe(0);
   otlp.close();
-  return { otlp, runs: { lloyd, again, clvq, failed }, log: service.output(), text };
+  return { otlp, runs: { lloyd, again, clvq, drift, failed }, log: service.output(), text };
 }
 
 type Run = Awaited<ReturnType<typeof runOf>>;
@@ -175,9 +183,9 @@ describe('what runs send to a receiver', () => {
     const lines = sent.log.split('\n').filter((line) => line.startsWith('{'));
     const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     const ofRuns = parsed.filter(({ run }) => run !== undefined);
-    expect(ofRuns.filter(({ message }) => message === 'a run was launched')).toHaveLength(4);
+    expect(ofRuns.filter(({ message }) => message === 'a run was launched')).toHaveLength(5);
     expect(ofRuns.filter(({ message }) => message === 'a run ended').map(({ state }) => state)).toEqual([
-      ...['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED', 'FAILED'],
+      ...['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED', 'FAILED'],
     ]);
     const traces = new Map(Object.values(sent.runs).map((run) => [run.id, run.traceId]));
     for (const { run, trace_id } of ofRuns) expect([run, trace_id]).toEqual([run, traces.get(String(run))]);

@@ -70,6 +70,16 @@ export async function launch(client: ApiClient, recipe: unknown, idempotencyKey:
   return launchRun;
 }
 
+/** Launches a drift run; its id. */
+export async function launchDrift(client: ApiClient, recipe: unknown): Promise<string> {
+  const { launchDrift: answer } = await client.send<{ launchDrift: { __typename: string; run: { id: string } } }>(
+    'LaunchDrift',
+    { input: { recipe, idempotencyKey: crypto.randomUUID() } },
+  );
+  expect(answer).toMatchObject({ __typename: 'LaunchRunSuccess' });
+  return answer.run.id;
+}
+
 /** Every event of the run until the last. */
 export async function follow(client: ApiClient, runId: string, onEvent?: (event: RunEventRow) => void) {
   const events: RunEventRow[] = [];

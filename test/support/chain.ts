@@ -13,7 +13,8 @@ import { type BundleFiles, type ObjectStore } from '../../src/pipeline/ports.ts'
 import { readBundle } from '../../src/pipeline/prior/bundle.ts';
 import { openPrior, type Prior } from '../../src/pipeline/prior/model.ts';
 import { publishPrior } from '../../src/pipeline/prior/register.ts';
-import { asJson, parseRecipe } from '../../src/pipeline/recipe.ts';
+import { parseAnyRecipe } from '../../src/pipeline/drift/recipe.ts';
+import { asJson } from '../../src/pipeline/recipe.ts';
 import { carryOut } from '../../src/pipeline/work.ts';
 import { withFolder } from './image-sources.ts';
 
@@ -27,6 +28,8 @@ export interface Chain {
     version: ArtifactManifest;
     prior: ArtifactManifest;
     recipe: Record<string, unknown>;
+    /** Of a drift run: the artifact of the codebooks. */
+    reference?: string;
     batch?: number;
     threads?: number;
     /** Rewrites the order in which tasks are carried out. */
@@ -57,6 +60,7 @@ export function createChain(store: ObjectStore, projectId = 'p'): Chain {
       version,
       prior,
       recipe,
+      reference,
       batch = 4,
       threads = 1,
       order = (tasks) => tasks,
@@ -74,10 +78,12 @@ export function createChain(store: ObjectStore, projectId = 'p'): Chain {
         text: createTextOutlines(),
       };
       const published = new Map<string, Published[]>();
-      const parsed = asJson(parseRecipe({ datasetVersionId: 'v', priorId: 'p', ...recipe }));
+      const parsed = asJson(
+        parseAnyRecipe({ datasetVersionId: 'v', ...(reference === undefined && { priorId: 'p' }), ...recipe }),
+      );
       try {
-        for (const stage of planner.stages) {
-          const inputs = { datasetVersion: version.id, prior: prior.id };
+        for (const stage of planner.stages(parsed)) {
+          const inputs = { datasetVersion: version.id, prior: prior.id, ...(reference && { reference }) };
           const request = { projectId, runId: 'r', recipe: parsed, inputs, stage, published, signal };
           const plan = await planner.plan(request);
           if (plan.kind === 'skip') continue;

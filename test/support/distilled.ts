@@ -3,7 +3,7 @@ import { newId } from '../../src/base/ids.ts';
 import { type Principal } from '../../src/control/identity.ts';
 import { type Published } from '../../src/engine/ports.ts';
 import { datasetContent } from '../../src/pipeline/dataset/version.ts';
-import { anyPrior, carriedOut, LOCAL, PRIOR, type World } from '../control/world.ts';
+import { anyPrior, carriedOut, endedStage, LOCAL, PRIOR, type World } from '../control/world.ts';
 import { createChain } from './chain.ts';
 import { pictures, withFolder, writeFolder } from './image-sources.ts';
 import { tinyPriorBundle } from './tiny-prior.ts';
@@ -48,6 +48,10 @@ export async function distilled(
         titles,
         tasks.map((one) => one.manifest),
       );
+      if (stage === 'quantize') {
+        const made = tasks.map((one) => one.manifest);
+        await endedStage(world, run.id, stage, made);
+      }
     }
     return { versionId: version.id, runId: run.id, published };
   });

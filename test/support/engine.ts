@@ -34,7 +34,7 @@ export function fakePlanner(
 ): Planner {
   const stages = ['encode', 'quantize', 'report'];
   return {
-    stages,
+    stages: () => stages,
     async plan({ stage, recipe, published }) {
       const before = published.get(stages[stages.indexOf(stage) - 1] ?? '') ?? [];
       if (plan) return plan(stage, before, recipe);

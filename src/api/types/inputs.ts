@@ -4,6 +4,8 @@ import {
   CompareMode,
   DecoderMode,
   DecoderStart,
+  DriftClassChanges,
+  DriftCorrection,
   LabelMode,
   Provider,
   QuantizerAlgorithm,
@@ -199,6 +201,75 @@ export class RecipeInput {
   execution?: ExecutionInput | null;
 }
 
+@InputType({
+  description:
+    'How large a change has to be before it is drift, however certain it is: of huge samples the smallest is.',
+})
+export class MinEffectInput {
+  @Field(() => Float, {
+    defaultValue: 0,
+    description: 'Of the mean distance, as a fraction of what it was: 0.05 lets 5% pass, either way. 0 to 1000.',
+  })
+  distance!: number;
+
+  @Field(() => Float, {
+    defaultValue: 0,
+    description: 'Of the mass that lies in other cells, beyond what chance makes of it. 0 to 1.',
+  })
+  mass!: number;
+}
+
+@InputType({ description: 'Everything a drift run is asked to do.' })
+export class DriftRecipeInput {
+  @Field(() => ID, { description: 'The dataset version that is asked about; it is READY.' })
+  datasetVersionId!: string;
+
+  @Field(() => String, {
+    description:
+      'What it is compared with: an alias, a run that distilled, or the synthetic dataset that it made. Its recipe held images out.',
+  })
+  against!: string;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Class names to look at; absent: those that the reference was asked for, be that all.',
+  })
+  classes?: string[] | null;
+
+  @Field(() => Int, {
+    defaultValue: 500,
+    description: 'New images of each class that are looked at, where it has so many. 20 to 4096.',
+  })
+  samplesPerClass!: number;
+
+  @Field(() => Long, { defaultValue: 0, description: 'Seed of the sample: a whole number from 0 to 2^32 - 1.' })
+  seed!: number;
+
+  @Field(() => Float, {
+    defaultValue: 0.05,
+    description: 'How probable an alarm may be where nothing has changed. Above 0, to 0.5.',
+  })
+  alpha!: number;
+
+  @Field(() => DriftCorrection, {
+    defaultValue: 'HOLM',
+    description: 'How p-values are corrected for all classes and both tests.',
+  })
+  correction!: string;
+
+  @Field(() => MinEffectInput, { nullable: true, description: 'How large a change has to be.' })
+  minEffect?: MinEffectInput | null;
+
+  @Field(() => DriftClassChanges, { defaultValue: 'DRIFT', description: 'What classes that came or went are.' })
+  classChanges!: string;
+
+  @Field(() => TolerancesInput, { nullable: true, description: 'What the run may put up with.' })
+  tolerances?: TolerancesInput | null;
+
+  @Field(() => ExecutionInput, { nullable: true, description: 'How fast and where.' })
+  execution?: ExecutionInput | null;
+}
+
 @InputType({ description: 'A dataset to read where it lies.' })
 export class ImportDatasetInput {
   @Field(() => String, { description: 'Name of the dataset, 1 to 200 characters; one that exists gets a new version.' })
@@ -296,6 +367,26 @@ export class RetryRunInput {
 export class LaunchRunInput {
   @Field(() => RecipeInput, { description: 'Everything the run is asked to do.' })
   recipe!: RecipeInput;
+
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Tasks of runs with a greater one go first, -1000 to 1000; among equals the oldest run.',
+  })
+  priority!: number;
+
+  @Field(() => RunLimitsInput, { nullable: true, description: 'What the run may use.' })
+  limits?: RunLimitsInput | null;
+
+  @Field(() => String, {
+    description: 'The same key gives the same run, however often it is sent. 1 to 200 characters.',
+  })
+  idempotencyKey!: string;
+}
+
+@InputType({ description: 'A drift run to launch.' })
+export class LaunchDriftInput {
+  @Field(() => DriftRecipeInput, { description: 'Everything the run is asked to do.' })
+  recipe!: DriftRecipeInput;
 
   @Field(() => Int, {
     defaultValue: 0,

@@ -190,6 +190,15 @@ export const LaunchRunResult = result('LaunchRunResult', 'What came of a launch.
   BudgetExceeded,
 ]);
 
+export const LaunchDriftResult = result('LaunchDriftResult', 'What came of launching a drift run.', () => [
+  LaunchRunSuccess,
+  InvalidInput,
+  NotFound,
+  NotReady,
+  IdempotencyConflict,
+  BudgetExceeded,
+]);
+
 export const CancelRunResult = result('CancelRunResult', 'What came of a cancellation.', () => [
   CancelRunSuccess,
   NotFound,

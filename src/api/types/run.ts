@@ -1,12 +1,14 @@
 import { Arg, Ctx, Field, Float, Int, ObjectType } from 'type-graphql';
 import { classFigures, type ClassFigures as Figures, overallFigures } from '../../control/figures.ts';
+import { DRIFT_REPORT, driftFigures, type DriftFigures, isDrift } from '../../control/drift.ts';
 import { type RunView, type StageView } from '../../control/views.ts';
 import { checkFirst, connectionType } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
-import { RunState } from '../enums.ts';
+import { RunKind, RunState } from '../enums.ts';
 import { DateTime, Json } from '../scalars.ts';
 import { Artifact } from './artifact.ts';
 import { DatasetVersion } from './dataset.ts';
+import { Drift } from './drift.ts';
 import { RunEventPage } from './event.ts';
 import { Failure } from './failure.ts';
 import { ClassFigures, OverallFigures } from './figures.ts';
@@ -50,12 +52,17 @@ export class Run extends Node {
   @Field(() => RunState, { description: 'Where it stands.' })
   state!: RunView['state'];
 
+  @Field(() => RunKind, { description: 'What it is for.' })
+  get kind(): keyof typeof RunKind {
+    return isDrift(this.recipe) ? 'DRIFT' : 'DISTILLATION';
+  }
+
   @Field(() => Recipe, { name: 'recipe', description: 'What it was asked to do.' })
   get recipeAndDigest(): Recipe {
     return { canonical: this.recipe, digest: this.recipeDigest };
   }
 
-  @Field(() => DatasetVersion, { description: 'The dataset version that it distils.' })
+  @Field(() => DatasetVersion, { description: 'The dataset version that it distils, or asks about.' })
   datasetVersion(@Ctx() { loaders }: ApiContext): Promise<unknown> {
     return loaders.datasetVersion.load(this.datasetVersionId);
   }
@@ -83,6 +90,13 @@ export class Run extends Node {
   })
   async overall(@Ctx() { loaders }: ApiContext): Promise<unknown> {
     return overallFigures(classFigures(await loaders.figureTasksOfRun.load(this.id)));
+  }
+
+  @Field(() => Drift, { nullable: true, description: 'What a drift run found; null until it has.' })
+  async drift(@Ctx() { loaders }: ApiContext): Promise<DriftFigures | null> {
+    if (this.kind !== 'DRIFT') return null;
+    const [artifact] = await loaders.outputsOfRun.load({ runId: this.id, kinds: [DRIFT_REPORT] });
+    return artifact ? driftFigures(artifact) : null;
   }
 
   @Field(() => Float, { description: 'Cost of all attempts so far in `currency`, failed ones too.' })

@@ -1,4 +1,5 @@
 import { type JsonObject } from '../../base/json.ts';
+import { isDrift } from '../../pipeline/drift/recipe.ts';
 import { CURRENCY } from '../costs.ts';
 import { type FedRunEvent } from '../ports.ts';
 import { inputsOf, type Naming, outputsOf } from './datasets.ts';
@@ -67,7 +68,7 @@ export function openLineageEvent(
     run: { runId: runUuid(facts.run), facets: { ...aboutRun(facts, producer), ...aboutEvent(of, producer) } },
     job: {
       namespace,
-      name: `${facts.projectId}.distill.${facts.dataset}`,
+      name: `${facts.projectId}.${isDrift(facts.run.recipe) ? 'drift' : 'distill'}.${facts.dataset}`,
       facets: {
         jobType: facet('JobTypeJobFacet', {
           ...{ processingType: 'BATCH', integration: 'PUSHFORWARD', jobType: 'JOB' },

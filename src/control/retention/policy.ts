@@ -45,6 +45,9 @@ export const EXPIRING_KINDS = [
   'comparison',
   'syntheticDataset',
   'report',
+  'driftSample',
+  'driftTest',
+  'driftReport',
 ] as const;
 
 export const DEFAULT_GRACE_HOURS = 24;

@@ -15,8 +15,8 @@ export interface OnlineOptions {
   readonly passes?: number;
   readonly seed: number;
   readonly classIndex: number;
-  /** Is handed the nearest centroid of each sample of each batch of the last, exact pass. */
-  readonly onAssigned?: (assignment: Int32Array) => void;
+  /** Is handed the nearest centroid of each sample of each batch of the last, exact pass, and its squared distance. */
+  readonly onAssigned?: (assignment: Int32Array, squaredDistances: Float64Array) => void;
 }
 
 /** What quantizing a stream yields: of the samples only their number is known at the end. */
@@ -129,7 +129,7 @@ export async function streamedAssignment(
       total = next;
     }
     n += batch.n;
-    onAssigned(assignment);
+    onAssigned(assignment, squaredDistances);
   }
   return { centroids, weights: counts.map((count) => count / n), counts, distortion: (total + lost) / n, medoids, n };
 }

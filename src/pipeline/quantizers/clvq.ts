@@ -55,6 +55,7 @@ export async function quantizeByClvq(
     },
     { product, signal },
   );
+  const held = await nearestTo(heldOut);
   const metrics: Record<string, number> = {
     n: stream.n,
     trainN: training.length,
@@ -65,11 +66,30 @@ export async function quantizeByClvq(
     ess: effectiveSampleSize(fit.weights),
     iterations: passes,
     ...(await sampledFigures()),
-    ...(heldOut.length > 0 ? await heldOutFigures() : {}),
+    ...(heldOut.length > 0 ? await heldOutFigures(held.distortion) : {}),
   };
   const medoidSamples = fit.medoids.map((i) => training[i]!);
   const medoids = await stream.read(medoidSamples);
-  return { ...fit, assignment, medoidSamples, medoids, isHeldOut, latentShape: stream.shape, metrics };
+  return {
+    ...{ ...fit, assignment, medoidSamples, medoids, isHeldOut, latentShape: stream.shape, metrics },
+    ...{ heldOutAssignment: held.assignment, heldOutDistances: held.squaredDistances },
+  };
+
+  async function nearestTo(rows: Int32Array) {
+    const [points, squaredDistances] = [new Int32Array(rows.length), new Float64Array(rows.length)];
+    let at = 0;
+    const { distortion } = await streamedAssignment(
+      inBatches(stream, rows, size),
+      fit.centroids,
+      { product, signal },
+      (nearest, squared) => {
+        points.set(nearest, at);
+        squaredDistances.set(squared, at);
+        at += nearest.length;
+      },
+    );
+    return { assignment: points, squaredDistances, distortion };
+  }
 
   /** Transport needs all samples at once: it is measured on `w2UniformN` of the training latents, with either weights. */
   async function sampledFigures(): Promise<Record<string, number>> {
@@ -80,11 +100,7 @@ export async function quantizeByClvq(
     return { w2Uniform: uniform, w2UniformN: sample.n, reduction: uniform > 0 ? 1 - weighted / uniform : 0 };
   }
 
-  async function heldOutFigures(): Promise<Record<string, number>> {
-    const { distortion } = await streamedAssignment(inBatches(stream, heldOut, size), fit.centroids, {
-      product,
-      signal,
-    });
+  async function heldOutFigures(distortion: number): Promise<Record<string, number>> {
     const sample = await sampled(heldOut, 'held-out figures');
     const { w2 } = await wasserstein2(sample, fit.centroids, fit.weights, { product, signal });
     return { heldoutDistortion: distortion, heldoutW2: w2 };

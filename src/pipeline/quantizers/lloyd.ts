@@ -32,7 +32,8 @@ export async function quantizeByLloyd(
       onProgress: ({ restart, restarts }) => context.onProgress(Math.floor((latents.points.n * restart) / restarts)),
     },
   );
-  const metrics = await figures(fit, training, heldOut, context);
+  const held = await assigned(heldOut, fit.centroids, context);
+  const metrics = await figures(fit, training, { ...held, points: heldOut }, context);
   const nearest = medoids(training, fit.centroids, fit.assignment);
   const samples = rowsWith(isHeldOut, 0);
   return {
@@ -40,17 +41,26 @@ export async function quantizeByLloyd(
     medoidSamples: nearest.map((i) => samples[i]!),
     medoids: rowsOf(training, nearest),
     isHeldOut,
+    heldOutAssignment: held.assignment,
+    heldOutDistances: held.squaredDistances,
     latentShape: latents.shape,
     metrics,
   };
+}
+
+type Context = Pick<WorkContext, 'runtime' | 'signal'>;
+
+async function assigned(points: Points, centroids: Points, { runtime: { product }, signal }: Context) {
+  if (points.n > 0) return await nearestCentroids(points, centroids, { product, signal });
+  return { assignment: new Int32Array(), squaredDistances: new Float64Array(), distortion: 0 };
 }
 
 /** n: samples of the class; the quantizer saw `trainN` of them, the held-out figures are of `heldoutN`. */
 async function figures(
   fit: Codebook,
   training: Points,
-  heldOut: Points,
-  { runtime: { product }, signal }: Pick<WorkContext, 'runtime' | 'signal'>,
+  heldOut: { points: Points; distortion: number },
+  { runtime: { product }, signal }: Context,
 ): Promise<Record<string, number>> {
   const k = fit.centroids.n;
   const w2Weighted = Math.sqrt(fit.distortion);
@@ -58,9 +68,9 @@ async function figures(
   const uniform = await wasserstein2(training, fit.centroids, equal, { product, signal });
   const converged = fit.restarts.filter((restart) => restart.converged);
   const metrics: Record<string, number> = {
-    n: training.n + heldOut.n,
+    n: training.n + heldOut.points.n,
     trainN: training.n,
-    heldoutN: heldOut.n,
+    heldoutN: heldOut.points.n,
     k,
     distortion: fit.distortion,
     w2Weighted,
@@ -72,10 +82,9 @@ async function figures(
     iterations: fit.restarts[fit.best]!.iterations,
     convergedRestarts: converged.length,
   };
-  if (heldOut.n > 0) {
-    const nearest = await nearestCentroids(heldOut, fit.centroids, { product, signal });
-    metrics['heldoutDistortion'] = nearest.distortion;
-    metrics['heldoutW2'] = (await wasserstein2(heldOut, fit.centroids, fit.weights, { product, signal })).w2;
+  if (heldOut.points.n > 0) {
+    metrics['heldoutDistortion'] = heldOut.distortion;
+    metrics['heldoutW2'] = (await wasserstein2(heldOut.points, fit.centroids, fit.weights, { product, signal })).w2;
   }
   return metrics;
 }

@@ -39,6 +39,9 @@ export interface Quantized {
   medoids: Points;
   /** (n,) 1 for the samples that were held out, in the order of the dataset version */
   isHeldOut: Uint8Array;
+  /** (h,) of those that were held out: the nearest point, and the squared distance to it */
+  heldOutAssignment: Int32Array;
+  heldOutDistances: Float64Array;
   /** What d flattens: (channels, height, width). */
   latentShape: number[];
   metrics: Record<string, number>;

@@ -1,61 +1,40 @@
 import { PushforwardError } from '../../base/errors.ts';
-import { type JsonObject } from '../../base/json.ts';
 import { type TaskSpec } from '../../engine/ports.ts';
 import { readManifest } from '../artifacts.ts';
-import { datasetContent, readChunks, readEntries, readSources, type DatasetChunk } from '../dataset/version.ts';
+import { datasetContent, readChunks, readSources } from '../dataset/version.ts';
+import { ENCODE, type EncodeLocators, encodeTask, entriesOf, pixelsOf } from '../encoding.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { decodedBatches, type SkippedImage } from '../images.ts';
 import { assertFiniteLatents } from '../latents.ts';
 import { describedPrior } from '../prior/described.ts';
 import { latentLength } from '../prior/description.ts';
-import { taskOf, type Produced, type Stage } from '../stage.ts';
+import { type Produced, type Stage } from '../stage.ts';
 
 /**
  * Images to latents, a chunk of images a task: the posterior means of the prior's VAE encoder. A task is named by the
  * encoder and the digests of its images, so other versions of the dataset and other recipes find its latents again.
  */
 export const encode: Stage = {
-  name: 'encode',
-  version: 1,
+  ...ENCODE,
 
   async plan({ recipe, inputs, projectId, store }) {
     const versionId = inputs['datasetVersion']!;
     const version = await readManifest(store, projectId, versionId);
     const prior = await describedPrior(store, projectId, inputs['prior']!);
     const known = datasetContent(version).classes.map((entry) => entry.name);
-    // The digests are of stored bytes; of raw pixels these say less than the picture without their layout.
-    const pixels = (await readSources(store, projectId, version))[0]?.pixels;
+    const pixels = await pixelsOf(store, projectId, version);
     const wanted = new Set(recipe.classes ?? known);
     const chunks = (await readChunks(store, projectId, version)).filter((chunk) => wanted.has(chunk.className));
     const perClass = Map.groupBy(chunks, (chunk) => chunk.className);
     const tasks = chunks.map((chunk, index): TaskSpec => {
       const siblings = perClass.get(chunk.className)!;
-      const options: JsonObject = {
-        encoder: prior.files['vae_encoder/model.onnx']!.sha256,
-        scaling: [prior.scalingFactor, prior.shiftFactor],
-        image: { ...prior.image },
-        images: chunk.digest,
-        ...(pixels ? { pixels } : {}),
-      };
-      return taskOf(encode, {
-        index,
-        title:
-          siblings.length === 1
-            ? chunk.className
-            : `${chunk.className} ${siblings.indexOf(chunk) + 1}/${siblings.length}`,
-        labels: { class: chunk.className },
-        items: chunk.count,
-        options,
-        locators: {
-          chunk,
-          className: chunk.className,
-          label: chunk.label,
-          datasetVersion: versionId,
-          prior: inputs['prior']!,
-          corruptImages: recipe.tolerances.corruptImages,
-        },
-        identity: [],
-        inputs: [versionId, inputs['prior']!],
+      const title =
+        siblings.length === 1
+          ? chunk.className
+          : `${chunk.className} ${siblings.indexOf(chunk) + 1}/${siblings.length}`;
+      return encodeTask({
+        ...{ index, title, chunk, images: chunk.digest, count: chunk.count, described: { prior, pixels } },
+        ...{ inputs, corruptImages: recipe.tolerances.corruptImages },
       });
     });
     return { kind: 'tasks', tasks };
@@ -66,7 +45,7 @@ export const encode: Stage = {
     const locators = task.locators as unknown as EncodeLocators;
     const prior = await context.prior(locators.prior);
     const version = await readManifest(store, projectId, locators.datasetVersion);
-    const entries = await readEntries(store, projectId, version, locators.chunk);
+    const entries = await entriesOf(locators, version, { store, projectId });
     const sources = await readSources(store, projectId, version);
     const target = { ...prior.description.image, maxPixels: MAX_PIXELS };
     const d = latentLength(prior.description);
@@ -99,14 +78,6 @@ export const encode: Stage = {
 
 /** An image with more pixels than this is refused from its header. */
 const MAX_PIXELS = 100_000_000;
-
-interface EncodeLocators {
-  chunk: DatasetChunk;
-  className: string;
-  datasetVersion: string;
-  prior: string;
-  corruptImages: number;
-}
 
 function refuseCorrupt({ className, corruptImages }: EncodeLocators, skipped: readonly SkippedImage[]): void {
   if (skipped.length <= corruptImages) return;

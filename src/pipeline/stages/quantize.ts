@@ -2,7 +2,7 @@ import { type JsonObject } from '../../base/json.ts';
 import { type TaskSpec } from '../../engine/ports.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { openLatents } from '../latent-stream.ts';
-import { readClass } from '../latents.ts';
+import { readClass, shortDigests, SHORT_DIGEST } from '../latents.ts';
 import { pointsPerClass } from '../points.ts';
 import { quantizeByClvq } from '../quantizers/clvq.ts';
 import { quantizeByLloyd } from '../quantizers/lloyd.ts';
@@ -16,7 +16,7 @@ import { encodedClasses } from '../training.ts';
  */
 export const quantize: Stage = {
   name: 'quantize',
-  version: 3,
+  version: 4,
 
   async plan({ recipe, published }) {
     const classes = encodedClasses(published.get('encode') ?? [], recipe);
@@ -52,14 +52,22 @@ async function quantized(
   { quantizer, ...of }: QuantizeOptions,
   latents: readonly string[],
   context: WorkContext,
-): Promise<Quantized> {
+): Promise<Quantized & { imageDigests: Uint8Array }> {
   const { store, projectId } = context;
-  if (quantizer.algorithm === 'CLVQ')
-    return await quantizeByClvq(await openLatents(store, projectId, latents), { ...of, ...quantizer }, context);
-  return await quantizeByLloyd(await readClass(store, projectId, latents), { ...of, ...quantizer }, context);
+  if (quantizer.algorithm === 'CLVQ') {
+    const stream = await openLatents(store, projectId, latents);
+    const made = await quantizeByClvq(stream, { ...of, ...quantizer }, context);
+    return { ...made, imageDigests: stream.imageDigests };
+  }
+  const read = await readClass(store, projectId, latents);
+  const made = await quantizeByLloyd(read, { ...of, ...quantizer }, context);
+  return { ...made, imageDigests: shortDigests(read.digests) };
 }
 
-function codebookArtifact({ className, label }: QuantizeOptions, made: Quantized): Produced {
+function codebookArtifact(
+  { className, label }: QuantizeOptions,
+  made: Quantized & { imageDigests: Uint8Array },
+): Produced {
   const { n: k, values } = made.centroids;
   const assignment = new Int32Array(made.isHeldOut.length);
   for (let i = 0, j = 0; i < assignment.length; i++) assignment[i] = made.isHeldOut[i] ? -1 : made.assignment[j++]!;
@@ -72,6 +80,15 @@ function codebookArtifact({ className, label }: QuantizeOptions, made: Quantized
     // of the samples of each cell the one nearest to its centroid, and its place in the order of the dataset version
     medoids: { type: 'float32', data: made.medoids.values, shape: [k, ...made.latentShape] },
     medoidSamples: { type: 'int32', data: made.medoidSamples, shape: [k] },
+    // what new images are compared with, see pipeline/drift: of each held-out sample its point, and its squared distance to that
+    heldOutAssignment: { type: 'int32', data: made.heldOutAssignment, shape: [made.heldOutAssignment.length] },
+    heldOutDistances: {
+      type: 'float32',
+      data: Float32Array.from(made.heldOutDistances),
+      shape: [made.heldOutDistances.length],
+    },
+    // the first bytes of the sha256 of each stored image, in the order of the dataset version: which images are new
+    imageDigests: { type: 'uint8', data: made.imageDigests, shape: [made.isHeldOut.length, SHORT_DIGEST] },
   });
   return {
     kind: 'codebook',

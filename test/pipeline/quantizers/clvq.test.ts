@@ -111,6 +111,7 @@ function counted(n: number): LatentStream {
     n,
     d: 4,
     shape: [1, 2, 2],
+    imageDigests: new Uint8Array(8 * n),
     read: async (rows) => {
       const values = new Float32Array(4 * rows.length);
       rows.forEach((row, at) => values.set(known[row % known.length]!, 4 * at));
