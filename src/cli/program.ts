@@ -225,7 +225,7 @@ function withRecipe(command: Command): Command {
     .option('--classes <names>', 'comma-separated classes to take; default: all', names)
     .option('--seed <number>', 'seed of every random number; default 0', wholeNumber)
     .option('--holdout <fraction>', 'of each class that the quantizer never sees; default 0.1', between(0, 0.9))
-    .option('--restarts <number>', 'starts of the quantizer, the best is kept; default 10', whole(1, 1000))
+    .option('--restarts <number>', 'starts of the lloyd quantizer, the best is kept; default 10', whole(1, 1000))
     .addOption(
       new Option('--quantizer <name>', 'clvq for classes that do not fit in memory; default lloyd').choices([
         'lloyd',

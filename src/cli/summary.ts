@@ -47,6 +47,8 @@ interface Distances {
   w2Decoded: number | null;
   w2DecodedBias: number | null;
   nearestRatio: number | null;
+  energyDecoded: number | null;
+  energyRefit: number | null;
 }
 
 interface ClassFigures extends Distances {
@@ -99,7 +101,8 @@ function distances(row: Distances): string[] {
 
 /** What the means over classes say, in words; nothing while no class is quantized. */
 function comparison(overall: Distances): string[] {
-  const { w2Weighted, reduction, reductionBalanced, reductionD4m, w2Decoded, w2DecodedBias, nearestRatio } = overall;
+  const { w2Weighted, reduction, reductionBalanced, reductionD4m } = overall;
+  const { w2Decoded, w2DecodedBias, nearestRatio, energyDecoded, energyRefit } = overall;
   if (w2Weighted === null) return [];
   const than = (share: number | null, what: string) =>
     share === null ? [] : [`${percent(Math.abs(share))} ${share < 0 ? 'above' : 'below'} ${what}`];
@@ -116,6 +119,10 @@ function comparison(overall: Distances): string[] {
         ? ''
         : `; nearest training images at ${nearestRatio.toFixed(2)} of the distance between these`;
     lines.push(`Decoded images: W2 ${w2Decoded.toFixed(4)}, ${moved}${near}.`);
+  }
+  if (energyDecoded !== null && energyRefit !== null) {
+    const refit = `${energyRefit.toFixed(4)} with weights refitted on them (--refit-weights)`;
+    lines.push(`Energy distance of the images: ${energyDecoded.toFixed(4)} with the weights of the points, ${refit}.`);
   }
   return [lines.join('\n')];
 }

@@ -9,6 +9,8 @@ const compared = {
   w2Decoded: 2.3,
   w2DecodedBias: 0.3,
   nearestRatio: 0.66,
+  energyDecoded: 1.45,
+  energyRefit: 1.3,
 };
 const none = Object.fromEntries(Object.keys(compared).map((name) => [name, null])) as {
   [N in keyof typeof compared]: null;
@@ -38,6 +40,9 @@ it('says how far W2 is below the baselines, and what the decoder added', () => {
   expect(text).toContain(
     'Decoded images: W2 2.3000, 0.3000 above that of the points; nearest training images at 0.66 of the distance between these.',
   );
+  expect(text).toContain(
+    'Energy distance of the images: 1.4500 with the weights of the points, 1.3000 with weights refitted',
+  );
   expect(runSummary(report({ ...compared, reductionBalanced: -0.002 }))).toContain('0.20% above balanced');
 });
 
@@ -45,7 +50,7 @@ it('has dashes where nothing was compared', () => {
   const text = runSummary(report(none));
   expect(text).toMatch(/^a +100 +10 +2\.0000 +2\.1000 +- +- +- +9\.00$/m);
   expect(text).toContain('W2 2.0000: 4.76% below uniform weights (means over classes).');
-  expect(text).not.toContain('Decoded');
+  expect(text).not.toMatch(/Decoded|Energy/);
 });
 
 it('has the slope where a survey found one', () => {

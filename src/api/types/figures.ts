@@ -43,7 +43,8 @@ abstract class Figures {
   @Field(() => Float, {
     nullable: true,
     description:
-      'Spread of the distortion over the restarts that ran to their end, a fraction of the best. From 64 dimensions on they are ' +
+      'Spread of the distortion over the restarts that ran to their end, a fraction of the best; null where fewer than two did, since most ' +
+      'are given up once they are behind. From 64 dimensions on they are ' +
       'compared in a sketch of the latents, before they are finished in all of them: there it is the spread that the search saw.',
   })
   restartSpread!: number | null;

@@ -77,10 +77,10 @@ async function figures(
     w2Uniform: uniform.w2,
     reduction: uniform.w2 > 0 ? 1 - w2Weighted / uniform.w2 : 0,
     ess: effectiveSampleSize(fit.weights),
-    // the others say how far behind they were when they were given up
-    restartSpread: relativeSpread(converged.map(({ distortion }) => distortion)),
     iterations: fit.restarts[fit.best]!.iterations,
     convergedRestarts: converged.length,
+    // the others say how far behind they were when they were given up, and one alone says nothing
+    ...(converged.length > 1 && { restartSpread: relativeSpread(converged.map(({ distortion }) => distortion)) }),
   };
   if (heldOut.points.n > 0) {
     metrics['heldoutDistortion'] = heldOut.distortion;

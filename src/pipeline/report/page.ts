@@ -90,13 +90,13 @@ function classesSection(classes: readonly ClassRow[]): string {
     ['Images', (row) => count(row.n)],
     ['K', (row) => count(row.k)],
     ['Held out', (row) => count(row.heldoutN)],
-    ['Spread over restarts', (row) => (row.restartSpread === null ? 'one search' : percent(row.restartSpread))],
+    ['Spread over restarts', (row) => (row.restartSpread === null ? 'one ended' : percent(row.restartSpread))],
     ...(surveyed ? SURVEYED : []),
     ...(labelled ? [TEACHER] : []),
   ];
   return `<section>
 <h2>Classes</h2>
-<p class="muted">Spread: of the distortion, over restarts of the quantizer.${surveyed ? SURVEY_NOTE : ''}</p>
+<p class="muted">Spread: of the distortion, over restarts of the quantizer that ran to their end; what is behind is given up.${surveyed ? SURVEY_NOTE : ''}</p>
 ${folded(
   classes.length,
   table(

@@ -38,7 +38,7 @@ describe('the page', () => {
     ];
     const page = reportPage({ ...of, classes }, { ...PICTURED, masses: [[0.75, 0.25], [1]] });
     expect(page).toContain(
-      '<td>1,000</td><td>2</td><td>0</td><td>one search</td><td>8.0 (7.0 to 9.0)</td>' +
+      '<td>1,000</td><td>2</td><td>0</td><td>one ended</td><td>8.0 (7.0 to 9.0)</td>' +
         '<td>\u22120.150 (\u22120.200 to \u22120.100)</td><td>\u22120.125</td><td>50.00%</td>',
     );
     expect(page).toContain(
