@@ -25,13 +25,19 @@ export interface D4mResult {
  *
  * @param points (n, d)
  * @param order (m,): which samples in which order, m >= k
- * @throws INVALID_INPUT if a value is not finite or there are fewer samples than k
+ * @throws INVALID_INPUT if a value is not finite, the order names a sample that is not there, or it has fewer than k
  */
 export function d4m(points: Points, k: number, order: ArrayLike<number>): D4mResult {
   assertPoints(points, 'points');
   if (!Number.isInteger(k) || k < 1 || order.length < k)
     throw invalid(`expected 1 to ${order.length} centroids, got ${k}: the first batch holds one for each`, { k });
-  const { values, d } = points;
+  const { values, n, d } = points;
+  for (let p = 0; p < order.length; p++)
+    if (!(order[p]! >= 0 && order[p]! < n))
+      throw invalid(
+        `expected an order of samples 0 to ${n - 1}, got ${order[p]} at index ${p}: order the samples that there are`,
+        { index: p },
+      );
   const centroids = new Float64Array(k * d);
   const counts = new Float64Array(k);
   for (let c = 0; c < k; c++) centroids.set(values.subarray(order[c]! * d, (order[c]! + 1) * d), c * d);

@@ -48,8 +48,9 @@ describe('d4m', () => {
     expect(shuffledOrders(400, 2, { seed: 1, classIndex: 0 })[1]).toEqual(orders[1]);
   });
 
-  it('refuses fewer samples than centroids', () => {
+  it('refuses fewer samples than centroids, and samples that are not there', () => {
     expect(() => d4m(cloud(9, 2), 4, [0, 1, 2])).toThrow('expected 1 to 3 centroids, got 4');
+    expect(() => d4m(cloud(9, 2), 2, [0, 1, 9])).toThrow('samples 0 to 8, got 9 at index 2');
   });
 });
 
