@@ -12,6 +12,7 @@ import { type ApiContext } from '../context.ts';
 import { formatError } from '../errors.ts';
 import { createLoaders } from '../loaders.ts';
 import { depthLimit, MAX_TOKENS } from './limits.ts';
+import { status } from './status.ts';
 import { timing } from './timing.ts';
 import { currentTraceId } from './tracing.ts';
 
@@ -46,6 +47,7 @@ export async function createGraphqlHandler(
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       timing(),
+      status(),
       ApolloServerPluginDrainHttpServer({ httpServer: options.server, stopGracePeriodMillis: 5000 }),
     ],
   });
