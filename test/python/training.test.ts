@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createModelRuntime } from '../../src/adapters/runtime/index.ts';
+import { createModelRuntime, readModelFile } from '../../src/adapters/runtime/index.ts';
+import { importedClassifier } from '../../src/numerics/graph/students/imported.ts';
 import { skippedWithout } from '../support/needed.ts';
 import { pythonEnvironment } from '../support/python.ts';
 import { feedsOf, prepare, writeJob, type Job } from '../support/training.ts';
@@ -48,12 +49,16 @@ describe.skipIf(skipped)('training beside PyTorch, from the same weights on the 
     await rm(folder, { recursive: true, force: true });
   });
 
+  const torch = async (mode: 'curve' | 'export'): Promise<unknown> => {
+    const script = join(import.meta.dirname, '../support/train_torch.py');
+    const { stdout } = await promisify(execFile)(python!, [script, mode, folder], { maxBuffer: 64 * 1024 * 1024 });
+    return JSON.parse(stdout.trim().split('\n').at(-1)!) as unknown;
+  };
+
   it.each(Object.entries(JOBS))('%s: has the same losses step by step', async (name, job) => {
     const prepared = prepare(job);
     await writeJob(folder, job, prepared);
-    const script = join(import.meta.dirname, '../support/train_torch.py');
-    const { stdout } = await promisify(execFile)(python!, [script, 'curve', folder], { maxBuffer: 64 * 1024 * 1024 });
-    const told = JSON.parse(stdout) as { losses: number[]; running: Record<string, number[]> };
+    const told = (await torch('curve')) as { losses: number[]; running: Record<string, number[]> };
 
     const { graph, state } = prepared.step;
     const run = (await (await runtime).compile(name, graph, state)).begin(prepared.start);
@@ -78,4 +83,27 @@ describe.skipIf(skipped)('training beside PyTorch, from the same weights on the 
         ),
       );
   });
+
+  it.each(['ConvNet-3 with batch norm, AdamW, distillation', 'ResNet-18, SGD'])(
+    '%s: goes on from what PyTorch exports',
+    async (name) => {
+      const job = { ...JOBS[name]!, batches: 3 };
+      const own = prepare(job);
+      await writeJob(folder, job, own);
+      const told = (await torch('curve')) as { losses: number[] };
+      await torch('export');
+      const classifier = importedClassifier(readModelFile(await readFile(join(folder, 'model.onnx'))));
+      expect(classifier).toMatchObject({ image: { channels: 3, height: 16, width: 16 }, classes: 10 });
+      const roles = ({ parameters }: typeof classifier) => parameters.map(({ name, role }) => `${role} ${name}`).sort();
+      expect(roles(classifier)).toEqual(roles(own.classifier));
+
+      const prepared = prepare(job, classifier);
+      const { graph, state } = prepared.step;
+      const run = (await (await runtime).compile(`exported ${name}`, graph, state)).begin(prepared.start);
+      for (let step = 1; step <= job.batches; step++) {
+        const loss = (await run.step(feedsOf(prepared, job, step)))['loss']![0]!;
+        expect(Math.abs(loss - told.losses[step - 1]!)).toBeLessThan(2e-3 * Math.max(1e-2, Math.abs(loss)));
+      }
+    },
+  );
 });

@@ -1,6 +1,7 @@
-"""Trains a student in PyTorch from given weights on given batches: `curve` prints the loss of each step, `time` seconds a step.
+"""Trains a student in PyTorch from given weights on given batches: `curve` prints the loss of each step, `time` seconds a step;
+`export` writes it as FOLDER/model.onnx instead.
 
-train_torch.py curve|time FOLDER: FOLDER/job.json names the student, the optimizer, the loss and the tensors, FOLDER/data.bin has
+train_torch.py curve|time|export FOLDER: FOLDER/job.json names the student, the optimizer, the loss and the tensors, FOLDER/data.bin has
 them end to end as float32.
 """
 
@@ -109,7 +110,19 @@ def main():
     def batch(i):
         return [tensors[f"batch{i}.{part}"] for part in ("images", "targets", "weights")]
 
-    if mode == "curve":
+    if mode == "export":
+        torch.onnx.export(
+            net,
+            batch(0)[0],
+            str(folder / "model.onnx"),
+            opset_version=17,
+            training=torch.onnx.TrainingMode.TRAINING,
+            do_constant_folding=False,
+            input_names=["images"],
+            dynamic_axes={"images": {0: "n"}},
+        )
+        told = {}
+    elif mode == "curve":
         told = {"losses": [step(*batch(i)).item() for i in range(job["batches"])]}
         told["running"] = {name: t.tolist() for name, t in net.state_dict().items() if "running" in name}
     else:

@@ -35,13 +35,15 @@ export interface Prepared {
   batches: Record<'images' | 'targets' | 'weights', Float32Array>[];
 }
 
-export function prepare(job: Job): Prepared {
+/** @param brought what to train instead of the student that the job names */
+export function prepare(job: Job, brought?: Classifier): Prepared {
   const { student, batch } = job;
   const image = { channels: student.channels, height: student.size, width: student.size };
-  const classifier =
+  const built =
     student.kind === 'convnet'
       ? convNet({ image, classes: student.classes, normalization: student.norm, width: student.width })
       : resNet18({ image, classes: student.classes, widths: student.widths });
+  const classifier = brought ?? built;
   const optimizer: Optimizer = job.optimizer === 'sgd' ? sgd({ momentum: 0.9 }) : adamW();
   const step = trainingStep(classifier, {
     ...{ batch, optimizer, weightDecay: job.weightDecay, decays: ({ role }) => role === 'weight' },

@@ -16,6 +16,10 @@ export interface FileGraph extends Pick<Graph, 'nodes' | 'constants'> {
 /** The least opset whose operators numerics/graph speaks. */
 const OPSET = 21;
 
+/** ONNX Runtime's own operators on images in blocks. */
+const BLOCKED = 'nchwc.';
+const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
+
 /** The bytes of a model.onnx: field numbers are those of onnx.proto, IR version 10. */
 export function graphFile({ inputs, outputs, nodes, constants }: FileGraph, opset = OPSET): Uint8Array {
   const graph = message(
@@ -25,8 +29,16 @@ export function graphFile({ inputs, outputs, nodes, constants }: FileGraph, opse
     ...inputs.map((tensor) => nested(11, valueInfo(tensor))),
     ...outputs.map((tensor) => nested(12, valueInfo(tensor))),
   );
+  const opsets = [
+    ['', opset] as const,
+    ...(nodes.some(({ op }) => op.startsWith(BLOCKED)) ? [[BLOCKED_DOMAIN, 1] as const] : []),
+  ];
   // ir_version, graph, opset_import { domain, version }
-  const model = message(varint(1, 10), nested(7, graph), nested(8, message(text(1, ''), varint(2, opset))));
+  const model = message(
+    varint(1, 10),
+    nested(7, graph),
+    ...opsets.map(([domain, version]) => nested(8, message(text(1, domain), varint(2, version)))),
+  );
   return Buffer.concat(model);
 }
 
@@ -35,7 +47,7 @@ function nodeProto({ name, op, inputs, outputs, attributes }: Node): Field {
     ...inputs.map((input) => text(1, input?.name ?? '')),
     ...outputs.map((output) => text(2, output.name)),
     text(3, name),
-    text(4, op),
+    ...(op.startsWith(BLOCKED) ? [text(4, op.slice(BLOCKED.length)), text(7, BLOCKED_DOMAIN)] : [text(4, op)]),
     ...Object.entries(attributes).map(([attribute, value]) => nested(5, attributeProto(attribute, value))),
   );
 }

@@ -1,6 +1,8 @@
 import { env, InferenceSession } from 'onnxruntime-node';
 import { invalid, PushforwardError } from '../../base/errors.ts';
+import { lower } from '../../numerics/graph/lowering.ts';
 import { type Model, type ModelRuntime, type ProviderName } from '../../pipeline/ports.ts';
+import { blockLength } from './blocks.ts';
 import { graphFile } from './graph-file.ts';
 import { modelOf } from './model.ts';
 import { productGraph } from './product-graph.ts';
@@ -42,6 +44,10 @@ export async function createModelRuntime({ provider: asked, threads }: ModelRunt
     return session;
   }
 
+  let block: Promise<number | null> | null = null;
+  const blocks = () =>
+    (block ??= provider === 'cpu' ? blockLength(sessionOptions(provider, 1)) : Promise.resolve(null));
+
   return {
     describe: () => ({
       provider,
@@ -60,7 +66,8 @@ export async function createModelRuntime({ provider: asked, threads }: ModelRunt
     },
 
     async compile(key, graph, state) {
-      return programOf(await sessionFor(`graph ${key}`, () => Promise.resolve(graphFile(graph))), graph, state);
+      const bytes = async () => graphFile(lower(graph, { block: await blocks() }));
+      return programOf(await sessionFor(`graph ${key}`, bytes), graph, state);
     },
 
     product: createProduct(

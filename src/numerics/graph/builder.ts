@@ -33,7 +33,8 @@ export interface GraphBuilder extends Builder {
   graph(outputs: Readonly<Record<string, Value>>): Graph;
 }
 
-export function createBuilder(): GraphBuilder {
+/** @param prefix of the names of nodes that are given none */
+export function createBuilder(prefix = ''): GraphBuilder {
   const inputs: Value[] = [];
   const nodes: Node[] = [];
   const constants = new Map<string, Constant>();
@@ -72,7 +73,7 @@ export function createBuilder(): GraphBuilder {
       return value;
     },
 
-    node(op, given, attributes: Attributes = {}, name = `${op}_${nodes.length}`) {
+    node(op, given, attributes: Attributes = {}, name = `${prefix}${op}_${nodes.length}`) {
       const operator = OPERATORS[op];
       const call: Call = { op, name, inputs: given, attributes, dataOf };
       if (!operator)
@@ -108,7 +109,8 @@ export function createBuilder(): GraphBuilder {
         const output: Value = { ...value, name };
         const made = nodes.some((node) => node.outputs.some((other) => other.name === value.name));
         if (made && !names.has(value.name)) names.set(value.name, output);
-        else copies.push({ name, op: 'Identity', inputs: [value], outputs: [output], attributes: {} });
+        else
+          copies.push({ name: `Identity ${name}`, op: 'Identity', inputs: [value], outputs: [output], attributes: {} });
         return output;
       });
       const needed = new Set([...names.keys(), ...copies.map((copy) => copy.inputs[0]!.name)]);

@@ -53,6 +53,32 @@ export interface StateTensor {
   readonly next: string;
 }
 
+/** A graph as a file has it, read but not understood: names instead of values, and shapes of inputs alone. */
+export interface ModelFile {
+  readonly opset: number;
+  /** null is a length that is not fixed. Without the tensors that have constants. */
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | null)[] }[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly ModelNode[];
+  readonly constants: ReadonlyMap<string, ModelConstant>;
+}
+
+export interface ModelNode {
+  readonly name: string;
+  readonly op: string;
+  /** Empty where an optional one is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Attributes;
+  /** The value of a node that is a constant. */
+  readonly constant: ModelConstant | null;
+}
+
+export interface ModelConstant {
+  readonly shape: readonly number[];
+  readonly data: ConstantData;
+}
+
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')})`;

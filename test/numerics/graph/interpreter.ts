@@ -141,6 +141,8 @@ function carryOut(node: Node, inputs: Array64[]): Float64Array[] {
       return [convolve(node, x, y, z)];
     case 'ConvTranspose':
       return [convolveBack(node, x, y)];
+    case 'ConvWeightGradient':
+      return [correlate(node, x, y)];
     case 'AveragePool':
       return [
         pool(node, x, (places, all) => {
@@ -321,6 +323,22 @@ function convolveBack(node: Node, x: Array64, w: Array64): Float64Array {
     for (let o = 0; o < own; o++)
       taps(window, shape.slice(2), place, (u, v, row, column) => {
         out[offset(shape, [n!, group * own + o, row, column])]! += x.data[i]! * w.data[offset(w.shape, [c!, o, u, v])]!;
+      });
+  });
+  return out;
+}
+
+function correlate(node: Node, x: Array64, dy: Array64): Float64Array {
+  const { shape } = node.outputs[0]!;
+  const window = windowOfNode(node, shape.slice(2));
+  const own = shape[1]!;
+  const out = new Float64Array(sizeOf(shape));
+  each(dy.shape, ([n, o, ...place], i) => {
+    const group = Math.floor(o! / (dy.shape[1]! / window.group));
+    for (let c = 0; c < own; c++)
+      taps(window, x.shape.slice(2), place, (u, v, row, column) => {
+        out[offset(shape, [o!, c, u, v])]! +=
+          x.data[offset(x.shape, [n!, group * own + c, row, column])]! * dy.data[i]!;
       });
   });
   return out;

@@ -1,13 +1,12 @@
 import { inputOf, intOf, intsOf, refused } from '../attributes.ts';
 import { reduceSum } from '../functions.ts';
-import { shapeText } from '../graph.ts';
-import { type Call, type Operator, type Operators } from '../operator.ts';
-import { outputSize, windowAttributes, windowOf } from '../window.ts';
-import { weightGradient } from '../weight-gradient.ts';
+import { shapeText, type Value } from '../graph.ts';
+import { type Builder, type Call, type Operator, type Operators } from '../operator.ts';
+import { outputSize, windowAttributes, windowOf, type Window } from '../window.ts';
 
 /**
  * y[n, o] = sum_i x[n, i] * w[o, i] + b[o], a cross-correlation. By x it is the transposed convolution of dy with w, by w the
- * correlation of x with dy over samples (weight-gradient.ts), by b the sum of dy.
+ * correlation of x with dy over samples and places, by b the sum of dy.
  * Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv 1603.07285, section 4.
  */
 const conv: Operator = {
@@ -70,10 +69,37 @@ const convTranspose: Operator = {
   },
 };
 
+/**
+ * dw[o, i, u, v] = sum over n, y, x of dy[n, o, y, x] x[n, i, s y + d u, s x + d v], x padded, s the stride, d the dilation. No
+ * operator of ONNX: it is carried out in the form that lowering.ts chooses.
+ *
+ * Inputs x (n, channels, h, w) and dy (n, o, h', w'); output (o, channels / group, kernel).
+ */
+const convWeightGradient: Operator = {
+  infer(call) {
+    const [x, dy] = [images(call, 0), images(call, 1)];
+    const kernel = intsOf(call.attributes, 'kernel_shape', []);
+    return [{ type: x.type, shape: [dy.shape[1]!, x.shape[1]! / intOf(call.attributes, 'group', 1), ...kernel] }];
+  },
+};
+
+const weightGradient = (g: Builder, x: Value, dy: Value, window: Window, group: number): Value =>
+  g.node('ConvWeightGradient', [x, dy], { ...windowAttributes(window), group })[0]!;
+
 function images(call: Call, index: number) {
   const value = inputOf(call, index);
   if (value.shape.length === 4) return value;
   throw refused(call, `four axes of input ${index}`, shapeText(value.shape), 'only images are covered');
 }
 
-export const CONVOLUTIONS: Operators = { Conv: conv, ConvTranspose: convTranspose };
+/** The layout of ONNX Runtime's own convolutions on a CPU: shapes are those of (n, channels, h, w), elements lie otherwise (forms/blocked.ts). */
+const sameShape: Operator = { infer: (call) => [inputOf(call, 0)] };
+
+export const CONVOLUTIONS: Operators = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  ConvWeightGradient: convWeightGradient,
+  'nchwc.Conv': { infer: (call) => conv.infer(call) },
+  'nchwc.ReorderInput': sameShape,
+  'nchwc.ReorderOutput': sameShape,
+};

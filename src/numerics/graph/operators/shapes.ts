@@ -184,7 +184,17 @@ function rangesOf(call: Call): { axis: number; from: number; to: number; step: n
   });
 }
 
+/** Picks places of an axis. */
+const gathered: Operator = {
+  infer(call) {
+    const { type, shape } = inputOf(call, 0);
+    const axis = axisOf(intOf(call.attributes, 'axis', 0), shape.length);
+    return [{ type, shape: [...shape.slice(0, axis), ...inputOf(call, 1).shape, ...shape.slice(axis + 1)] }];
+  },
+};
+
 export const SHAPES: Operators = {
+  Gather: gathered,
   Reshape: reshaped(reshapeTo),
   Flatten: reshaped(flattened),
   Squeeze: reshaped(squeezed),
