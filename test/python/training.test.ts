@@ -74,14 +74,12 @@ describe.skipIf(skipped)('training beside PyTorch, from the same weights on the 
       ).toBeLessThan(near);
     });
     expect(new Set(losses).size).toBe(losses.length);
-    // Adam goes by signs where a gradient is nearly zero, and so does what follows.
+    // Adam goes by signs where a gradient is nearly zero: an entry may part, not all of them.
     const reached = run.state();
-    for (const [statistic, values] of Object.entries(told.running))
-      values.forEach((value, i) =>
-        expect(Math.abs(reached[statistic]![i]! - value), `${statistic} ${i}`).toBeLessThan(
-          2e-2 * (1 + Math.abs(value)),
-        ),
-      );
+    for (const [statistic, values] of Object.entries(told.running)) {
+      const apart = Math.hypot(...values.map((value, i) => reached[statistic]![i]! - value));
+      expect(apart, statistic).toBeLessThan(2e-2 * Math.hypot(...values));
+    }
   });
 
   it.each(['ConvNet-3 with batch norm, AdamW, distillation', 'ResNet-18, SGD'])(
