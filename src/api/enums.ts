@@ -225,8 +225,73 @@ export const GateVerdict = registered('GateVerdict', 'What a gate said.', {
   NOTHING_PROMOTED: 'There is nothing yet to be worse than, which lets through.',
 });
 
+export const TriggerState = registered('TriggerState', 'Whether a trigger fires.', {
+  ACTIVE: 'It fires where its condition is met and its policy lets it.',
+  PAUSED: 'Events are SKIPPED, and not made up for.',
+});
+
+export const TriggerSourceKind = registered('TriggerSourceKind', 'What a trigger looks at.', {
+  SCHEDULE: 'Times: needs cron and timeZone, takes dataset.',
+  DATASET_VERSION: 'New versions of a dataset: needs dataset. The same images imported again are nothing new.',
+  DRIFT:
+    'New versions of a dataset, measured by a drift run against what an alias or a run stands for: needs dataset and against, takes samplesPerClass.',
+  RUN: 'Runs that ended, drift runs left out: needs outcomes, takes dataset, priorId and launchedBy.',
+  EVENT: 'CloudEvents that others send: needs eventSourceId, takes eventTypes and dataset.',
+  ALIAS: 'What happens to an alias: needs alias and changes.',
+});
+
+export const RunOutcome = registered('RunOutcome', 'How a run ended.', {
+  SUCCEEDED: 'All stages were done.',
+  FAILED: 'It failed for good.',
+  CANCELLED: 'It was stopped on request.',
+});
+
+export const AliasChange = registered('AliasChange', 'What happened to an alias.', {
+  PROMOTED: 'It came to stand for another synthetic dataset.',
+  REVERTED: 'It went back to one that it stood for before.',
+});
+
+export const TriggerBusy = registered(
+  'TriggerBusy',
+  'What happens to events while enough runs of a trigger are in flight.',
+  {
+    SKIP: 'They are SKIPPED.',
+    QUEUE_NEWEST:
+      'The newest waits until one of the runs has ended, and is evaluated then; those before it are SKIPPED.',
+  },
+);
+
+export const TriggerMisfire = registered('TriggerMisfire', 'What happens to times of a schedule that were missed.', {
+  SKIP: 'Nothing: one that is more than five minutes late is not told.',
+  ONE: 'The newest fires, and says how many were missed.',
+  ALL: 'Each fires, the newest 100 at most.',
+});
+
+export const TriggerVerdict = registered('TriggerVerdict', 'What a trigger came to for an event.', {
+  FIRED: 'It did what its action says.',
+  NOT_MET: 'Its condition was not true; `terms` and `detail` say why.',
+  SKIPPED: 'It was not to fire; `reason` says why.',
+  PENDING: 'It waits; `reason` says for what.',
+  FAILED: 'Something went wrong; `error` says what.',
+});
+
+export const TriggerReason = registered('TriggerReason', 'Why a trigger did not fire, or not yet.', {
+  PAUSED: 'It was paused.',
+  DELETED: 'It was deleted while it waited.',
+  COOLDOWN: 'It had fired too short a time before.',
+  RATE: 'It had fired as often as it may.',
+  IN_FLIGHT: 'As many runs of it were in flight as may be.',
+  SUPERSEDED: 'While it waited, a newer event came, or the trigger was changed.',
+  BUDGET: 'The budget of the trigger or of the project had no room for it.',
+  LOOP: 'It had led to the event itself, or too many triggers one after another had.',
+  GATES: 'A gate of the alias did not let the synthetic dataset through.',
+  MEASURING: 'It waits for the figures of its drift run.',
+  QUEUED: 'It waits for a run of the trigger to end.',
+});
+
 export const LineageKind = registered('LineageKind', 'What a node of lineage is.', {
   ALIAS_VERSION: 'What an alias stands for, or stood for.',
+  TRIGGER_EVALUATION: 'What a trigger came to for an event.',
   DATASET_VERSION: 'A dataset version.',
   PRIOR: 'A prior.',
   RUN: 'A run.',
@@ -247,5 +312,6 @@ export const LineageRelation = registered('LineageRelation', 'How what lies down
     'A run found an artifact that another had made. Followed downstream alone: the bytes come from the other run.',
   DERIVED: 'An artifact was made from another.',
   PROMOTED: 'An alias came to stand for an artifact.',
+  LAUNCHED: 'A trigger launched a run.',
   STORED: 'An artifact is what a dataset version or a prior is stored as.',
 });

@@ -10,6 +10,8 @@ import {
   type LineageKey,
   type PinView,
   type TaskPageRequest,
+  type TriggerEvaluationView,
+  type TriggerView,
   type VersionPageRequest,
   type WebhookDeliveryView,
   type WebhookTryView,
@@ -52,6 +54,13 @@ export function createLoaders(rows: ProjectReader) {
     aliasVersion: byId<AliasVersionView>((ids) => rows.aliasVersionsById(ids)),
     webhook: byId<WebhookView>((ids) => rows.webhooksById(ids)),
     webhookDelivery: byId<WebhookDeliveryView>((ids) => rows.webhookDeliveriesById(ids)),
+    trigger: byId<TriggerView>((ids) => rows.triggersById(ids)),
+    triggerEvaluation: byId<TriggerEvaluationView>((ids) => rows.triggerEvaluationsById(ids)),
+    evaluationsOfRun: grouped<TriggerEvaluationView, TriggerEvaluationView>(
+      (ids) => rows.evaluationsOfRuns(ids),
+      (evaluation) => evaluation.launchedRunId!,
+      (evaluation) => evaluation,
+    ),
     upload: byId<UploadView>((ids) => rows.uploadsById(ids)),
     upstreamVersion: byId<UpstreamVersionView>((ids) => rows.upstreamVersionsById(ids)),
 

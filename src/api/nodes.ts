@@ -9,6 +9,8 @@ const LOADERS = {
   Upload: 'upload',
   UpstreamVersion: 'upstreamVersion',
   AliasVersion: 'aliasVersion',
+  Trigger: 'trigger',
+  TriggerEvaluation: 'triggerEvaluation',
 } as const;
 
 /** The types that are asked for by their id, see `Node`. */

@@ -10,6 +10,7 @@ import { Mutations } from './resolvers/mutations.ts';
 import { Queries } from './resolvers/queries.ts';
 import { RetentionResolver } from './resolvers/retention.ts';
 import { Subscriptions } from './resolvers/subscriptions.ts';
+import { RunTriggers, TriggerResolver } from './resolvers/triggers.ts';
 import { UploadMutations } from './resolvers/uploads.ts';
 import { WebhookResolver } from './resolvers/webhooks.ts';
 import { AliasVersion } from './types/alias.ts';
@@ -17,6 +18,7 @@ import { Artifact } from './types/artifact.ts';
 import { Dataset, DatasetVersion } from './types/dataset.ts';
 import { Prior } from './types/prior.ts';
 import { Run } from './types/run.ts';
+import { Trigger, TriggerEvaluation } from './types/trigger.ts';
 import { Upload } from './types/upload.ts';
 
 /** The schema that the service answers with. */
@@ -36,8 +38,10 @@ export function buildApiSchema(): GraphQLSchema {
       DriftResolver,
       RetentionResolver,
       WebhookResolver,
+      RunTriggers,
+      TriggerResolver,
     ],
-    orphanedTypes: [AliasVersion, Artifact, Dataset, DatasetVersion, Prior, Run, Upload],
+    orphanedTypes: [AliasVersion, Artifact, Dataset, DatasetVersion, Prior, Run, Trigger, TriggerEvaluation, Upload],
     validate: false,
     // Required by type-graphql where there are subscriptions; ours read the event table and never publish here.
     pubSub: { publish() {}, subscribe: () => emptyEvents() },

@@ -158,11 +158,11 @@ function refused(alias: string, artifactId: string, gates: readonly GateResult[]
 }
 
 /** As a word in a command or an address. */
-function checkName(name: string): string {
+export function checkName(name: string, path: readonly string[] = ['alias']): string {
   if (/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/.test(name)) return name;
   throw invalid(
     `expected an alias of 1 to 63 letters a to z, digits and . _ - between them, got ${JSON.stringify(name)}: use one such as production`,
-    { path: ['alias'] },
+    { path },
   );
 }
 

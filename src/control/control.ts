@@ -1,5 +1,7 @@
 import { type Clock } from '../base/clock.ts';
 import { type ErrorRecord, toErrorRecord } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { type JsonObject } from '../base/json.ts';
 import { type Log } from '../base/log.ts';
 import { type Planner, type Price, type PricedWork } from '../engine/ports.ts';
 import { type ObjectStore } from '../pipeline/ports.ts';
@@ -24,16 +26,35 @@ import { authenticateLocal, DEFAULT_PROJECT, type Principal, type RequestFacts }
 import { createImportRunner } from './imports.ts';
 import { receiveLineage, type ReceivedLineage } from './openlineage/receive.ts';
 import { openLineageConsumers, type OpenLineageOptions } from './openlineage/consumer.ts';
+import { triggerConsumer } from './triggers/consumer.ts';
+import { createEventSource, revokeEventSource, rotateEventSource, type SecretTold } from './triggers/event-sources.ts';
+import { receiveEvent, type ReceivedEvent } from './triggers/receive.ts';
+import { createScheduler } from './triggers/scheduler.ts';
+import {
+  createTrigger,
+  deleteTrigger,
+  type Evaluated,
+  evaluateByHand,
+  pauseTrigger,
+  resumeTrigger,
+  updateTrigger,
+} from './triggers/triggers.ts';
 import {
   type Catalog,
   type DatasetImporter,
   type EngineControl,
   type EventFeed,
+  type EventSourceView,
+  type EventVerifier,
   type Gate,
   type PriorRegistrar,
   type ProjectCatalog,
   type RealPath,
   type RetentionStore,
+  type TriggerDefinition,
+  type TriggerStore,
+  type TriggerView,
+  type TriggerWrites,
   type UploadWrites,
   type WebhookSender,
   type WebhookStore,
@@ -81,6 +102,8 @@ export interface ControlOptions {
   sender: WebhookSender;
   /** Where clients reach the service, once it listens. */
   serviceUrl: () => string;
+  triggers: TriggerStore;
+  eventVerifier: EventVerifier;
   openLineage: OpenLineageOptions;
   clock: Clock;
   log: Log;
@@ -111,6 +134,7 @@ export type ProjectReader = Omit<
   | 'saveUpstreamVersions'
   | 'saveAlias'
   | 'promote'
+  | keyof TriggerWrites
   | keyof UploadWrites
   | keyof WebhookWrites
 >;
@@ -147,6 +171,23 @@ export interface Control {
   ): Promise<{ version: AliasVersionView; reused: boolean }>;
   revertAlias(principal: Principal, input: RevertAliasInput): Promise<AliasVersionView>;
   setAliasGates(principal: Principal, input: { alias: string; gates: readonly Gate[] }): Promise<AliasView>;
+  createTrigger(principal: Principal, input: { name: string; definition: TriggerDefinition }): Promise<TriggerView>;
+  updateTrigger(
+    principal: Principal,
+    input: { id: string; name: string | null; definition: TriggerDefinition },
+  ): Promise<TriggerView>;
+  pauseTrigger(principal: Principal, id: string, reason: string | null): Promise<TriggerView>;
+  resumeTrigger(principal: Principal, id: string): Promise<TriggerView>;
+  deleteTrigger(principal: Principal, id: string): Promise<void>;
+  evaluateTrigger(
+    principal: Principal,
+    input: { id: string; dryRun: boolean; given: JsonObject | null },
+  ): Promise<Evaluated & { trigger: TriggerView }>;
+  createEventSource(principal: Principal, name: string): Promise<SecretTold>;
+  rotateEventSource(principal: Principal, id: string, overlapHours: number): Promise<SecretTold>;
+  revokeEventSource(principal: Principal, id: string): Promise<EventSourceView>;
+  /** Whoever has a secret of the source may send: no principal is needed. */
+  receiveEvent(sourceId: string, body: string, headers: Readonly<Record<string, string>>): Promise<ReceivedEvent>;
   createUpload(
     principal: Principal,
     input: CreateUploadInput,
@@ -180,7 +221,7 @@ export interface Control {
   readonly webhooks: WebhookControl;
   health(): Promise<Health>;
   now(): Date;
-  /** Makes sure of the default project, takes up pending imports, begins with the passes of retention, the sweeps of uploads and the feed of events. */
+  /** Makes sure of the default project, takes up pending imports, begins with the passes of retention, the sweeps of uploads, the feed of events and schedules. */
   start(): Promise<void>;
   /** Begins to send webhooks, in which `serviceUrl` stands. */
   startDeliveries(): void;
@@ -196,8 +237,10 @@ export function createControl(options: ControlOptions): Control {
   const deliverer = createDeliverer(options);
   const feed = createFeedRunner(options, [
     ...openLineageConsumers(options, options.openLineage),
+    triggerConsumer(options),
     webhookConsumer(options, deliverer.wake),
   ]);
+  const scheduler = createScheduler(options);
   const retention = createRetention(options, closing.signal);
   const { cell } = createCells(options);
   const passes = createRetentionRunner({ ...options, everyMs: options.retentionEveryMs }, closing.signal);
@@ -217,6 +260,16 @@ export function createControl(options: ControlOptions): Control {
     promoteArtifact: (principal, input) => promoteArtifact(options, principal, input),
     revertAlias: (principal, input) => revertAlias(options, principal, input),
     setAliasGates: (principal, input) => setAliasGates(options, principal, input),
+    createTrigger: (principal, input) => createTrigger(options, principal, input),
+    updateTrigger: (principal, input) => updateTrigger(options, principal, input),
+    pauseTrigger: (principal, id, reason) => pauseTrigger(options, principal, id, reason),
+    resumeTrigger: (principal, id) => resumeTrigger(options, principal, id),
+    deleteTrigger: (principal, id) => deleteTrigger(options, principal, id),
+    evaluateTrigger: (principal, input) => evaluateByHand(options, principal, input),
+    createEventSource: (principal, name) => createEventSource(options, principal, newId('evsrc'), name),
+    rotateEventSource: (principal, id, hours) => rotateEventSource(options, principal, id, hours),
+    revokeEventSource: (principal, id) => revokeEventSource(options, principal, id),
+    receiveEvent: (sourceId, body, headers) => receiveEvent(options, sourceId, body, headers),
     createUpload: (principal, input) => createUpload(options, principal, input),
     signUploadParts: (principal, input) => signUploadParts(options, principal, input),
     completeUpload: (principal, id) => completeUpload(options, principal, id),
@@ -240,12 +293,21 @@ export function createControl(options: ControlOptions): Control {
       passes.start();
       sweep.start();
       feed.start();
+      scheduler.start();
     },
     startDeliveries: () => deliverer.start(),
     importsIdle: () => imports.idle(),
     async close() {
       closing.abort();
-      await Promise.all([imports.close(), sweep.close(), passes.stopped(), feed.close(), deliverer.close()]);
+      const ended = [
+        imports.close(),
+        sweep.close(),
+        passes.stopped(),
+        scheduler.close(),
+        feed.close(),
+        deliverer.close(),
+      ];
+      await Promise.all(ended);
     },
   };
 

@@ -55,7 +55,9 @@ function foundVersion(found: { version: DatasetVersionView } | undefined, asked:
 async function checkedDrift(rows: ProjectCatalog, asked: DriftRecipe): Promise<CheckedLaunch> {
   const [found] = await rows.datasetVersionsById([asked.datasetVersionId]);
   const version = foundVersion(found, asked);
-  const reference = await driftReference(rows, asked.referenceRunId ?? asked.against).catch(inRecipeOf);
+  const reference = await driftReference(rows, asked.referenceRunId ?? asked.against).catch((error: unknown) =>
+    inRecipeOf(error),
+  );
   const [prior] = await rows.priorsById([reference.run.priorId]);
   const taken = asked.classes ?? (reference.run.recipe['classes'] as string[] | undefined);
   const known = new Set([...reference.classes, ...version.classes.map(({ name }) => name)]);
@@ -162,20 +164,20 @@ function checkNotEmpty(one: ClassCount): void {
 }
 
 /** Errors of the recipe name its fields; the launch input has the recipe under `recipe`. */
-export function inRecipe<T>(check: () => T): T {
+export function inRecipe<T>(check: () => T, above: readonly string[] = []): T {
   try {
     return check();
   } catch (error) {
-    return inRecipeOf(error);
+    return inRecipeOf(error, above);
   }
 }
 
-function inRecipeOf(error: unknown): never {
+function inRecipeOf(error: unknown, above: readonly string[] = []): never {
   if (!(error instanceof PushforwardError)) throw error;
   const path = error.details['path'] ?? ('className' in error.details ? ['classes'] : []);
   throw new PushforwardError(error.code, error.message, {
     ...error.details,
-    path: ['recipe', ...(path as string[])],
+    path: [...above, 'recipe', ...(path as string[])],
   });
 }
 

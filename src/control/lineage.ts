@@ -124,6 +124,7 @@ export async function impactOf(
 ): Promise<Impact> {
   const ids: Record<LineageNode['kind'], string[]> = {
     ...{ ALIAS_VERSION: [], ARTIFACT: [], DATASET_VERSION: [], PRIOR: [], RUN: [], UPSTREAM_VERSION: [] },
+    TRIGGER_EVALUATION: [],
   };
   const request = {
     from: { kind: 'DATASET_VERSION' as const, id: datasetVersionId },

@@ -7,6 +7,7 @@ import { type PriorDescription } from '../pipeline/prior/description.ts';
 import { type Page, type PageRequest } from './paging.ts';
 import { type PinView } from './retention/rows.ts';
 import { type WebhookReads, type WebhookWrites } from './webhooks/rows.ts';
+import { type TriggerReads, type TriggerWrites } from './triggers/rows.ts';
 import {
   type AliasVersionView,
   type AliasView,
@@ -37,6 +38,7 @@ import {
 
 export type * from './paging.ts';
 export type * from './retention/rows.ts';
+export type * from './triggers/rows.ts';
 export type * from './views.ts';
 export type * from './webhooks/rows.ts';
 
@@ -81,7 +83,8 @@ export interface RunFilter {
 }
 
 /** Methods that take ids answer with the rows found, in any order; whoever calls puts them back in order. */
-export interface ProjectCatalog extends UploadReads, UploadWrites, WebhookReads, WebhookWrites {
+export interface ProjectCatalog
+  extends TriggerReads, TriggerWrites, UploadReads, UploadWrites, WebhookReads, WebhookWrites {
   /** The project itself. */
   about(): Promise<ProjectView>;
   limitProject(maxRunningTasks: number | null): Promise<void>;

@@ -325,18 +325,19 @@ export interface AliasVersionView {
   promotedAt: Date;
 }
 
-export type LineageKind = 'UPSTREAM_VERSION' | 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT' | 'ALIAS_VERSION';
+export type LineageKind =
+  'UPSTREAM_VERSION' | 'DATASET_VERSION' | 'PRIOR' | 'RUN' | 'ARTIFACT' | 'ALIAS_VERSION' | 'TRIGGER_EVALUATION';
 export type LineageDirection = 'UPSTREAM' | 'DOWNSTREAM';
 
 /**
  * How what lies downstream came from what lies upstream: a dataset version was IMPORTED from an upstream one; a run READ a version, a
  * prior or their artifact; a run MADE an artifact, or found it and REUSED it; an artifact was DERIVED from another, or PROMOTED to what
- * an alias stands for; or it is what a version or a prior is STORED as.
+ * an alias stands for; or it is what a version or a prior is STORED as. An evaluation of a trigger LAUNCHED a run.
  *
  * Upstream of an artifact lies the run that made it, and no run that found it: these are where its bytes come from. Downstream of a
  * run lies all that it wrote, found or made.
  */
-export type LineageRelation = 'IMPORTED' | 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED' | 'PROMOTED';
+export type LineageRelation = 'IMPORTED' | 'READ' | 'MADE' | 'REUSED' | 'DERIVED' | 'STORED' | 'PROMOTED' | 'LAUNCHED';
 
 export interface LineageKey {
   kind: LineageKind;

@@ -296,12 +296,12 @@ describe('the subscription', () => {
 
   it('that a client leaves holds nothing', async () => {
     const runId = await launched();
-    // that of the feed
-    await expect.poll(() => api.engine.listeners.size).toBe(1);
+    // those of the feed
+    await expect.poll(() => api.engine.listeners.size).toBe(2);
     const events = api.subscribe('RunEvents', { runId });
     expect((await events.next()).value.data.runEvents.sequence).toBe(1);
-    expect(api.engine.listeners.size).toBe(2);
+    expect(api.engine.listeners.size).toBe(3);
     await events.return(undefined);
-    await expect.poll(() => api.engine.listeners.size, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => api.engine.listeners.size, { timeout: 5000 }).toBe(2);
   });
 });

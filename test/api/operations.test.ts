@@ -477,6 +477,91 @@ it('cancels an import, which is told among the versions of its dataset', async (
   expect(wrong.errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT' } }]);
 });
 
+it('makes a trigger, tells what it would do and what it did, and lets others send it events', async () => {
+  const sender = await send('CreateEventSource', { name: 'labelling' });
+  expect(sender).toMatchObject({
+    secret: expect.stringMatching(/^whsec_/) as string,
+    eventSource: { secrets: [{ expiresAt: null }] },
+  });
+  const { id: eventSourceId } = sender.eventSource;
+  expect(await send('CreateEventSource', { name: 'labelling' })).toMatchObject({
+    __typename: 'InvalidInput',
+    path: ['name'],
+  });
+  const rotated = await send('RotateEventSource', { id: eventSourceId, overlapHours: 1 });
+  expect(rotated.secret).not.toBe(sender.secret);
+  expect(await send('EventSources')).toMatchObject([
+    { name: 'labelling', secrets: [{}, { expiresAt: expect.any(String) as string }] },
+  ]);
+
+  const definition = {
+    source: { kind: 'EVENT', eventSourceId, dataset: 'letters' },
+    condition: 'event.data.labels > 10 && dataset.images == 100',
+    action: { notify: {} },
+    policy: { rateMax: 10, rateSeconds: 60 },
+  };
+  const broken = { ...definition, condition: 'dataset.images == "many"' };
+  expect(await send('CreateTrigger', { name: 'relabelled', definition: broken })).toMatchObject({
+    ...{ __typename: 'InvalidInput', path: ['condition'] },
+    message: expect.stringMatching(/expected a number at character 19 of the condition, got a text/) as string,
+  });
+  const { trigger } = await send('CreateTrigger', { name: 'relabelled', definition });
+  expect(trigger).toMatchObject({ version: 1, state: 'ACTIVE', nextDueAt: null });
+  const { id } = trigger;
+  const event = { type: 'labels', data: { labels: 7 } };
+  expect(await send('EvaluateTrigger', { id, dryRun: true, event })).toMatchObject({
+    ...{ trigger: { id }, eventKey: null },
+    outcome: {
+      ...{ verdict: 'NOT_MET', detail: 'event.data.labels > 10 is false (event.data.labels is 7)', launchedRun: null },
+      terms: [
+        { depth: 0, value: false },
+        { depth: 1, text: 'event.data.labels > 10' },
+        { depth: 2, value: 7 },
+        {},
+        {},
+        {},
+        {},
+      ],
+    },
+  });
+  const { eventKey } = await send('EvaluateTrigger', { id, dryRun: false, event: { data: { labels: 70 } } });
+  const [evaluation] = await until(async () => {
+    const { nodes } = await send('TriggerEvaluations', { triggerId: id, verdicts: ['FIRED'] });
+    return nodes.length > 0 ? nodes : null;
+  });
+  expect(evaluation).toMatchObject({
+    trigger: { name: 'relabelled' },
+    triggerVersion: 1,
+    chain: [id],
+    event: { key: eventKey },
+  });
+
+  const nightly = {
+    ...definition,
+    source: { kind: 'SCHEDULE', cron: '30 2 * * *', timeZone: 'Europe/Berlin' },
+    condition: null,
+  };
+  const changed = await send('UpdateTrigger', { id, name: 'nightly', definition: nightly });
+  expect(changed.trigger).toMatchObject({ name: 'nightly', version: 2, nextDueAt: expect.any(String) as string });
+  expect(await send('PauseTrigger', { id, reason: 'holidays' })).toMatchObject({
+    trigger: { pausedBecause: 'holidays' },
+  });
+  expect((await send('Triggers')).nodes).toMatchObject([
+    {
+      id,
+      state: 'PAUSED',
+      source: { kind: 'SCHEDULE', cron: '30 2 * * *' },
+      action: { launch: null },
+      policy: { misfire: 'ONE' },
+    },
+  ]);
+  expect(await send('ResumeTrigger', { id })).toMatchObject({ trigger: { state: 'ACTIVE' } });
+  expect(await send('Trigger', { name: 'nightly' })).toMatchObject({ id, deletedAt: null });
+  expect(await send('DeleteTrigger', { id })).toMatchObject({ id });
+  expect(await send('DeleteTrigger', { id })).toMatchObject({ __typename: 'NotFound' });
+  expect(await send('RevokeEventSource', { id: eventSourceId })).toMatchObject({ eventSource: { secrets: [] } });
+});
+
 it('the queries that GraphiQL opens with answer as they stand', async () => {
   const names = [...WELCOME.matchAll(/^query (\w+)/gm)].map((match) => match[1]!);
   expect(names).toEqual(['Datasets', 'Runs']);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
 import { anyPrior, manifestOf, PRIOR, quantized, readyVersion, surveyed } from '../control/world.ts';
+import { make, source } from '../control/triggers/rules.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
 import { documentFor } from './everything.ts';
 
@@ -40,6 +41,30 @@ beforeAll(async () => {
     await api.control.webhooks.test(local, webhook.id);
     const promotion = { alias: `alias-${i}`, artifactId: await datasetOf(run.id), override: null };
     await api.control.promoteArtifact(local, promotion);
+    const trigger = await make(api, { source: source('ALIAS', { alias: `none-${i}`, changes: ['PROMOTED'] }) });
+    const event = {
+      key: `event ${i}`,
+      type: 'alias.promoted',
+      at: new Date(),
+      facts: {},
+      runId: null,
+      datasetVersionId: null,
+    };
+    await api.options.triggers.record(
+      {
+        ...{
+          id: newId('teval'),
+          projectId: 'default',
+          triggerId: trigger.id,
+          triggerVersion: 1,
+          event,
+          chain: [trigger.id],
+        },
+        ...{ verdict: 'FIRED', reason: null, detail: null, tree: null, error: null },
+        ...{ launchedRunId: run.id, measuringRunId: null, promotedVersionId: null },
+      },
+      null,
+    );
     if (i === 0) small = run.id;
     if (i === 1) large = run.id;
   }

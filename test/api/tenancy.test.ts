@@ -8,6 +8,7 @@ import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { type Principal } from '../../src/control/identity.ts';
+import { came, make, notify, source } from '../control/triggers/rules.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion, reported } from '../control/world.ts';
 import { distilled } from '../support/distilled.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
@@ -64,6 +65,7 @@ beforeAll(async () => {
     type: () => 'run.succeeded',
     value: () => 'any',
     since: () => '2026-01-01T00:00:00.000Z',
+    recipe: () => ({}),
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
   const [hidden, visible] = [await textsOf(LOCAL.projectId), await textsOf(OTHER.projectId)];
@@ -77,6 +79,10 @@ afterAll(() => api?.close());
 
 /** Two runs; one over the same images in both projects, so that artifacts of the same ids are in both. */
 async function populate(principal: Principal, name: string) {
+  const { eventSource } = await api.control.createEventSource(principal, `${name}-sender`);
+  const onVersion = source('DATASET_VERSION', { dataset: `${name} shared` });
+  const trigger = await make(api, { source: onVersion, action: notify }, `${name}-trigger`, principal);
+  await make(api, { source: source('EVENT', { eventSourceId: eventSource.id }), action: notify }, undefined, principal);
   const shared = await readyVersion(api, `${name} shared`, [{ name: 'both', images: 9 }], principal);
   const alone = await readyVersion(api, `${name} alone`, [{ name: `${name} class`, images: 9 }], principal);
   const prior = await anyPrior(api, PRIOR, principal);
@@ -110,6 +116,7 @@ async function populate(principal: Principal, name: string) {
     ],
   });
   await sql`update runs set state = 'SUCCEEDED', ended_at = now() where id = ${runs[1]}`.execute(api.db);
+  await came(api, trigger, 1, principal);
   await distilled(api, { a: principal === LOCAL ? 20 : 21 }, { name: `${name} pictures`, principal });
   const { published, runId: distilledRunId } = await distilled(
     api,
@@ -144,28 +151,49 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     | 'upstream_versions'
     | 'webhooks'
     | 'webhook_deliveries'
-    | 'project_events';
+    | 'project_events'
+    | 'triggers'
+    | 'trigger_evaluations'
+    | 'event_sources';
   const of = (table: Table) =>
     db
       .selectFrom(table as 'runs')
       .selectAll()
       .where('project_id', '=', projectId)
       .execute() as unknown as Promise<Record<string, unknown>[]>;
-  const [datasets, versions, keys, priors, runs, artifacts, pins, uploads, upstreams, webhooks, deliveries, events] =
-    await Promise.all([
-      of('datasets'),
-      of('dataset_versions'),
-      of('import_keys'),
-      of('priors'),
-      of('runs'),
-      of('artifacts'),
-      of('artifact_pins'),
-      of('uploads'),
-      of('upstream_versions'),
-      of('webhooks'),
-      of('webhook_deliveries'),
-      of('project_events'),
-    ]);
+  const [
+    datasets,
+    versions,
+    keys,
+    priors,
+    runs,
+    artifacts,
+    pins,
+    uploads,
+    upstreams,
+    webhooks,
+    deliveries,
+    events,
+    triggers,
+    evaluations,
+    senders,
+  ] = await Promise.all([
+    of('datasets'),
+    of('dataset_versions'),
+    of('import_keys'),
+    of('priors'),
+    of('runs'),
+    of('artifacts'),
+    of('artifact_pins'),
+    of('uploads'),
+    of('upstream_versions'),
+    of('webhooks'),
+    of('webhook_deliveries'),
+    of('project_events'),
+    of('triggers'),
+    of('trigger_evaluations'),
+    of('event_sources'),
+  ]);
   const uploadIds = uploads.map((upload) => upload['id'] as string);
   const files = await db.selectFrom('upload_files').selectAll().where('upload_id', 'in', uploadIds).execute();
   const runIds = runs.map((run) => run['id'] as string);
@@ -189,17 +217,28 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
     webhook: texts(webhooks, 'id'),
     delivery: texts(deliveries, 'id'),
     event: texts(events, 'id'),
+    trigger: texts(triggers, 'id'),
+    evaluation: texts(evaluations, 'id'),
+    sender: texts(senders, 'id'),
+    secret: senders.flatMap((row) => (row['secrets'] as { secret: string }[]).map(({ secret }) => secret)),
     name: [
       ...texts(upstreams, 'version', 'producer'),
       ...texts(webhooks, 'url', 'description'),
       ...texts(datasets, 'name'),
+      ...texts(triggers, 'name'),
+      ...texts(senders, 'name'),
       ...texts(priors, 'name'),
       ...texts(tasks, 'title'),
     ],
     file: files.flatMap(({ path, gathering }) => [path, gathering!]),
     digest: [...texts(versions, 'digest'), ...texts(priors, 'digest'), ...texts(runs, 'recipe_digest')],
     note: texts(pins, 'note'),
-    key: [...texts(keys, 'key'), ...texts(runs, 'idempotency_key'), ...texts(uploads, 'idempotency_key')],
+    key: [
+      ...texts(evaluations, 'event_key'),
+      ...texts(keys, 'key'),
+      ...texts(runs, 'idempotency_key'),
+      ...texts(uploads, 'idempotency_key'),
+    ],
     blob: artifacts.flatMap((row) =>
       Object.values((row['manifest'] as { blobs: Record<string, { sha256: string }> }).blobs).map((one) => one.sha256),
     ),
@@ -212,6 +251,8 @@ async function textsOf(projectId: string): Promise<Record<string, string[]>> {
       ...texts(webhooks, 'id').map(cursor('webhook')),
       ...texts(deliveries, 'id').map(cursor('webhookDelivery')),
       ...texts(events, 'id').map(cursor('projectEvent')),
+      ...texts(triggers, 'id').map(cursor('trigger')),
+      ...texts(evaluations, 'id').map(cursor('triggerEvaluation')),
     ],
   };
 }
@@ -276,6 +317,9 @@ const candidates = (place: Place): string[] =>
         'upstream',
         'webhook',
         'delivery',
+        'trigger',
+        'evaluation',
+        'sender',
         'digest',
         'name',
       ].flatMap((kind) => secrets[kind]!)
@@ -324,6 +368,20 @@ describe('with what another project has', () => {
     }
     await api.control.importsIdle();
     expect(await snapshot()).toEqual(before);
+  });
+
+  it('a trigger that names it is not made', async () => {
+    const named = { priorId: secrets['prior']!, launchedBy: secrets['trigger']!, eventSourceId: secrets['sender']! };
+    for (const [field, ids] of Object.entries(named)) {
+      const of = source(field === 'eventSourceId' ? 'EVENT' : 'RUN', {
+        ...(field !== 'eventSourceId' && { outcomes: ['SUCCEEDED'] }),
+        [field]: ids[0],
+      });
+      await expect(make(api, { source: of }, undefined, OTHER)).rejects.toMatchObject({
+        ...{ code: 'NOT_FOUND', details: { path: ['source', field] } },
+      });
+      expect((await make(api, { source: of }, undefined, LOCAL)).source).toMatchObject({ [field]: ids[0] });
+    }
   });
 
   it('lineage of artifacts that both have stays within the project', async () => {

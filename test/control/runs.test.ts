@@ -173,7 +173,7 @@ describe('the events of a run', () => {
     expect(types(all).at(-1)).toBe('run.cancelled');
     expect(late).toEqual(all.slice(2));
     // that of the feed
-    await expect.poll(() => world.engine.listeners.size).toBe(1);
+    await expect.poll(() => world.engine.listeners.size).toBe(2);
   });
 
   it('come also without a wake-up, and stop when asked to', async () => {
@@ -189,7 +189,7 @@ describe('the events of a run', () => {
     stop.abort();
     await done;
     // that of the feed
-    await expect.poll(() => world.engine.listeners.size).toBe(1);
+    await expect.poll(() => world.engine.listeners.size).toBe(2);
   });
 });
 

@@ -6,8 +6,9 @@ import { createCatalog } from '../../src/adapters/database/catalog.ts';
 import { createEventFeed } from '../../src/adapters/database/feed.ts';
 import { createRetentionStore } from '../../src/adapters/database/retention.ts';
 import { createRunStore } from '../../src/adapters/database/runs.ts';
+import { createTriggerStore } from '../../src/adapters/database/triggers.ts';
 import { createWebhookStore } from '../../src/adapters/database/webhooks.ts';
-import { createWebhookHttp } from '../../src/adapters/http/index.ts';
+import { createEventVerifier, createWebhookHttp } from '../../src/adapters/http/index.ts';
 import { createDirectoryStore } from '../../src/adapters/storage/directory.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { PushforwardError } from '../../src/base/errors.ts';
@@ -54,6 +55,8 @@ export async function startWorld() {
     webhooks: createWebhookStore({ db, url }),
     sender: createWebhookHttp({ allow: ['127.0.0.0/8'], userAgent: 'Pushforward/0.0.0' }),
     serviceUrl: () => at.url,
+    triggers: createTriggerStore(db),
+    eventVerifier: createEventVerifier(),
     openLineage: { sinks: [], namespace: 'pushforward', version: '0.0.0', placeOf: (key: string) => join(folder, key) },
     clock: systemClock,
     log: silentLog,

@@ -40,6 +40,10 @@ async function sentByRuns(
   const sink = await startWebhookSink();
   await client.send('CreateWebhook', { input: { url: sink.url, types: ['datasetVersion.ready'] } });
   const priorId = await registerPrior(client, join(folder, 'prior'));
+  await client.send('CreateTrigger', {
+    name: 'any',
+    definition: { source: { kind: 'DATASET_VERSION', dataset: 'tiny' }, action: { notify: {} } },
+  });
   const version = await importReady(client, { name: 'tiny', path: images });
   const others = Object.entries(await pictures({ z: 80, a: 40, b: 40 })).filter(([path]) => !path.startsWith('z/'));
   await writeFolder(join(folder, 'others'), Object.fromEntries(others));

@@ -29,6 +29,12 @@ const spentSince = (moment: RawBuilder<Date>, projectId: RawBuilder<string>): Ra
   where a.ended_at >= ${moment} or a.state = 'RUNNING'
 )`;
 
+/** What these runs have cost in this month. */
+export const spentBy = (runIds: RawBuilder<unknown>): RawBuilder<number> => sql<number>`(
+  select coalesce(sum(case when a.ended_at is null then ${accruedUsd} else a.cost_usd end), 0)
+  from attempts a where a.run_id in (${runIds}) and (a.ended_at >= ${monthStart} or a.state = 'RUNNING')
+)`;
+
 export async function overspentRuns(db: Kysely<Database>): Promise<Overspent[]> {
   const { rows } = await sql<Overspent>`
     with active as (

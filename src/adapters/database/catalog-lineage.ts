@@ -82,12 +82,25 @@ const PROMOTED: Record<LineageDirection, Part> = {
   },
 };
 
+const LAUNCHED: Record<LineageDirection, Part> = {
+  UPSTREAM: {
+    ...{ from: 'RUN', to: 'TRIGGER_EVALUATION', relation: 'LAUNCHED', id: sql`t.id` },
+    of: (projectId) => sql`trigger_evaluations t where t.project_id = ${projectId} and t.launched_run_id = f.id`,
+  },
+  DOWNSTREAM: {
+    ...{ from: 'TRIGGER_EVALUATION', to: 'RUN', relation: 'LAUNCHED', id: sql`t.launched_run_id` },
+    of: (projectId) =>
+      sql`trigger_evaluations t where t.project_id = ${projectId} and t.id = f.id and t.launched_run_id is not null`,
+  },
+};
+
 const BOTH_WAYS = [
   STORED('DATASET_VERSION', 'dataset_versions'),
   STORED('PRIOR', 'priors'),
   READ('DATASET_VERSION', 'dataset_version_id'),
   READ('PRIOR', 'prior_id'),
   PROMOTED,
+  LAUNCHED,
 ];
 
 const PARTS: Record<LineageDirection, readonly Part[]> = {

@@ -10,6 +10,8 @@ export function olderThan(
     | 'priors'
     | 'project_events'
     | 'runs'
+    | 'trigger_evaluations'
+    | 'triggers'
     | 'uploads'
     | 'upstream_versions'
     | 'webhook_deliveries'

@@ -6,12 +6,14 @@ import { artifactQueries } from './catalog-artifacts.ts';
 import { projectEventQueries } from './catalog-events.ts';
 import { costQueries } from './catalog-costs.ts';
 import { datasetQueries } from './catalog-datasets.ts';
+import { eventSourceQueries } from './catalog-event-sources.ts';
 import { importQueries } from './catalog-imports.ts';
 import { lineageQueries } from './catalog-lineage.ts';
 import { priorQueries } from './catalog-priors.ts';
 import { projectQueries } from './catalog-projects.ts';
 import { runQueries } from './catalog-runs.ts';
 import { toImportSource } from './catalog-rows.ts';
+import { triggerQueries } from './catalog-triggers.ts';
 import { uploadQueries } from './catalog-uploads.ts';
 import { upstreamQueries } from './catalog-upstreams.ts';
 import { webhookQueries } from './catalog-webhooks.ts';
@@ -82,6 +84,8 @@ function rowsOf(db: Kysely<Database>, projectId: string, objects: StoredObjects)
     ...projectEventQueries(db, projectId),
     ...lineageQueries(db, projectId),
     ...costQueries(db, projectId),
+    ...triggerQueries(db, projectId),
+    ...eventSourceQueries(db, projectId),
     ...uploadQueries(db, projectId),
     ...upstreamQueries(db, projectId),
     ...webhookQueries(db, projectId),

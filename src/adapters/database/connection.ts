@@ -16,6 +16,7 @@ import * as running from './migrations/011-running.ts';
 import * as aliases from './migrations/012-aliases.ts';
 import * as projectEvents from './migrations/013-project-events.ts';
 import * as webhooks from './migrations/014-webhooks.ts';
+import * as triggers from './migrations/015-triggers.ts';
 import { type Database } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -76,6 +77,7 @@ const MIGRATIONS = {
   '012-aliases': aliases,
   '013-project-events': projectEvents,
   '014-webhooks': webhooks,
+  '015-triggers': triggers,
 };
 
 /**

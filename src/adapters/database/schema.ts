@@ -8,10 +8,17 @@ import {
   type Gate,
   type GateResult,
   type RetentionPolicy,
+  type SkipReason,
   type ToldEvent,
+  type TriggerDefinition,
+  type TriggerEvent,
+  type TriggerState,
+  type TriggerTerm,
+  type TriggerVerdict,
   type UploadState,
   type UpstreamField,
   type UpstreamJob,
+  type WaitReason,
   type WebhookState,
 } from '../../control/ports.ts';
 import {
@@ -58,6 +65,11 @@ export interface Database {
   webhooks: Webhooks;
   webhook_deliveries: WebhookDeliveries;
   webhook_tries: WebhookTries;
+  triggers: Triggers;
+  trigger_versions: TriggerVersions;
+  trigger_evaluations: TriggerEvaluations;
+  event_sources: EventSources;
+  received_events: ReceivedEvents;
   upstream_versions: UpstreamVersions;
   version_upstreams: VersionUpstreams;
 }
@@ -446,4 +458,70 @@ export interface VersionUpstreams {
   project_id: string;
   dataset_version_id: string;
   upstream_id: string;
+}
+
+export interface Triggers {
+  id: string;
+  project_id: string;
+  name: string;
+  state: Generated<TriggerState>;
+  paused_because: string | null;
+  version: number;
+  definition: Json<TriggerDefinition>;
+  changed_by: string;
+  changed_at: Time;
+  created_at: Time;
+  next_due_at: OptionalTime;
+  deleted_at: OptionalTime;
+}
+
+export interface TriggerVersions {
+  trigger_id: string;
+  number: number;
+  definition: Json<TriggerDefinition>;
+  changed_by: string;
+  changed_at: ColumnType<Date, Date | string, Date | string>;
+}
+
+export interface TriggerEvaluations {
+  id: string;
+  project_id: string;
+  trigger_id: string;
+  trigger_version: number;
+  event_key: string;
+  /** Times are texts in it. */
+  event: Json<Omit<TriggerEvent, 'key' | 'at'> & { at: string }>;
+  chain: string[];
+  verdict: TriggerVerdict;
+  reason: SkipReason | WaitReason | null;
+  detail: string | null;
+  tree: Json<TriggerTerm> | null;
+  error: Json<ErrorRecord> | null;
+  launched_run_id: string | null;
+  measuring_run_id: string | null;
+  promoted_version_id: string | null;
+  created_at: Time;
+  ended_at: OptionalTime;
+}
+
+export interface EventSecret {
+  secret: string;
+  createdAt: string;
+  expiresAt: string | null;
+}
+
+export interface EventSources {
+  id: string;
+  project_id: string;
+  name: string;
+  secrets: Json<EventSecret[]>;
+  created_by: string;
+  created_at: Time;
+  revoked_at: OptionalTime;
+}
+
+export interface ReceivedEvents {
+  event_source_id: string;
+  key: string;
+  received_at: Time;
 }

@@ -6,6 +6,7 @@ import { type Log } from '../../base/log.ts';
 import { type Control } from '../../control/control.ts';
 import { buildApiSchema } from '../schema.ts';
 import { errorHandler } from './error-handler.ts';
+import { eventRoutes } from './events.ts';
 import { explorer } from './explorer.ts';
 import { createGraphqlHandler } from './graphql.ts';
 import { guard, requireLoopbackHost } from './guard.ts';
@@ -43,7 +44,7 @@ export interface Api {
 
 const GRAPHQL = '/graphql';
 
-/** Serves /graphql (HTTP and WebSocket), /graphiql, /api/v1/lineage, /objects, /healthz, /readyz and /metrics. */
+/** Serves /graphql (HTTP and WebSocket), /graphiql, /api/v1/lineage, /api/v1/events, /objects, /healthz, /readyz and /metrics. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   requireLoopbackHost(options.host);
   const { control, log, publicUrl = null } = options;
@@ -64,6 +65,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   app.use(GRAPHQL, traced, express.json({ limit: MAX_BODY_BYTES }), withBody, graphql.handler);
   app.use(lineageRoutes(control));
+  app.use(eventRoutes(control));
   app.get('/objects/*key', serveObjects(options.objects));
   app.put('/objects/*key', receiveParts(options.objects));
   app.get('/favicon.ico', (_request, response) => void response.status(204).end());
@@ -71,7 +73,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   app.use((request, response) => {
     response.status(404).json({
       code: 'NOT_FOUND',
-      message: `expected /graphql, /graphiql, /api/v1/lineage, /objects, /healthz, /readyz or /metrics, got ${request.path}`,
+      message: `expected /graphql, /graphiql, /api/v1/lineage, /api/v1/events, /objects, /healthz, /readyz or /metrics, got ${request.path}`,
     });
   });
   app.use(errorHandler(log));

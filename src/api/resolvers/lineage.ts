@@ -34,7 +34,8 @@ export class LineageQueries {
   async lineage(
     @Ctx() { control, principal, loaders }: ApiContext,
     @Arg('node', () => ID, {
-      description: 'Id of a dataset version, prior, run, artifact, upstream version or version of an alias.',
+      description:
+        'Id of a dataset version, prior, run, artifact, upstream version, version of an alias or evaluation of a trigger.',
     })
     id: string,
     @Arg('direction', () => LineageDirection, { description: 'Which way.' }) direction: Direction,
@@ -67,5 +68,5 @@ async function startOf(id: string, loaders: Loaders): Promise<LineageKey> {
     // The id of an import that found an earlier version is that version's.
     if (found) return { kind, id: found.id };
   }
-  throw notFound('dataset version, prior, run, artifact, upstream version or version of an alias', id);
+  throw notFound('dataset version, prior, run, artifact, upstream version, version of an alias or evaluation', id);
 }

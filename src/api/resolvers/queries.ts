@@ -48,7 +48,7 @@ export class Queries {
     @Ctx() { loaders }: ApiContext,
     @Arg('id', () => ID, {
       description:
-        'Id of a dataset, dataset version, prior, run, artifact, upload, upstream version or version of an alias.',
+        'Id of a dataset, dataset version, prior, run, artifact, upload, upstream version, version of an alias, trigger or evaluation.',
     })
     id: string,
   ): Promise<object | null> {

@@ -54,6 +54,7 @@ export const LINEAGE_TYPES: Record<LineageKey['kind'], NodeType> = {
   PRIOR: 'Prior',
   UPSTREAM_VERSION: 'UpstreamVersion',
   ALIAS_VERSION: 'AliasVersion',
+  TRIGGER_EVALUATION: 'TriggerEvaluation',
 };
 
 @ObjectType({ description: 'An edge of lineage, from the node that was asked about to a neighbour of it.' })

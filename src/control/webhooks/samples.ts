@@ -117,7 +117,15 @@ const SAMPLES: Record<EventType | typeof PING, { subject: string; runId: boolean
   },
   'trigger.fired': {
     ...{ subject: 'trigger_01kb00000000000000000000', runId: false },
-    data: { trigger: { triggerId: 'trigger_01kb00000000000000000000' } },
+    data: {
+      trigger: {
+        ...{ triggerId: 'trigger_01kb00000000000000000000', name: 'retrain', version: 1 },
+        ...{ evaluationId: 'teval_01kb000000000000000000000', webhookId: null },
+        event: { type: 'datasetVersion.ready', key: 'evt_01kb0000000000000000000000', at: '2026-12-01T12:00:00.000Z' },
+        ...{ eventRunId: null, datasetVersionId: 'dsv_01kb0000000000000000000000' },
+        ...{ launchedRunId: 'run_01kb0000000000000000000000', promotedVersionId: null },
+      },
+    },
   },
   [PING]: {
     ...{ subject: 'whk_01kb0000000000000000000000', runId: false },
