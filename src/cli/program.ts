@@ -13,6 +13,7 @@ import { createProgress } from './progress.ts';
 import { addRetention } from './retention-commands.ts';
 import { cancelRun, listRuns, showRun, showTasks } from './runs.ts';
 import { PARALLEL, upload } from './upload.ts';
+import { addTriggers } from './trigger-commands.ts';
 import { addWebhooks } from './webhook-commands.ts';
 
 /** What the commands need of the process that they run in; the root hands it over. */
@@ -182,6 +183,7 @@ export function createProgram(host: Host): Command {
   );
   addDrift(program, host);
   addAliases(program, host);
+  addTriggers(program, host);
   addWebhooks(program, host);
   addCosts(program, runs, host);
   addLineage(program, host);

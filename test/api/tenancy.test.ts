@@ -8,7 +8,7 @@ import { buildApiSchema } from '../../src/api/schema.ts';
 import { newId } from '../../src/base/ids.ts';
 import { sha256 } from '../../src/base/json.ts';
 import { type Principal } from '../../src/control/identity.ts';
-import { came, make, notify, source } from '../control/triggers/rules.ts';
+import { came, make, notify, source, taken } from '../control/triggers/rules.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion, reported } from '../control/world.ts';
 import { distilled } from '../support/distilled.ts';
 import { type Answer, startTestApi, type TestApi } from './client.ts';
@@ -68,6 +68,7 @@ beforeAll(async () => {
     recipe: () => ({}),
   };
   await api.engine.end(mine.finished, 'QUEUED', 'CANCELLED');
+  await taken(api);
   const [hidden, visible] = [await textsOf(LOCAL.projectId), await textsOf(OTHER.projectId)];
   const known = new Set(Object.values(visible).flat());
   secrets = Object.fromEntries(
