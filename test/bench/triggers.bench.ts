@@ -1,9 +1,10 @@
 import { type Bench } from './bench.ts';
 import { driftCases } from './triggers/drift.ts';
+import { eventCases } from './triggers/events.ts';
 
 export const bench: Bench = {
-  about: 'triggers: drift, how often it is called and how often it is found',
+  about: 'triggers: events that come again, and drift: how often it is called and how often it is found',
   async *cases(wanted) {
-    for (const cases of [driftCases]) yield* cases(wanted);
+    for (const cases of [eventCases, driftCases]) yield* cases(wanted);
   },
 };

@@ -65,11 +65,12 @@ export function wake({ engine }: World): void {
 }
 
 /** Everything that was fed has been taken, by whoever wants it. */
-export async function taken(world: World): Promise<void> {
-  await until(async () => {
+export async function taken(world: World, limitMs?: number): Promise<void> {
+  const isThrough = async () => {
     wake(world);
     return (await world.db.selectFrom('feed_events').select('id').limit(1).execute()).length === 0;
-  }, 'nothing that waits');
+  };
+  await until(isThrough, 'nothing that waits', limitMs);
 }
 
 /** Has every event of the project, and of its runs, come again, the last first. */
