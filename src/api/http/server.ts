@@ -6,6 +6,7 @@ import { type Log } from '../../base/log.ts';
 import { type Control } from '../../control/control.ts';
 import { buildApiSchema } from '../schema.ts';
 import { errorHandler } from './error-handler.ts';
+import { createEventStreams } from './event-stream.ts';
 import { eventRoutes } from './events.ts';
 import { explorer } from './explorer.ts';
 import { createGraphqlHandler } from './graphql.ts';
@@ -43,8 +44,12 @@ export interface Api {
 }
 
 const GRAPHQL = '/graphql';
+const STREAM = `${GRAPHQL}/stream`;
 
-/** Serves /graphql (HTTP and WebSocket), /graphiql, /api/v1/lineage, /api/v1/events, /objects, /healthz, /readyz and /metrics. */
+/**
+ * Serves /graphql (HTTP and WebSocket), /graphql/stream (server-sent events), /graphiql, /api/v1/lineage, /api/v1/events, /objects, /healthz,
+ * /readyz and /metrics.
+ */
 export async function startApi(options: ApiOptions): Promise<Api> {
   requireLoopbackHost(options.host);
   const { control, log, publicUrl = null } = options;
@@ -52,6 +57,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const app = express();
   const server = createServer(app);
   const graphql = await createGraphqlHandler({ schema, control, log, server });
+
+  const streams = createEventStreams({ schema, control, log });
 
   app.disable('x-powered-by');
   // Before the guard, which is for callers without a token: pods know the service by another name.
@@ -63,6 +70,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     if (request.accepts(['json', 'html']) === 'html') return response.redirect(303, '/graphiql');
     next();
   });
+  const streamed = [traced, express.json({ limit: MAX_BODY_BYTES }), streams.handler];
+  app
+    .route(STREAM)
+    .get(streamed)
+    .post(streamed)
+    .all((_request, response) => void response.status(405).set('allow', 'GET, POST').end());
   app.use(GRAPHQL, traced, express.json({ limit: MAX_BODY_BYTES }), withBody, graphql.handler);
   app.use(lineageRoutes(control));
   app.use(eventRoutes(control));
@@ -88,6 +101,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     url: `http://${name}:${port}`,
     async close() {
       await sockets.close();
+      streams.close();
       await graphql.stop();
     },
   };

@@ -1,11 +1,14 @@
 import { type IncomingMessage, type Server } from 'node:http';
 import { type Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError, parse, specifiedRules, validate } from 'graphql';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { createContext, format, type GraphqlOptions } from './graphql.ts';
+import { PushforwardError } from '../../base/errors.ts';
+import { type RequestFacts } from '../../control/identity.ts';
+import { format, type GraphqlOptions } from './graphql.ts';
 import { refusal } from './guard.ts';
-import { depthLimit, MAX_MESSAGE_BYTES, MAX_TOKENS } from './limits.ts';
+import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { prepareOperation } from './operation.ts';
 
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 
@@ -30,29 +33,14 @@ export function attachWebSockets(
     {
       // What was not foreseen is masked here too, and never becomes a close reason, which must be short.
       isProd: true,
+      onConnect: ({ extra }) => letIn(options, factsOf(extra.request)),
       async onSubscribe({ extra, subscriptions }, _id, payload): Promise<ExecutionArgs | readonly GraphQLError[]> {
         if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS_PER_SOCKET) {
           return [
             new GraphQLError(`expected at most ${MAX_SUBSCRIPTIONS_PER_SOCKET} operations at once on one socket`),
           ];
         }
-        try {
-          const document = parse(payload.query, { maxTokens: MAX_TOKENS });
-          const errors = validate(options.schema, document, [...specifiedRules, depthLimit]);
-          if (errors.length > 0) return errors;
-          return {
-            schema: options.schema,
-            document,
-            operationName: payload.operationName ?? null,
-            variableValues: payload.variables ?? null,
-            contextValue: await createContext(options, {
-              remoteAddress: extra.request.socket.remoteAddress,
-              headers: extra.request.headers,
-            }),
-          };
-        } catch (error) {
-          return [error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error })];
-        }
+        return await prepareOperation(options, factsOf(extra.request), payload);
       },
       onError: (_context, _id, _payload, errors) => errors.map((error) => format(error.toJSON(), error, options.log)),
       onNext: (_context, _id, _payload, _args, result) =>
@@ -68,6 +56,22 @@ export function attachWebSockets(
       await server.dispose();
     },
   };
+}
+
+const factsOf = ({ socket, headers }: IncomingMessage): RequestFacts => ({
+  remoteAddress: socket.remoteAddress,
+  headers,
+});
+
+/** False closes the socket as forbidden; each operation asks again, since what lets in may end before the socket does. */
+async function letIn({ control }: GraphqlOptions, request: RequestFacts): Promise<boolean> {
+  try {
+    await control.authenticate(request);
+    return true;
+  } catch (error) {
+    if (error instanceof PushforwardError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code)) return false;
+    throw error;
+  }
 }
 
 function refuse(socket: Duplex, status: number, reason: string): void {
