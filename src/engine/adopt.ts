@@ -66,7 +66,7 @@ export function createAdoption(core: Core, progress: Progress, dispatcher: Dispa
 
   /** Null for one whose task went on without it. */
   function candidate(executor: Executor, attempt: AttemptRecord): Promise<Candidate | null> {
-    const { id, runId, projectId, taskId, epoch, number } = attempt;
+    const { id, runId, projectId, taskId, number } = attempt;
     return core.change(
       runId,
       async (change) => {
@@ -84,7 +84,7 @@ export function createAdoption(core: Core, progress: Progress, dispatcher: Dispa
         });
         return {
           live: {
-            ...{ id, runId, projectId, taskId, spec, epoch, number, halvings, span },
+            ...{ id, runId, projectId, taskId, spec, number, halvings, span },
             ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
             handedOn: new AbortController(),
           },

@@ -114,7 +114,7 @@ async function begin(core: Core, ready: ReadyTask): Promise<LiveAttempt | null> 
       change.emit({ type: 'attempt.started', payload: attemptName(task, { id, number }) });
       const { runId, projectId, taskId, spec } = ready;
       return {
-        ...{ id, runId, projectId, taskId, spec, epoch, number, span, halvings },
+        ...{ id, runId, projectId, taskId, spec, number, span, halvings },
         ...{ handle: null, cancelAsked: false, settling: false, silent: false, overdue: false },
         handedOn: new AbortController(),
       };

@@ -36,7 +36,6 @@ export interface LiveAttempt {
   runId: string;
   projectId: string;
   taskId: string;
-  epoch: number;
   number: number;
   spec: TaskSpec;
   span: AttemptSpan;
