@@ -69,7 +69,7 @@ async function sentByRuns(
   expect(drift).toMatchObject({ state: 'SUCCEEDED', failure: null });
   await rm(join(folder, 'broken'), { recursive: true });
   const failed = await ended({ datasetVersionId: broken.id, imagesPerClass: 1 });
-  await until(() => sink.received.length === 2);
+  await until(() => sink.received.length === 3);
   await sink.close();
   const text = await (await fetch(`${service.url}/metrics`)).text();
   expect(await service.end()).toBe(0);

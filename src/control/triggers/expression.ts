@@ -62,7 +62,7 @@ function parsed(text: string): ASTNode {
 
 function checked(node: ASTNode, vocabulary: Vocabulary): Expression {
   const { op, args, start, input } = node;
-  const text = input.slice(node.start, node.end);
+  const text = textOf(node);
   const sub = (one: ASTNode) => checked(one, vocabulary);
   const refuse = (expected: string, got: string, remedy: string) => fault(input, start, expected, got, remedy);
   switch (op) {
@@ -164,6 +164,22 @@ function factOf(node: ASTNode, vocabulary: Vocabulary): Expression {
   if (type === null) throw unknown(input, start, text, vocabulary);
   return { kind: 'fact', text, type, path, key: null };
 }
+
+/** As it was written, with the parentheses around its parts, which the grammar leaves out at both ends. */
+function textOf({ input, start, end }: ASTNode): string {
+  let [from, to, depth] = [start, end, 0];
+  let unopened = 0;
+  for (const sign of input.slice(start, end).replace(TEXTS, '')) {
+    if (sign === '(') depth++;
+    else if (sign === ')' && depth > 0) depth--;
+    else if (sign === ')') unopened++;
+  }
+  for (; depth > 0; depth--) to = input.indexOf(')', to) + 1;
+  for (; unopened > 0; unopened--) from = input.lastIndexOf('(', from - 1);
+  return input.slice(from, to);
+}
+
+const TEXTS = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g;
 
 /** `a.b.c`; null for anything else. */
 function pathOf(node: ASTNode): string | null {

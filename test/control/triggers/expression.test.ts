@@ -106,6 +106,16 @@ describe('a condition', () => {
   });
 });
 
+it.each([
+  ['run.w2 < 1 && (run.ess > 1 || drift.alarm)', ['run.w2 < 1', 'run.ess > 1 || drift.alarm']],
+  ['(run.w2 < 1 || drift.alarm) && (run.ess > 1)', ['run.w2 < 1 || drift.alarm', 'run.ess > 1']],
+  ['((run.w2 + 1) * (run.ess)) < 1', ['(run.w2 + 1) * (run.ess)', '1']],
+  ['run.state == ")" || (run.state == "(")', ['run.state == ")"', 'run.state == "("']],
+])('the parts of %s are told as they were written', (text, parts) => {
+  const { text: whole, terms } = evaluateTerms(parseCondition(text, VOCABULARY), fact);
+  expect([whole, terms.map((term) => term.text)]).toEqual([text, parts]);
+});
+
 /** Anything that has the shape of a condition, of whatever types. */
 const { text: anyText } = fc.letrec<{ text: string }>((tie) => ({
   text: fc.oneof(
