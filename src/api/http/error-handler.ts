@@ -19,9 +19,7 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     const fromClient = clientStatus(error);
     if (response.headersSent) return next(error);
     if (fromClient) {
-      response
-        .status(fromClient)
-        .json({ errors: [{ message: (error as Error).message, extensions: { code: 'BAD_REQUEST' } }] });
+      response.status(fromClient).json({ errors: [faultOfBody(error as BodyError)] });
       return;
     }
     const record = toErrorRecord(error);
@@ -32,6 +30,22 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     const message =
       error instanceof PushforwardError ? record.message : 'something went wrong that was not foreseen: see the log';
     response.status(status).json({ code: record.code, message });
+  };
+}
+
+/** As the body parser makes them. */
+interface BodyError extends Error {
+  type?: string;
+  /** In bytes, where it is too large. */
+  limit?: number;
+  length?: number;
+}
+
+function faultOfBody({ type, limit, length, message }: BodyError): object {
+  if (type !== 'entity.too.large') return { message, extensions: { code: 'BAD_REQUEST' } };
+  return {
+    message: `expected a body of at most ${limit} bytes, got ${length ?? 'more'}: send less in one request`,
+    extensions: { code: 'LIMIT_EXCEEDED' },
   };
 }
 

@@ -11,10 +11,14 @@ import { type RequestFacts } from '../../control/identity.ts';
 import { type ApiContext } from '../context.ts';
 import { formatError } from '../errors.ts';
 import { createLoaders } from '../loaders.ts';
-import { depthLimit, MAX_TOKENS } from './limits.ts';
+import { cost } from './cost.ts';
+import { LIMITS, MAX_TOKENS } from './limits.ts';
 import { status } from './status.ts';
 import { timing } from './timing.ts';
 import { currentTraceId } from './tracing.ts';
+
+/** As the parser of graphql says it. */
+const TOO_MANY_TOKENS = /^Syntax Error: Document contains more tha[nt] \d+ tokens/;
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -33,7 +37,7 @@ export async function createGraphqlHandler(
     allowBatchedHttpRequests: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    validationRules: [depthLimit],
+    validationRules: [...LIMITS],
     parseOptions: { maxTokens: MAX_TOKENS },
     cache: 'bounded',
     persistedQueries: false,
@@ -48,6 +52,7 @@ export async function createGraphqlHandler(
       ApolloServerPluginLandingPageDisabled(),
       timing(),
       status(),
+      cost(),
       ApolloServerPluginDrainHttpServer({ httpServer: options.server, stopGracePeriodMillis: 5000 }),
     ],
   });
@@ -67,5 +72,9 @@ export async function createContext(
 }
 
 export function format(formatted: GraphQLFormattedError, error: unknown, log: Log): GraphQLFormattedError {
+  if (TOO_MANY_TOKENS.test(formatted.message)) {
+    const message = `expected a document of at most ${MAX_TOKENS} tokens, got more: send values as variables, or ask in several requests`;
+    return { message, extensions: { code: 'LIMIT_EXCEEDED' } };
+  }
   return formatError(formatted, error, { log, traceId: currentTraceId() });
 }

@@ -1,11 +1,15 @@
 import {
+  type ASTNode,
   type ASTVisitor,
   type FragmentDefinitionNode,
   GraphQLError,
   Kind,
+  type OperationDefinitionNode,
   type SelectionSetNode,
   type ValidationContext,
+  type ValidationRule,
 } from 'graphql';
+import { PushforwardError } from '../../base/errors.ts';
 
 /** A request body in bytes: recipes are small, but an upload names up to a thousand files. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -15,6 +19,52 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 export const MAX_TOKENS = 4000;
 /** Lineage can be followed for some steps in one request, not without end. */
 export const MAX_DEPTH = 14;
+/** Names under which one field may be asked for side by side: each may be a statement of its own. */
+export const MAX_ALIASES = 30;
+/** Objects that an operation may show, see `costOf`; the costliest of our own operations, with pages of 100, has 2,400. */
+export const MAX_COST = 20_000;
+
+/** Refuses a request that is too large, as an expected failure of whoever sends it. */
+export function limitExceeded(message: string, nodes?: ASTNode): GraphQLError {
+  return new GraphQLError(message, {
+    ...(nodes && { nodes }),
+    originalError: new PushforwardError('LIMIT_EXCEEDED', message),
+    extensions: { code: 'LIMIT_EXCEEDED', http: { status: 400 } },
+  });
+}
+
+/** Refuses documents that ask for the same field under more than `MAX_ALIASES` names side by side. */
+export function aliasLimit(context: ValidationContext): ASTVisitor {
+  const count = (set: SelectionSetNode, names: Map<string, number>): Map<string, number> => {
+    for (const node of set.selections) {
+      if (node.kind === Kind.INLINE_FRAGMENT) count(node.selectionSet, names);
+      if (node.kind === Kind.FIELD) names.set(node.name.value, (names.get(node.name.value) ?? 0) + 1);
+    }
+    return names;
+  };
+  const check = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): void => {
+    for (const [name, times] of selectionSet ? count(selectionSet, new Map<string, number>()) : []) {
+      if (times <= MAX_ALIASES) continue;
+      context.reportError(
+        limitExceeded(
+          `expected ${name} at most ${MAX_ALIASES} times side by side, got ${times}: ask in several requests`,
+          selectionSet,
+        ),
+      );
+    }
+  };
+  // Not that of inline fragments, which count where they stand.
+  return { OperationDefinition: check, FragmentDefinition: check, Field: check };
+}
+
+/** @throws LIMIT_EXCEEDED for what costs more than `MAX_COST` */
+export function checkCost(requested: number, operation: OperationDefinitionNode): void {
+  if (requested <= MAX_COST) return;
+  throw limitExceeded(
+    `expected an operation that shows at most ${MAX_COST} objects, got one of up to ${requested}: ask for shorter pages (first) or in several requests`,
+    operation,
+  );
+}
 
 /** Refuses documents whose fields nest deeper than `MAX_DEPTH`. Introspection is left out: its depth is fixed by us. */
 export function depthLimit(context: ValidationContext): ASTVisitor {
@@ -48,11 +98,15 @@ export function depthLimit(context: ValidationContext): ASTVisitor {
       const depth = depthOf(node.selectionSet, []);
       if (depth > MAX_DEPTH) {
         context.reportError(
-          new GraphQLError(`expected fields nested at most ${MAX_DEPTH} deep, got ${depth}: ask in several requests`, {
-            nodes: node,
-          }),
+          limitExceeded(
+            `expected fields nested at most ${MAX_DEPTH} deep, got ${depth}: ask in several requests`,
+            node,
+          ),
         );
       }
     },
   };
 }
+
+/** What documents are held to beside the rules of the specification. */
+export const LIMITS: readonly ValidationRule[] = [depthLimit, aliasLimit];

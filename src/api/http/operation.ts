@@ -1,7 +1,8 @@
-import { type ExecutionArgs, GraphQLError, parse, specifiedRules, validate } from 'graphql';
+import { type ExecutionArgs, getOperationAST, GraphQLError, parse, specifiedRules, validate } from 'graphql';
 import { type RequestFacts } from '../../control/identity.ts';
 import { createContext, type GraphqlOptions } from './graphql.ts';
-import { depthLimit, MAX_TOKENS } from './limits.ts';
+import { costOf } from './cost.ts';
+import { checkCost, LIMITS, MAX_TOKENS } from './limits.ts';
 
 /** What a client sends of an operation, whatever the transport. */
 export interface OperationRequest {
@@ -18,8 +19,10 @@ export async function prepareOperation(
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     const document = parse(query, { maxTokens: MAX_TOKENS });
-    const errors = validate(options.schema, document, [...specifiedRules, depthLimit]);
+    const errors = validate(options.schema, document, [...specifiedRules, ...LIMITS]);
     if (errors.length > 0) return errors;
+    const operation = getOperationAST(document, operationName);
+    if (operation) checkCost(costOf(options.schema, document, operation, variables ?? {}), operation);
     return {
       schema: options.schema,
       document,

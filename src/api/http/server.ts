@@ -108,7 +108,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 }
 
 /** Express 5 leaves the body undefined where there is none; Apollo wants it set. */
-const withBody: express.RequestHandler = (request, _response, next) => {
+const withBody: express.RequestHandler = (request, response, next) => {
+  if (Array.isArray(request.body)) {
+    const message = `expected one operation, got a batch of ${request.body.length}: send them one by one`;
+    response.status(400).json({ errors: [{ message, extensions: { code: 'LIMIT_EXCEEDED' } }] });
+    return;
+  }
   request.body ??= {};
   next();
 };
