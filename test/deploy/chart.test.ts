@@ -266,7 +266,7 @@ describe.skipIf(goMissing)('the chart', () => {
   it('has alerts over metrics that the service has', () => {
     const rules = only(rendered['external-everything']!.objects, 'PrometheusRule').spec.groups[0].rules;
     const known = prometheusNames();
-    expect(rules).toHaveLength(12);
+    expect(rules).toHaveLength(13);
     for (const { expr } of rules) {
       const used = metricsOf(expr);
       expect(used.length).toBeGreaterThan(0);

@@ -56,17 +56,16 @@ function plainStore(db: Kysely<Database>, url: string): WebhookStore {
               .where('d.state', '=', 'PENDING')
               .where('d.next_try_at', '<=', sql<Date>`clock_timestamp()`)
               .where(sql<boolean>`d.id <> all(${[...deliveryIds]}::text[])`)
-              .where(({ not, exists, selectFrom }) =>
-                not(
-                  exists(
-                    selectFrom('webhook_deliveries as ahead')
-                      .whereRef('ahead.webhook_id', '=', 'd.webhook_id')
-                      .whereRef('ahead.key', '=', 'd.key')
-                      .whereRef('ahead.position', '<', 'd.position')
-                      .where('ahead.state', '=', 'PENDING')
-                      .select('ahead.id'),
-                  ),
-                ),
+              // As one look-up for each row: as an anti-join it is planned over all that waits.
+              .where(
+                ({ selectFrom }) =>
+                  sql<boolean>`d.position = ${selectFrom('webhook_deliveries as ahead')
+                    .whereRef('ahead.webhook_id', '=', 'd.webhook_id')
+                    .whereRef('ahead.key', '=', 'd.key')
+                    .where('ahead.state', '=', 'PENDING')
+                    .select('ahead.position')
+                    .orderBy('ahead.position')
+                    .limit(1)}`,
               )
               .select(['d.id as delivery_id', 'd.event', 'd.tries', 'd.failures'])
               .orderBy('d.next_try_at')
@@ -90,15 +89,17 @@ function plainStore(db: Kysely<Database>, url: string): WebhookStore {
 
     async record(tried) {
       if (tried.length === 0) return;
-      const rows = tried.map(({ id, webhookId, tried: one, then }) => ({
-        ...{ ...one, id, webhookId, state: then.state, afterMs: then.state === 'PENDING' ? then.afterMs : 0 },
-        ...{ responseBody: one.responseBody && text(one.responseBody), requestBody: text(one.requestBody) },
+      // Without the bodies, which take longest to read.
+      const ends = tried.map(({ id, webhookId, tried: { number, error }, then }) => ({
+        ...{ id, webhookId, number, error, state: then.state, afterMs: then.state === 'PENDING' ? then.afterMs : 0 },
         disable: then.state === 'DEAD' ? then.disable : null,
       }));
-      const values = sql`jsonb_to_recordset(${json(rows)}::jsonb) as v(
-        id text, "webhookId" text, state text, "afterMs" float8, disable text, number integer, at timestamptz, ms float8,
-        status integer, error text, "requestHeaders" jsonb, "requestBody" text, "responseHeaders" jsonb, "responseBody" text
+      const values = sql`jsonb_to_recordset(${json(ends)}::jsonb) as v(
+        id text, "webhookId" text, number integer, error text, state text, "afterMs" float8, disable text
       )`;
+      const log = tried.map(({ id, tried: one }) => ({
+        ...{ ...one, id, requestBody: text(one.requestBody), responseBody: one.responseBody && text(one.responseBody) },
+      }));
       await db.transaction().execute(async (tx) => {
         // What is told twice, or late, of a delivery that another service went on with is passed over.
         await sql`
@@ -116,9 +117,12 @@ function plainStore(db: Kysely<Database>, url: string): WebhookStore {
           )
           select v.id, v.number, v.at, v.ms, v.status, v.error, v."requestHeaders", v."requestBody",
             v."responseHeaders", v."responseBody"
-          from ${values} join webhook_deliveries d on d.id = v.id
+          from jsonb_to_recordset(${json(log)}::jsonb) as v(
+            id text, number integer, at timestamptz, ms float8, status integer, error text,
+            "requestHeaders" jsonb, "requestBody" text, "responseHeaders" jsonb, "responseBody" text
+          ) join webhook_deliveries d on d.id = v.id
           on conflict do nothing`.execute(tx);
-        if (rows.some(({ disable }) => disable !== null)) {
+        if (ends.some(({ disable }) => disable !== null)) {
           await sql`
             update webhooks w set state = 'DISABLED', disabled_because = v.disable
             from ${values} where w.id = v."webhookId" and v.disable is not null and w.state = 'ENABLED'`.execute(tx);

@@ -13,6 +13,7 @@ import {
 } from '../ports.ts';
 import { type BodyOptions, cloudEvents } from './body.ts';
 import { logged } from './delivery-log.ts';
+import { createLanes } from './lanes.ts';
 import { MOST_TRIES, waitMs } from './schedule.ts';
 import { fillTemplate } from './template.ts';
 
@@ -31,9 +32,12 @@ export interface DelivererTuning {
   closeMs: number;
 }
 
-/** Requests under way at once: to one endpoint, so that one that hangs takes no other's place, and to all. */
-const OF_ONE = 32;
-const OF_ALL = 512;
+/** Requests to one endpoint at once, so that one that hangs takes no place of others. */
+const AT_ONCE = 32;
+/** Deliveries of one endpoint that are read together, with what they tell; it is asked for more once half of them are through. */
+const PAGE = 256;
+/** Of all endpoints. */
+const MOST = 4_096;
 const KEEP_DAYS = 30;
 const PRUNE_EVERY_MS = 3_600_000;
 const TUNING: DelivererTuning = { pollMs: 1_000, claimEveryMs: 5_000, closeMs: 5_000 };
@@ -73,6 +77,7 @@ export function createDeliverer(of: Options, tuning: DelivererTuning = TUNING): 
 
   async function deliver(signal: AbortSignal): Promise<void> {
     const underWay = new Map<string, { webhookId: string; done: Promise<void> }>();
+    const lane = createLanes(AT_ONCE);
     let prunedAt = -Infinity;
     try {
       while (!signal.aborted) {
@@ -82,7 +87,7 @@ export function createDeliverer(of: Options, tuning: DelivererTuning = TUNING): 
         if (stopping.signal.aborted && underWay.size === 0) return;
         const due = stopping.signal.aborted ? [] : await dueBut(underWay);
         for (const [delivery, body] of await bodiesOf(due)) {
-          const done = attempt(delivery, body, signal).then((one) => {
+          const done = lane(delivery.webhookId, () => attempt(delivery, body, signal)).then((one) => {
             ended.push(one);
             wakeUp.abort();
           });
@@ -111,18 +116,10 @@ export function createDeliverer(of: Options, tuning: DelivererTuning = TUNING): 
   }
 
   async function dueBut(underWay: ReadonlyMap<string, { webhookId: string }>): Promise<DueDelivery[]> {
-    const room = OF_ALL - underWay.size;
-    if (room <= 0) return [];
+    if (underWay.size >= MOST) return [];
     const perWebhook = Map.groupBy(underWay.values(), ({ webhookId }) => webhookId);
-    const full = [...perWebhook].filter(([, all]) => all.length >= OF_ONE).map(([id]) => id);
-    const found = await webhooks.due({ deliveryIds: [...underWay.keys()], webhookIds: full }, OF_ONE);
-    const taken = new Map([...perWebhook].map(([id, all]) => [id, all.length]));
-    const fitting = found.filter(({ webhookId }) => {
-      const before = taken.get(webhookId) ?? 0;
-      taken.set(webhookId, before + 1);
-      return before < OF_ONE;
-    });
-    return fitting.slice(0, room);
+    const full = [...perWebhook].filter(([, all]) => all.length > PAGE / 2).map(([id]) => id);
+    return await webhooks.due({ deliveryIds: [...underWay.keys()], webhookIds: full }, PAGE);
   }
 
   /** What cannot be told is a try that failed: it must not hold up others, nor be lost. */
