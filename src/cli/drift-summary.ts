@@ -57,4 +57,4 @@ const STATES: Record<string, string> = {
 };
 
 const or = (value: number | null, as: (value: number) => string): string => (value === null ? '-' : as(value));
-const pValue = (value: number): string => (value < 1e-6 ? '<0.000001' : String(Number(value.toPrecision(2))));
+const pValue = (value: number): string => (value < 1e-6 ? '<1e-6' : String(Number(value.toPrecision(2))));

@@ -101,7 +101,7 @@ it('tells a drift run by its classes, and what it comes to', () => {
       ],
     },
   });
-  expect(text).toMatch(/cat +DRIFT +1,200 +10 +0 +500 +50 +1.042 +<0.000001 +3.10% +0.25/);
+  expect(text).toMatch(/cat +DRIFT +1,200 +10 +0 +500 +50 +1.042 +<1e-6 +3.10% +0.25/);
   expect(text).toMatch(/dog +no new image/);
   expect(text).toContain(
     'Drift: 1 of 1 classes that were compared have drifted, by 500 of 1,200 new images; classes: 1 new.',

@@ -3,6 +3,7 @@ import { type JsonObject, type JsonValue } from '../../base/json.ts';
 import { blobKey } from '../../pipeline/artifacts.ts';
 import { type ObjectStore } from '../../pipeline/ports.ts';
 import { CURRENCY } from '../costs.ts';
+import { DRIFT_REPORT, driftFigures } from '../drift.ts';
 import { TABLE } from '../openlineage/facts.ts';
 import { type Catalog, type ProjectCatalog, type ToldEvent } from '../ports.ts';
 import { qualities, type RunQuality } from '../quality.ts';
@@ -101,7 +102,7 @@ async function runFacts(rows: ProjectCatalog, ids: readonly string[]): Promise<M
   const runs = await rows.runsById(ids);
   const [measured, outputs, versions, priors] = await Promise.all([
     qualities(rows, runs),
-    rows.artifactsByRun(ids, 'OUTPUT', ['syntheticDataset', 'report']),
+    rows.artifactsByRun(ids, 'OUTPUT', ['syntheticDataset', 'report', DRIFT_REPORT]),
     rows.datasetVersionsById([...new Set(runs.map(({ datasetVersionId }) => datasetVersionId))]),
     rows.priorsById([...new Set(runs.map(({ priorId }) => priorId))]),
   ]);
@@ -125,7 +126,7 @@ async function runFacts(rows: ProjectCatalog, ids: readonly string[]): Promise<M
   );
 }
 
-function runData({ quality, version, dataset, prior }: RunFacts): JsonObject {
+function runData({ quality, version, dataset, prior, artifacts }: RunFacts): JsonObject {
   const { run, overall, images, costToMakeUsd } = quality;
   const time = (at: Date | null) => at?.toISOString() ?? null;
   const figure = (name: Exclude<keyof NonNullable<typeof overall>, 'classes'>) => overall?.[name] ?? null;
@@ -146,8 +147,15 @@ function runData({ quality, version, dataset, prior }: RunFacts): JsonObject {
       ...{ reduction: figure('reduction'), reductionBalanced: figure('reductionBalanced') },
       ...{ reductionD4m: figure('reductionD4m'), ess: figure('ess'), distortion: figure('distortion') },
     },
+    drift: driftData(artifacts),
     cost: { currency: CURRENCY, run: run.costUsd, made: costToMakeUsd },
   };
+}
+
+/** Of a drift run. */
+function driftData(artifacts: readonly ArtifactView[]): JsonValue {
+  const report = artifacts.find(({ kind }) => kind === DRIFT_REPORT);
+  return report ? driftFigures(report).overall : null;
 }
 
 /** What a client sends to learn where all of it comes from. */

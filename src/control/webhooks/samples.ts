@@ -51,6 +51,7 @@ const RUN: JsonObject = {
     ...{ images: 500, classes: 10, w2: 11.2, heldoutW2: 11.6, w2Uniform: 12.1, w2Balanced: 12.4, w2D4m: 13.1 },
     ...{ reduction: 0.07, reductionBalanced: 0.1, reductionD4m: 0.15, ess: 38.5, distortion: 125.4 },
   },
+  drift: null,
   cost: { currency: 'USD', run: 0.42, made: 0.57 },
   lineage: {
     url: 'https://pushforward.example.org/graphql',

@@ -84,7 +84,7 @@ export function sentences(overall: OverallDrift, classes: readonly ClassDrift[])
     ...(overall.classesDrifted === 0 && overall.classesTested > 0
       ? ['The new images are like those that were held out, as far as this sample can tell.']
       : []),
-    ...tell('Their new images are not like those that were held out', named(drifted)),
+    ...tell('New images are not like those that were held out in', named(drifted)),
     ...tell(
       'Classes that nobody distilled',
       named(({ state }) => state === 'NEW'),
@@ -155,5 +155,5 @@ function classTable(classes: readonly ClassDrift[]): string {
 /** Two digits tell enough; below a millionth is certain. */
 function pValue(value: number | null): string {
   if (value === null) return '';
-  return value < 1e-6 ? 'under 0.000001' : String(Number(value.toPrecision(2)));
+  return value < 1e-6 ? '&lt;1e\u22126' : String(Number(value.toPrecision(2)));
 }

@@ -1,4 +1,5 @@
 import { PushforwardError } from '../../base/errors.ts';
+import { mapLimited } from '../../base/map-limited.ts';
 import { type ArtifactManifest } from '../../engine/ports.ts';
 import { type Points } from '../../numerics/math/points.ts';
 import { readManifest } from '../artifacts.ts';
@@ -15,6 +16,9 @@ export interface ReferenceClass {
   heldoutN: number;
 }
 
+/** Manifests that are read at once. */
+export const READS = 16;
+
 /** The artifacts of a quantize stage's tasks, from its own manifest. */
 export const codebooksOf = (stage: ArtifactManifest): string[] => stage.content['tasks'] as string[];
 
@@ -25,7 +29,7 @@ export async function referenceClasses(
   stage: string,
 ): Promise<ReferenceClass[]> {
   const ids = codebooksOf(await readManifest(store, projectId, stage));
-  const manifests = await Promise.all(ids.map((id) => readManifest(store, projectId, id)));
+  const manifests = await mapLimited(ids, READS, (id) => readManifest(store, projectId, id));
   return manifests.map(asReference);
 }
 

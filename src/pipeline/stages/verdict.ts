@@ -1,10 +1,12 @@
 import { type JsonObject } from '../../base/json.ts';
+import { mapLimited } from '../../base/map-limited.ts';
 import { readManifest } from '../artifacts.ts';
 import { datasetContent } from '../dataset/version.ts';
 import { changedClasses, sampledClass, type TestedClass } from '../drift/classes.ts';
 import { driftDocument, type DriftMade } from '../drift/document.ts';
 import { driftPage } from '../drift/page.ts';
 import { type DriftRecipe } from '../drift/recipe.ts';
+import { READS } from '../drift/reference.ts';
 import { driftMetrics, type Verdict, verdictOf, type VerdictOptions } from '../drift/verdict.ts';
 import { describedPrior } from '../prior/described.ts';
 import { type Stage, taskOf } from '../stage.ts';
@@ -49,7 +51,7 @@ export const verdict: Stage<DriftRecipe> = {
 
   async run(task, { store, projectId, onProgress }) {
     const { made, rules, overall, classes } = task.options as unknown as VerdictTask;
-    const manifests = await Promise.all(task.inputs.map((id) => readManifest(store, projectId, id)));
+    const manifests = await mapLimited(task.inputs, READS, (id) => readManifest(store, projectId, id));
     const tests = manifests.filter(({ kind }) => kind === 'driftTest').map(({ content }) => content as TestedClass);
     const document = driftDocument({ made, rules, overall, classes });
     const html = driftPage({ made, rules, overall, classes, tests });

@@ -129,7 +129,7 @@ describe('a drift run', () => {
     expect(found.classes['a']).toMatchObject({ drifted: true, distancePValue: expect.any(Number) });
     expect(found.classes['a']!.distanceRatio).toBeGreaterThan(1.2);
     expect(found.classes['b']!.drifted).toBe(false);
-    expect(await text(found, 'report.html')).toContain('Their new images are not like those that were held out: a.');
+    expect(await text(found, 'report.html')).toContain('New images are not like those that were held out in: a.');
   });
 
   it('finds a mixture that changed, where each image lies as near as before', async () => {
