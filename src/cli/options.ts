@@ -43,6 +43,11 @@ export const someOf =
     throw new InvalidArgumentError(`expected some of ${choices.join(', ')}, got ${unknown}`);
   };
 
+/** As `names`, of an option that may be repeated. @throws InvalidArgumentError */
+export function moreNames(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...names(text)];
+}
+
 /** @throws InvalidArgumentError */
 export function wholeNumber(text: string): number {
   const value = Number(text);

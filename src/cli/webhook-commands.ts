@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { between, names, onService, withUrl } from './options.ts';
+import { between, moreNames, names, onService, withUrl } from './options.ts';
 import {
   addWebhook,
   disableWebhook,
@@ -91,9 +91,9 @@ export function addWebhooks(program: Command, host: Parameters<typeof onService>
 
 function withSettings(command: Command): Command {
   return command
-    .option('--on <types>', `what it is told of: ${TYPES}`, names)
-    .option('--alias <names>', 'of events of aliases, only those of these', names)
-    .option('--dataset <ids>', 'of events that have to do with a dataset, only those of these', names)
+    .option('--on <types>', `what it is told of: ${TYPES}; comma-separated, or the option repeated`, moreNames)
+    .option('--alias <names>', 'of events of aliases, only those of these', moreNames)
+    .option('--dataset <ids>', 'of events that have to do with a dataset, only those of these', moreNames)
     .option('--description <text>', 'what it is for')
     .option(
       '--template <file>',

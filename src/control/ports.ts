@@ -389,6 +389,8 @@ export interface DatasetImporter {
 export interface ImportedDataset {
   digest: string;
   images: number;
+  /** That the previous version lacks; null where its entries could not be read. */
+  newImages: number | null;
   classes: ClassCount[];
   manifest: ArtifactManifest;
 }

@@ -70,6 +70,8 @@ export interface DatasetVersionView {
   progress: ImportProgress;
   digest: string | null;
   images: number | null;
+  /** Images that the version before it lacks, all of the first one; null until READY, and where that could not be told. */
+  newImages: number | null;
   /** In label order. */
   classes: ClassCount[] | null;
   artifactId: string | null;

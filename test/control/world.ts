@@ -145,7 +145,7 @@ export function importedFrom(path: string, classes: ClassCount[], split: string 
     split,
     splits: split === null ? [] : [split],
   };
-  return { digest, images, classes, manifest: manifestOf('datasetVersion', { ...told, path }) };
+  return { digest, images, newImages: null, classes, manifest: manifestOf('datasetVersion', { ...told, path }) };
 }
 
 /** What an import finds at a path, or does there. */

@@ -75,6 +75,7 @@ export function importQueries(db: Kysely<Database>, projectId: string, objects: 
             number: same ? await nextStandIn(tx, row.dataset_id) : row.number,
             digest: imported.digest,
             images: imported.images,
+            new_images: imported.newImages,
             classes: json(imported.classes),
             artifact_id: imported.manifest.id,
             ended_at: sql<Date>`clock_timestamp()`,

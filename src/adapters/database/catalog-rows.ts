@@ -46,6 +46,7 @@ export const toDatasetVersion = (row: Selectable<DatasetVersions>, reused: boole
   progress: { images: 0, bytes: 0, ...(row.progress as unknown as Partial<ImportProgress>) },
   digest: row.digest,
   images: row.images,
+  newImages: row.new_images,
   classes: row.classes,
   artifactId: row.artifact_id,
   error: row.error,

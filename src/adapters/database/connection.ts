@@ -16,6 +16,7 @@ import * as running from './migrations/011-running.ts';
 import * as aliases from './migrations/012-aliases.ts';
 import * as projectEvents from './migrations/013-project-events.ts';
 import * as webhooks from './migrations/014-webhooks.ts';
+import * as newImages from './migrations/016-new-images.ts';
 import * as triggers from './migrations/015-triggers.ts';
 import { type Database } from './schema.ts';
 
@@ -78,6 +79,7 @@ const MIGRATIONS = {
   '013-project-events': projectEvents,
   '014-webhooks': webhooks,
   '015-triggers': triggers,
+  '016-new-images': newImages,
 };
 
 /**

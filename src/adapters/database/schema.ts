@@ -128,6 +128,7 @@ export interface DatasetVersions {
   progress: DefaultedJson<JsonObject>;
   digest: string | null;
   images: number | null;
+  new_images: number | null;
   classes: Json<{ name: string; images: number }[]> | null;
   artifact_id: string | null;
   error: Json<ErrorRecord> | null;

@@ -90,6 +90,13 @@ export class DatasetVersion extends Node {
   @Field(() => Int, { nullable: true, description: 'Number of images; null until READY.' })
   images!: number | null;
 
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Images that the version before it lacks, all of the first one; null until READY, and of versions that earlier releases imported.',
+  })
+  newImages!: number | null;
+
   @Field(() => [ClassImages], {
     name: 'classes',
     nullable: true,

@@ -92,7 +92,10 @@ async function datasetFacts(rows: ProjectCatalog, version: DatasetVersionView): 
   return {
     ...{ id: version.datasetId, name: dataset?.name ?? null, versionId: version.id, number: version.number },
     ...{ images: version.images, classes: classes.length },
-    newImages: classes.reduce((sum, { name, images }) => sum + Math.max(0, images - (had.get(name) ?? 0)), 0),
+    // Of versions of earlier releases no more is known than how many images their classes have.
+    newImages:
+      version.newImages ??
+      classes.reduce((sum, { name, images }) => sum + Math.max(0, images - (had.get(name) ?? 0)), 0),
     newClasses: classes.filter(({ name }) => !had.has(name)).length,
     vanishedClasses: [...had.keys()].filter((name) => !has.has(name)).length,
   };

@@ -37,6 +37,8 @@ export interface ImportRequest {
 }
 
 export interface ImportedVersion extends Pick<DatasetVersionContent, 'digest' | 'images' | 'classes'> {
+  /** That the version before lacks, all where there is none; null where its entries could not be read. */
+  newImages: number | null;
   /** As published in the store. */
   manifest: ArtifactManifest;
 }
@@ -87,7 +89,9 @@ export async function importDataset(request: ImportRequest): Promise<ImportedVer
       splits: summary.splits,
     };
     const manifest = await publish(request, content, { entries, chunks, sources: summary.sources, packs });
-    return { digest: content.digest, images: content.images, classes: content.classes, manifest };
+    const { digest, images: total, classes } = content;
+    const stayed = [...facts.stayed.values()].reduce((sum, count) => sum + count, 0);
+    return { digest, images: total, newImages: previous && !before ? null : total - stayed, classes, manifest };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -35,7 +35,7 @@ const order = (idempotencyKey: string, more: Partial<ImportOrder> & { path?: str
 };
 const imported = (digest: string) => {
   const manifest = manifestOf(taskOf({ stage: 'import', options: { digest } }));
-  return { digest, images: 1, classes: [{ name: 'a\0', images: 1 }], manifest };
+  return { digest, images: 1, newImages: 1, classes: [{ name: 'a\0', images: 1 }], manifest };
 };
 
 describe('the key of an import', () => {

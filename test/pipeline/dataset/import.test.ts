@@ -345,6 +345,10 @@ describe('the next version of a dataset', () => {
       const after = await importing(root, store, { cat: range(0, 20_000).filter((i) => i !== 77) }, before.manifest);
       expect(await newImages(store, before.manifest, after.manifest)).toBeLessThan(4096);
       expect(after.images).toBe(19_999);
+      expect([before.newImages, after.newImages]).toEqual([20_000, 0]);
+      const exchanged = await importing(root, store, { cat: range(5, 20_004) }, after.manifest);
+      // Number 77 is back, 20,000 to 20,003 never were there.
+      expect(exchanged.newImages).toBe(5);
     });
   });
 
