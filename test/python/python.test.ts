@@ -1,15 +1,21 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createWebhookHttp } from '../../src/adapters/http/index.ts';
 import { sha256 } from '../../src/base/json.ts';
+import { sampleEvent } from '../../src/control/webhooks/samples.ts';
 import { type Files, pictures, writeFolder } from '../support/image-sources.ts';
 import { GLYPHS, importReady } from '../support/api-steps.ts';
 import { skippedWithout } from '../support/needed.ts';
 import { pythonEnvironment } from '../support/python.ts';
 import { ROOT, type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
+import { until } from '../support/until.ts';
 
 const requirements = (await readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8'))
   .split('\n')
@@ -120,6 +126,42 @@ describe.skipIf(skipped)('with the real Python packages', () => {
     expect(images).toBe('1000');
     // By chance 0.1; 0.839 with PyTorch 1.13.1.
     expect(Number(accuracy)).toBeGreaterThan(0.6);
+  });
+
+  it('the receiver of webhooks verifies them with the official library, and trains once on what each tells of', async () => {
+    const table = await readFile(join(out, 'train.parquet'));
+    const files = createServer((_, response) => void response.end(table)).listen(0, '127.0.0.1');
+    await once(files, 'listening');
+    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+    const other = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
+    const receiver = spawn(python!, [join(ROOT, 'deploy/examples/webhook_receiver.py'), '0', '1'], {
+      cwd: folder,
+      env: { ...process.env, WEBHOOK_SECRET: secret, HF_HUB_OFFLINE: '1', HF_HOME: join(folder, 'huggingface') },
+    });
+    let said = '';
+    for (const stream of [receiver.stdout, receiver.stderr])
+      stream.on('data', (data: Buffer) => (said += data.toString()));
+    const sender = createWebhookHttp({ allow: ['127.0.0.0/8'], userAgent: 'Pushforward' });
+    try {
+      const [, port] = await until(() => /^listening on (\d+)$/m.exec(said), 'the receiver', 60_000);
+      const event = sampleEvent('alias.promoted', 'default') as { data: { training: Record<string, unknown> } };
+      const { port: filesPort } = files.address() as AddressInfo;
+      event.data.training['url'] = `http://127.0.0.1:${filesPort}/`;
+      const send = async (id: string, secrets: string[]) => {
+        const request = { id, url: `http://127.0.0.1:${port}/`, headers: {}, body: JSON.stringify(event), secrets };
+        return (await sender.send(request, new AbortController().signal)).result;
+      };
+      expect(await send('msg_0', [other])).toMatchObject({ kind: 'answered', status: 401 });
+      // during a rotation the new secret is not known here yet
+      expect(await send('msg_1', [other, secret])).toMatchObject({ kind: 'answered', status: 202 });
+      expect(await send('msg_1', [secret])).toMatchObject({ status: 202 });
+      await until(() => said.includes('pushforward.alias.promoted production: trained'), 'the training', 200_000);
+      expect(said.match(/^epoch 1: loss/gm)).toHaveLength(1);
+    } finally {
+      sender.close();
+      receiver.kill();
+      files.close();
+    }
   });
 
   describe('what the packages write', () => {
