@@ -1,5 +1,6 @@
 import { type ClassType, Field, ObjectType } from 'type-graphql';
 import { invalid, type PushforwardError } from '../base/errors.ts';
+import { canonicalJson, sha256 } from '../base/json.ts';
 import { type Page } from '../control/ports.ts';
 
 export const MAX_PAGE = 100;
@@ -77,12 +78,23 @@ export function checkFirst(first: number): number {
   });
 }
 
-/** @throws INVALID_INPUT for a cursor of another list */
+/** The kind of a list that shows what `filter` chooses: its cursors are refused where another filter asks. */
+export function filteredKind(kind: string, filter: object): string {
+  const given = Object.entries(filter).filter(([, value]) => value !== null && value !== undefined);
+  return given.length === 0 ? kind : `${kind}?${sha256(canonicalJson(Object.fromEntries(given))).slice(0, 16)}`;
+}
+
+/** @throws INVALID_INPUT for a cursor of another list, or of the same under another filter */
 export function decodeCursor(kind: string, cursor: string | null | undefined): string | null {
   if (cursor === null || cursor === undefined) return null;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   if (text.startsWith(`${kind}:`)) return text.slice(kind.length + 1);
-  throw notOfThisList(cursor);
+  const [list] = kind.split('?', 1);
+  if (!text.startsWith(`${list}:`) && !text.startsWith(`${list}?`)) throw notOfThisList(cursor);
+  throw invalid(
+    `expected a cursor that this list gave for the same filter, got ${JSON.stringify(cursor)} of another: begin anew without after`,
+    { path: ['after'] },
+  );
 }
 
 /** The same where rows are told by a number, which is a 32-bit one. */

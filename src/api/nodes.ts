@@ -26,3 +26,9 @@ export async function loadNode(
   const found = await loaders[LOADERS[type]].load(id);
   return found && { ...found, __typename: type };
 }
+
+/** An object whose type only its id tells. */
+export async function findNode(id: string, loaders: Loaders): Promise<object | null> {
+  const found = await Promise.all(NODE_TYPES.map((type) => loadNode(type, id, loaders)));
+  return found.find((node) => node !== null) ?? null;
+}

@@ -215,6 +215,55 @@ it('cursors stay where they are when rows are added', async () => {
   expect(seen).toEqual(all);
 });
 
+describe('cursors carry the filter of their list', () => {
+  it('and go on under the same one', async () => {
+    const runs = (after: string | null, filter: object | null) => api.operation('Runs', { first: 1, after, filter });
+    for (let i = 0; i < 2; i++) await launched({ seed: 70 + i });
+    const filter = { state: ['QUEUED'], priorId };
+    const { nodes, pageInfo } = (await runs(null, filter)).data.runs;
+    const second = (await runs(pageInfo.endCursor, { priorId, state: ['QUEUED'] })).data.runs;
+    expect(second.nodes[0].id).not.toBe(nodes[0].id);
+    const whole = (await runs(null, null)).data.runs.pageInfo.endCursor;
+    for (const [after, other] of [
+      [pageInfo.endCursor, { ...filter, state: ['RUNNING'] }],
+      [pageInfo.endCursor, null],
+      [whole, filter],
+    ]) {
+      expect((await runs(after, other)).errors![0]).toMatchObject({
+        message: expect.stringMatching(
+          /^expected a cursor that this list gave for the same filter, got .*: begin anew without after$/,
+        ),
+        extensions: { code: 'INVALID_INPUT' },
+      });
+    }
+    expect((await runs(whole, {})).errors).toBeUndefined();
+  });
+
+  it('and the node and direction of lineage', async () => {
+    const runId = await launched();
+    const lineage = (direction: string, after: string | null) =>
+      api.query(
+        `query($node: ID!, $after: String) { lineage(node: $node, direction: ${direction}, first: 1, after: $after) { pageInfo { endCursor } } }`,
+        { node: runId, after },
+      );
+    const { endCursor } = (await lineage('UPSTREAM', null)).data.lineage.pageInfo;
+    expect((await lineage('UPSTREAM', endCursor)).errors).toBeUndefined();
+    expect((await lineage('DOWNSTREAM', endCursor)).errors![0]!.message).toContain('the same filter');
+  });
+});
+
+it('several nodes come in the order of their ids, with null for what is not there', async () => {
+  const ids = [priorId, 'nothing', versionId, priorId];
+  expect((await api.operation('Nodes', { ids })).data.nodes).toEqual([
+    { __typename: 'Prior', id: priorId },
+    null,
+    { __typename: 'DatasetVersion', id: versionId },
+    { __typename: 'Prior', id: priorId },
+  ]);
+  const many = await api.operation('Nodes', { ids: Array(101).fill('nothing') });
+  expect(many.errors![0]!.message).toContain('at most 100 ids, got 101');
+});
+
 it('anything with an id is a node', async () => {
   const runId = await launched();
   const type = async (id: string) =>

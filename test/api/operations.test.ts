@@ -40,6 +40,10 @@ it('takes a dataset and a prior to a finished run and its artifacts', async () =
     const found = await send('DatasetVersion', { id: importing.version.id });
     return found.state === 'IMPORTING' ? null : found;
   });
+  expect(await send('Nodes', { ids: ['none', version.id] })).toEqual([
+    null,
+    { __typename: 'DatasetVersion', id: version.id },
+  ]);
   expect(version).toMatchObject({
     state: 'READY',
     images: 100,

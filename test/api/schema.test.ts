@@ -38,6 +38,50 @@ describe('the ready-made operation', () => {
   });
 });
 
+describe('Relay', () => {
+  const typesOf = (name: string) => {
+    const type = schema.getType(name);
+    if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`expected an object type ${name}, got none`);
+    return Object.fromEntries(Object.values(type.getFields()).map((field) => [field.name, String(field.type)]));
+  };
+  const connections = Object.keys(schema.getTypeMap()).filter((name) => name.endsWith('Connection'));
+
+  it('finds any object by its id', () => {
+    const { node, nodes } = schema.getQueryType()!.getFields();
+    expect([node, nodes].map((field) => [String(field!.type), field!.args.map((one) => String(one.type))])).toEqual([
+      ['Node', ['ID!']],
+      ['[Node]!', ['[ID!]!']],
+    ]);
+    expect(typesOf('Node')).toEqual({ id: 'ID!' });
+  });
+
+  it('has PageInfo as the connections specification has it', () => {
+    expect(typesOf('PageInfo')).toEqual({
+      hasNextPage: 'Boolean!',
+      hasPreviousPage: 'Boolean!',
+      startCursor: 'String',
+      endCursor: 'String',
+    });
+  });
+
+  it.each(connections)('%s is a connection', (name) => {
+    const of = name.replace(/Connection$/, '');
+    expect(typesOf(name)).toMatchObject({ edges: `[${of}Edge!]!`, pageInfo: 'PageInfo!' });
+    expect(Object.keys(typesOf(`${of}Edge`)).sort()).toEqual(['cursor', 'node']);
+    expect(typesOf(`${of}Edge`)['cursor']).toBe('String!');
+    const fields = Object.values(schema.getTypeMap()).flatMap((type) =>
+      isObjectType(type)
+        ? Object.values(type.getFields()).filter((field) => getNamedType(field.type).name === name)
+        : [],
+    );
+    expect(fields.length).toBeGreaterThan(0);
+    for (const { args } of fields) {
+      const types = Object.fromEntries(args.map((argument) => [argument.name, String(argument.type)]));
+      expect(types).toMatchObject({ first: 'Int!', after: 'String' });
+    }
+  });
+});
+
 it('every type, field, argument and enum value says what it is', () => {
   const silent: string[] = [];
   for (const type of Object.values(schema.getTypeMap())) {

@@ -292,6 +292,8 @@ function isNothing({ data, errors }: Answer): boolean {
   if (errors) return errors.every((error) => ['NOT_FOUND', 'INVALID_INPUT'].includes(error.extensions?.code as string));
   const answer = data.answer as null | { __typename?: string; nodes?: unknown[]; edges?: unknown[] };
   if (answer === null) return true;
+  // Of several ids, each is answered by itself.
+  if (Array.isArray(answer)) return answer.every((one) => one === null);
   if (answer.nodes && answer.edges) return answer.nodes.length + answer.edges.length === 0;
   return ['NotFound', 'InvalidInput'].includes(answer.__typename ?? '');
 }

@@ -3,7 +3,7 @@ import { notFound } from '../../base/errors.ts';
 import { impactOf, type Impact as ImpactView, lineageKey, lineagePage } from '../../control/lineage.ts';
 import { type LineageDirection as Direction, type LineageKey } from '../../control/ports.ts';
 import { type ArtifactView } from '../../control/views.ts';
-import { checkFirst, decodeCursor, toConnection, type Connection } from '../connection.ts';
+import { checkFirst, decodeCursor, filteredKind, toConnection, type Connection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { LineageDirection } from '../enums.ts';
 import { type Loaders } from '../loaders.ts';
@@ -44,10 +44,12 @@ export class LineageQueries {
     @Arg('after', () => String, { nullable: true, description: 'endCursor of the page before.' }) after?: string | null,
   ): Promise<Connection<object>> {
     const from = await startOf(id, loaders);
-    const asked = { first: checkFirst(first), after: decodeCursor('lineage', after) };
+    // A walk to another depth meets the same nodes in the same order, so its cursors may go on.
+    const kind = filteredKind('lineage', { id, direction });
+    const asked = { first: checkFirst(first), after: decodeCursor(kind, after) };
     const page = await lineagePage(control.read(principal), { from, direction, depth }, asked);
     const items = page.items.map((node) => ({ ...node, direction }));
-    return toConnection('lineage', { ...page, items }, after ?? null, lineageKey);
+    return toConnection(kind, { ...page, items }, after ?? null, lineageKey);
   }
 
   @Query(() => Impact, { description: 'What was made from a dataset version.' })

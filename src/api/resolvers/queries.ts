@@ -2,9 +2,9 @@ import { Arg, Ctx, ID, Int, Query, Resolver } from 'type-graphql';
 import { invalid } from '../../base/errors.ts';
 import { type Page, type PageRequest } from '../../control/ports.ts';
 import { type RunView } from '../../control/views.ts';
-import { checkFirst, decodeCursor, toConnection, type Connection } from '../connection.ts';
+import { checkFirst, decodeCursor, filteredKind, MAX_PAGE, toConnection, type Connection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
-import { loadNode, NODE_TYPES } from '../nodes.ts';
+import { findNode } from '../nodes.ts';
 import { Artifact } from '../types/artifact.ts';
 import { Dataset, DatasetConnection, DatasetVersion } from '../types/dataset.ts';
 import { ProjectEventConnection } from '../types/event.ts';
@@ -44,7 +44,7 @@ export class Queries {
   }
 
   @Query(() => Node, { nullable: true, description: 'Whatever has this id, or null.' })
-  async node(
+  node(
     @Ctx() { loaders }: ApiContext,
     @Arg('id', () => ID, {
       description:
@@ -52,8 +52,21 @@ export class Queries {
     })
     id: string,
   ): Promise<object | null> {
-    const found = await Promise.all(NODE_TYPES.map((type) => loadNode(type, id, loaders)));
-    return found.find((node) => node !== null) ?? null;
+    return findNode(id, loaders);
+  }
+
+  @Query(() => [Node], {
+    nullable: 'items',
+    description: 'Whatever has these ids, in their order; null for those that nothing has.',
+  })
+  async nodes(
+    @Ctx() { loaders }: ApiContext,
+    @Arg('ids', () => [ID], { description: `Ids as \`node\` takes them, ${MAX_PAGE} at most.` }) ids: string[],
+  ): Promise<(object | null)[]> {
+    if (ids.length > MAX_PAGE) {
+      throw invalid(`expected at most ${MAX_PAGE} ids, got ${ids.length}: ask in several requests`, { path: ['ids'] });
+    }
+    return await Promise.all(ids.map((id) => findNode(id, loaders)));
   }
 
   @Query(() => Dataset, { nullable: true, description: 'A dataset by its id or its name: give one of them.' })
@@ -112,7 +125,8 @@ export class Queries {
     @Arg('types', () => [String], { nullable: true, description: 'Only events of these types; absent: all.' })
     types?: string[] | null,
   ): Promise<Connection<{ id: string }>> {
-    return paged('projectEvent', first, after, (page) => control.read(principal).projectEvents(page, types ?? null));
+    const kind = filteredKind('projectEvent', { types });
+    return paged(kind, first, after, (page) => control.read(principal).projectEvents(page, types ?? null));
   }
 
   @Query(() => Upload, { nullable: true, description: 'An upload by its id.' })
@@ -162,7 +176,7 @@ export class Queries {
       ...(filter?.datasetVersionId && { datasetVersionId: filter.datasetVersionId }),
       ...(filter?.priorId && { priorId: filter.priorId }),
     };
-    return paged('run', first, after, (page) => control.read(principal).runs(page, by));
+    return paged(filteredKind('run', by), first, after, (page) => control.read(principal).runs(page, by));
   }
 
   @Query(() => Artifact, { nullable: true, description: 'An artifact by its id.' })

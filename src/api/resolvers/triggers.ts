@@ -3,7 +3,7 @@ import { type JsonObject } from '../../base/json.ts';
 import { invalid } from '../../base/errors.ts';
 import { type EventSourceView, type TriggerEvaluationView, type TriggerView } from '../../control/ports.ts';
 import { type RunView } from '../../control/views.ts';
-import { checkFirst, type Connection, decodeCursor, toConnection } from '../connection.ts';
+import { checkFirst, type Connection, decodeCursor, filteredKind, toConnection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { TriggerVerdict } from '../enums.ts';
 import { asResult } from '../errors.ts';
@@ -85,10 +85,11 @@ export class TriggerResolver {
     @Arg('verdicts', () => [TriggerVerdict], { nullable: true, description: 'Only those that came to one of these.' })
     verdicts?: (keyof typeof TriggerVerdict)[] | null,
   ): Promise<Connection<TriggerEvaluationView>> {
-    const asked = { first: checkFirst(first), after: decodeCursor('triggerEvaluation', after) };
     const filter = { ...(triggerId && { triggerId }), ...(verdicts && { verdicts }) };
+    const kind = filteredKind('triggerEvaluation', filter);
+    const asked = { first: checkFirst(first), after: decodeCursor(kind, after) };
     const page = await control.read(principal).triggerEvaluations(asked, filter);
-    return toConnection('triggerEvaluation', page, after ?? null, ({ id }) => id);
+    return toConnection(kind, page, after ?? null, ({ id }) => id);
   }
 
   @Query(() => [EventSource], { description: 'Who may send events, by name; revoked ones too.' })

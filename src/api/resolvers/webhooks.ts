@@ -1,7 +1,7 @@
 import { Arg, Ctx, Float, ID, Int, Mutation, Query, Resolver } from 'type-graphql';
 import { type JsonValue } from '../../base/json.ts';
 import { type WebhookDeliveryView, type WebhookSettings, type WebhookView } from '../../control/ports.ts';
-import { checkFirst, type Connection, decodeCursor, toConnection } from '../connection.ts';
+import { checkFirst, type Connection, decodeCursor, filteredKind, toConnection } from '../connection.ts';
 import { type ApiContext } from '../context.ts';
 import { WebhookDeliveryState } from '../enums.ts';
 import { asResult } from '../errors.ts';
@@ -53,10 +53,11 @@ export class WebhookResolver {
     @Arg('filter', () => WebhookDeliveryFilterInput, { nullable: true, description: 'Which; absent: all.' })
     filter?: WebhookDeliveryFilterInput | null,
   ): Promise<Connection<WebhookDeliveryView>> {
-    const asked = { first: checkFirst(first), after: decodeCursor('webhookDelivery', after) };
     const given = Object.fromEntries(Object.entries(filter ?? {}).filter(([, value]) => value !== null));
+    const kind = filteredKind('webhookDelivery', given);
+    const asked = { first: checkFirst(first), after: decodeCursor(kind, after) };
     const page = await control.read(principal).webhookDeliveries(asked, given);
-    return toConnection('webhookDelivery', page, after ?? null, ({ id }) => id);
+    return toConnection(kind, page, after ?? null, ({ id }) => id);
   }
 
   @Query(() => WebhookDelivery, { nullable: true, description: 'A delivery, or null.' })
