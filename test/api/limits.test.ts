@@ -39,7 +39,8 @@ describe('the cost of an operation', () => {
 const refused = async (query: string, variables: Record<string, unknown> = {}): Promise<string> => {
   const answer: Answer = await api.query(query, variables);
   expect(answer.data).toBeUndefined();
-  const [error] = answer.errors!;
+  const [error, ...others] = answer.errors!;
+  expect(others).toEqual([]);
   expect(error!.extensions).toEqual({ code: 'LIMIT_EXCEEDED' });
   return error!.message;
 };
@@ -73,6 +74,11 @@ describe('an operation is refused with the limit, what came, and a remedy', () =
     const names = Array.from({ length: 31 }, (_, i) => `... on Query { a${i}: run(id: "x") { id } }`);
     const message = 'expected run at most 30 times side by side, got 31: ask in several requests';
     expect(await refused(`{ ${names.join(' ')} }`)).toBe(message);
+  });
+
+  it('for one field again and again, before its selections are compared with each other', async () => {
+    const message = 'expected stages at most 30 times side by side, got 300: ask in several requests';
+    expect(await refused(`{ run(id: "x") { ${'stages { name } '.repeat(300)} } }`)).toBe(message);
   });
 
   it('for its words', async () => {

@@ -32,7 +32,13 @@ export function cost(): ApolloServerPlugin<ApiContext> {
           checkCost(requested, operation);
         },
         async willSendResponse({ response: { body } }) {
-          if (requested === null || body.kind !== 'single') return;
+          if (body.kind !== 'single') return;
+          // Limits of documents are reported until validation gives up.
+          const { data, errors } = body.singleResult;
+          const beyond =
+            data === undefined && errors?.find(({ extensions }) => extensions?.['code'] === 'LIMIT_EXCEEDED');
+          if (beyond) body.singleResult.errors = [beyond];
+          if (requested === null) return;
           body.singleResult.extensions = { ...body.singleResult.extensions, cost: { requested, maximum: MAX_COST } };
         },
       };

@@ -33,28 +33,42 @@ export function limitExceeded(message: string, nodes?: ASTNode): GraphQLError {
   });
 }
 
-/** Refuses documents that ask for the same field under more than `MAX_ALIASES` names side by side. */
+/**
+ * Reports until validation gives up: the rules of the specification compare fields of one name with each other, all of them,
+ * and those that wait behind this one need not begin. Whoever answers shows the first alone.
+ */
+function endValidation(context: ValidationContext, error: GraphQLError): void {
+  for (let reports = 0; reports < MAX_REPORTS; reports++) context.reportError(error);
+}
+/** More than the errors after which graphql's `validate` gives up by default. */
+const MAX_REPORTS = 101;
+
+/** Refuses documents that ask for the same field more than `MAX_ALIASES` times side by side. */
 export function aliasLimit(context: ValidationContext): ASTVisitor {
-  const count = (set: SelectionSetNode, names: Map<string, number>): Map<string, number> => {
+  const count = (set: SelectionSetNode, names: Map<string, number>): void => {
     for (const node of set.selections) {
-      if (node.kind === Kind.INLINE_FRAGMENT) count(node.selectionSet, names);
-      if (node.kind === Kind.FIELD) names.set(node.name.value, (names.get(node.name.value) ?? 0) + 1);
+      if (node.kind === Kind.FIELD) {
+        names.set(node.name.value, (names.get(node.name.value) ?? 0) + 1);
+        if (node.selectionSet) check(node.selectionSet);
+      } else if (node.kind === Kind.INLINE_FRAGMENT) {
+        count(node.selectionSet, names);
+      }
     }
-    return names;
   };
-  const check = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): void => {
-    for (const [name, times] of selectionSet ? count(selectionSet, new Map<string, number>()) : []) {
+  const check = (set: SelectionSetNode): void => {
+    const names = new Map<string, number>();
+    count(set, names);
+    for (const [name, times] of names) {
       if (times <= MAX_ALIASES) continue;
-      context.reportError(
-        limitExceeded(
-          `expected ${name} at most ${MAX_ALIASES} times side by side, got ${times}: ask in several requests`,
-          selectionSet,
-        ),
-      );
+      const message = `expected ${name} at most ${MAX_ALIASES} times side by side, got ${times}: ask in several requests`;
+      endValidation(context, limitExceeded(message, set));
     }
   };
-  // Not that of inline fragments, which count where they stand.
-  return { OperationDefinition: check, FragmentDefinition: check, Field: check };
+  return {
+    Document({ definitions }) {
+      for (const node of definitions) if ('selectionSet' in node) check(node.selectionSet);
+    },
+  };
 }
 
 /** @throws LIMIT_EXCEEDED for what costs more than `MAX_COST` */
@@ -94,15 +108,12 @@ export function depthLimit(context: ValidationContext): ASTVisitor {
   };
 
   return {
-    OperationDefinition(node) {
-      const depth = depthOf(node.selectionSet, []);
-      if (depth > MAX_DEPTH) {
-        context.reportError(
-          limitExceeded(
-            `expected fields nested at most ${MAX_DEPTH} deep, got ${depth}: ask in several requests`,
-            node,
-          ),
-        );
+    Document({ definitions }) {
+      for (const node of definitions) {
+        const depth = node.kind === Kind.OPERATION_DEFINITION ? depthOf(node.selectionSet, []) : 0;
+        if (depth <= MAX_DEPTH) continue;
+        const message = `expected fields nested at most ${MAX_DEPTH} deep, got ${depth}: ask in several requests`;
+        endValidation(context, limitExceeded(message, node));
       }
     },
   };

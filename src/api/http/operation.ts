@@ -19,7 +19,9 @@ export async function prepareOperation(
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     const document = parse(query, { maxTokens: MAX_TOKENS });
-    const errors = validate(options.schema, document, [...specifiedRules, ...LIMITS]);
+    const beyond = validate(options.schema, document, LIMITS);
+    if (beyond.length > 0) return beyond.slice(0, 1);
+    const errors = validate(options.schema, document, specifiedRules);
     if (errors.length > 0) return errors;
     const operation = getOperationAST(document, operationName);
     if (operation) checkCost(costOf(options.schema, document, operation, variables ?? {}), operation);
