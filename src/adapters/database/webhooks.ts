@@ -46,40 +46,44 @@ function plainStore(db: Kysely<Database>, url: string): WebhookStore {
     },
 
     async due({ deliveryIds, webhookIds }, first) {
-      const rows = await db
-        .selectFrom('webhooks as w')
-        .innerJoinLateral(
-          (of) =>
-            of
-              .selectFrom('webhook_deliveries as d')
-              .whereRef('d.webhook_id', '=', 'w.id')
-              .where('d.state', '=', 'PENDING')
-              .where('d.next_try_at', '<=', sql<Date>`clock_timestamp()`)
-              .where(sql<boolean>`d.id <> all(${[...deliveryIds]}::text[])`)
-              // As one look-up for each row: as an anti-join it is planned over all that waits.
-              .where(
-                ({ selectFrom }) =>
-                  sql<boolean>`d.position = ${selectFrom('webhook_deliveries as ahead')
-                    .whereRef('ahead.webhook_id', '=', 'd.webhook_id')
-                    .whereRef('ahead.key', '=', 'd.key')
-                    .where('ahead.state', '=', 'PENDING')
-                    .select('ahead.position')
-                    .orderBy('ahead.position')
-                    .limit(1)}`,
-              )
-              .select(['d.id as delivery_id', 'd.event', 'd.tries', 'd.failures'])
-              .orderBy('d.next_try_at')
-              .orderBy('d.position')
-              .limit(first)
-              .as('due'),
-          (join) => join.onTrue(),
-        )
-        .where('w.state', '=', 'ENABLED')
-        .where(sql<boolean>`w.id <> all(${[...webhookIds]}::text[])`)
-        .select(['w.id', 'w.project_id', 'w.url', 'w.headers', 'w.secrets', 'w.template'])
-        .select(sql<Date>`clock_timestamp()`.as('now'))
-        .select(['due.delivery_id', 'due.event', 'due.tries', 'due.failures'])
-        .execute();
+      const rows = await db.transaction().execute(async (tx) => {
+        // In the order of the index it ends with the page; planned without statistics, all that waits is looked up and sorted first.
+        await sql`set local enable_sort = off; set local enable_bitmapscan = off`.execute(tx);
+        return await tx
+          .selectFrom('webhooks as w')
+          .innerJoinLateral(
+            (of) =>
+              of
+                .selectFrom('webhook_deliveries as d')
+                .whereRef('d.webhook_id', '=', 'w.id')
+                .where('d.state', '=', 'PENDING')
+                .where('d.next_try_at', '<=', sql<Date>`clock_timestamp()`)
+                .where(sql<boolean>`d.id <> all(${[...deliveryIds]}::text[])`)
+                // As one look-up for each row: as an anti-join it is planned over all that waits.
+                .where(
+                  ({ selectFrom }) =>
+                    sql<boolean>`d.position = ${selectFrom('webhook_deliveries as ahead')
+                      .whereRef('ahead.webhook_id', '=', 'd.webhook_id')
+                      .whereRef('ahead.key', '=', 'd.key')
+                      .where('ahead.state', '=', 'PENDING')
+                      .select('ahead.position')
+                      .orderBy('ahead.position')
+                      .limit(1)}`,
+                )
+                .select(['d.id as delivery_id', 'd.event', 'd.tries', 'd.failures'])
+                .orderBy('d.next_try_at')
+                .orderBy('d.position')
+                .limit(first)
+                .as('due'),
+            (join) => join.onTrue(),
+          )
+          .where('w.state', '=', 'ENABLED')
+          .where(sql<boolean>`w.id <> all(${[...webhookIds]}::text[])`)
+          .select(['w.id', 'w.project_id', 'w.url', 'w.headers', 'w.secrets', 'w.template'])
+          .select(sql<Date>`clock_timestamp()`.as('now'))
+          .select(['due.delivery_id', 'due.event', 'due.tries', 'due.failures'])
+          .execute();
+      });
       return rows.map((row): DueDelivery => ({
         ...{ id: row.delivery_id, projectId: row.project_id, webhookId: row.id, event: toEvent(row.event) },
         ...{ tries: row.tries, failures: row.failures, url: row.url, headers: row.headers, template: row.template },
