@@ -2,7 +2,7 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { squaredDistance } from '../math/distance.ts';
 import { type Points } from '../math/points.ts';
 import { type RandomStream } from '../math/random.ts';
-import { mean } from '../math/sum.ts';
+import { median } from '../math/sum.ts';
 import { lloyd, type LloydContext, type LloydResult } from './lloyd.ts';
 import { type Rounded } from './rounded.ts';
 import { indexAt } from './seeding.ts';
@@ -12,10 +12,10 @@ import { indexAt } from './seeding.ts';
  * not well above what rounding adds, d / 12 for a sample in squared units of the grid.
  */
 export function isHiddenBy({ d, scale, sampleNorms }: Rounded, distortion: number): boolean {
-  return distortion * scale * scale < d && distortion > ROUNDING * mean(sampleNorms);
+  return distortion * scale * scale < d && distortion > ROUNDING * median(sampleNorms);
 }
 
-/** Below this share of the squared norms distortion is rounding of means: float32 tells no samples apart that are so near. */
+/** Below this share of the squared norm of most samples distortion is rounding of means: float32 tells no samples apart that are so near. */
 const ROUNDING = 2 ** -64;
 
 /**
