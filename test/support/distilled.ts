@@ -25,7 +25,13 @@ export async function distilled(
     const chain = createChain(world.store, principal.projectId);
     const manifest = await chain.importPath(folder);
     const { digest, images, classes } = datasetContent(manifest);
-    vi.spyOn(world.importer, 'importDataset').mockResolvedValueOnce({ digest, images, newImages: null, classes, manifest });
+    vi.spyOn(world.importer, 'importDataset').mockResolvedValueOnce({
+      digest,
+      images,
+      newImages: null,
+      classes,
+      manifest,
+    });
     const { version } = await world.control.importDataset(principal, {
       name,
       path: folder,
