@@ -1,6 +1,6 @@
 """Writes a trained prior as a bundle of ONNX graphs and JSON, and holds every graph to the network it came from.
 
-python export.py --images images.npz --settings settings.json --weights folder --bundle folder
+python export.py --images images.npz --settings settings.json --weights folder --bundle folder [--parts teachers]
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch
 
 import transformer as denoiser
 from diffusion import TRAIN_TIMESTEPS
-from teacher import MEAN, STD, Teacher
+from teacher import MEAN, STD, make_teacher
 from training import load_average, read_images, read_settings
 from vae import LATENT_CHANNELS, Autoencoder, encode
 
@@ -130,13 +130,13 @@ def export_denoiser(model, bundle, settings, classes):
         "timestep_spacing": "trailing", "steps_offset": 0, "set_alpha_to_one": True, "rescale_betas_zero_snr": False})
 
 
-def export_teacher(model, bundle, classes):
+def export_teacher(model, folder, network, classes, half):
     _, id2label, label2id = names_of(classes)
-    export_graph(model, bundle / "teacher/model.onnx", {"pixel_values": draw_normal(3, 32, 32)}, "logits", half=False)
-    write_json(bundle / "teacher/config.json", {
-        "model_type": "convnet", "image_size": 32, "num_channels": 3, "num_labels": len(classes), "id2label": id2label,
+    export_graph(model, folder / "model.onnx", {"pixel_values": draw_normal(3, 32, 32)}, "logits", half)
+    write_json(folder / "config.json", {
+        "model_type": network, "image_size": 32, "num_channels": 3, "num_labels": len(classes), "id2label": id2label,
         "label2id": label2id})
-    write_json(bundle / "teacher/preprocessor_config.json", {
+    write_json(folder / "preprocessor_config.json", {
         "do_normalize": True, "do_rescale": True, "do_resize": False, "rescale_factor": 1 / 255,
         "image_mean": [MEAN] * 3, "image_std": [STD] * 3, "size": {"height": 32, "width": 32}})
 
@@ -150,7 +150,7 @@ def write_manifest(bundle, about, classes):
     if about["denoiser"]:
         index |= {"transformer": ["diffusers", "DiTTransformer2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
         folders += ["transformer", "scheduler"]
-    folders += ["teacher"] if about["teacher"] else []
+    folders += about["teachers"]
     write_json(bundle / "model_index.json", index)
     paths = [bundle / "model_index.json", *(p for folder in folders for p in sorted((bundle / folder).iterdir()))]
     files = {p.relative_to(bundle).as_posix(): {"bytes": p.stat().st_size,
@@ -167,22 +167,25 @@ def main():
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="folder with vae.pt, transformer.pt, teacher.pt")
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--parts", choices=["all", "teachers"], default="all", help="the others stay as they are")
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     about = read_settings(args.settings, "bundle", False)
     data = read_images(args.images, args.smoke)
     classes = data["classes"]
     torch.manual_seed(0)
-    autoencoder = load_average(args.weights / "vae.pt", Autoencoder(read_settings(args.settings, "vae", False)))
-    factor, shift = denoiser.scaling(encode(autoencoder, data["train_images"]))
-    export_autoencoder(autoencoder, args.bundle, round(factor, 6), round(shift, 6))
-    if about["denoiser"]:
-        settings = read_settings(args.settings, "transformer", False)
-        model = load_average(args.weights / "transformer.pt", denoiser.Transformer(settings, len(classes)))
-        export_denoiser(model, args.bundle, settings, len(classes))
-    if about["teacher"]:
-        settings = read_settings(args.settings, "teacher", False)
-        export_teacher(load_average(args.weights / "teacher.pt", Teacher(settings, len(classes))), args.bundle, classes)
+    if args.parts == "all":
+        autoencoder = load_average(args.weights / "vae.pt", Autoencoder(read_settings(args.settings, "vae", False)))
+        factor, shift = denoiser.scaling(encode(autoencoder, data["train_images"]))
+        export_autoencoder(autoencoder, args.bundle, round(factor, 6), round(shift, 6))
+        if about["denoiser"]:
+            settings = read_settings(args.settings, "transformer", False)
+            model = load_average(args.weights / "transformer.pt", denoiser.Transformer(settings, len(classes)))
+            export_denoiser(model, args.bundle, settings, len(classes))
+    for name in about["teachers"]:
+        settings = read_settings(args.settings, name, False)
+        model = load_average(args.weights / f"{name}.pt", make_teacher(settings, len(classes)))
+        export_teacher(model, args.bundle / name, settings["network"], classes, settings["half"])
     write_manifest(args.bundle, about, classes)
 
 

@@ -107,10 +107,14 @@ def measure_autoencoder(bundle, data):
     }
 
 
-def measure_teacher(bundle, data):
-    teacher = Graph(bundle / "teacher/model.onnx")
-    right = teacher(unit_range(data["test_images"])).argmax(1) == data["test_labels"]
-    accuracy = {"test accuracy": round(float(right.mean()), 4)}
+def measure_teacher(bundle, folder, data):
+    teacher = Graph(folder / "model.onnx")
+    test = unit_range(data["test_images"])
+    right = teacher(test).argmax(1) == data["test_labels"]
+    encoder, decoder = Graph(bundle / "vae_encoder/model.onnx"), Graph(bundle / "vae_decoder/model.onnx")
+    decoded = decoder(np.split(encoder(test), 2, axis=1)[0]).clip(-1, 1)
+    accuracy = {"test accuracy": round(float(right.mean()), 4),
+                "of the same images, decoded": round(float((teacher(decoded).argmax(1) == data["test_labels"]).mean()), 4)}
     if "test_unseen_face" in data:
         unseen = data["test_unseen_face"]
         accuracy["test accuracy, seen typefaces"] = round(float(right[~unseen].mean()), 4)
@@ -161,8 +165,8 @@ def main():
     args = parser.parse_args()
     data = read_images(args.images, args.smoke)
     figures = {"autoencoder": measure_autoencoder(args.bundle, data)}
-    if (args.bundle / "teacher").exists():
-        figures["teacher"] = measure_teacher(args.bundle, data)
+    for folder in sorted(args.bundle.glob("teacher*")):
+        figures[folder.name] = measure_teacher(args.bundle, folder, data)
     if (args.bundle / "transformer").exists():
         figures["denoiser"] = measure_denoiser(args.bundle, len(data["classes"]), args.sheet, args.smoke)
     text = json.dumps(figures, indent=2)

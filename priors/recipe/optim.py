@@ -18,15 +18,22 @@ def orthogonalize(matrix):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose step is orthogonalized, for the inner weights; kernels count as (out, in * k * k) matrices."""
+    """Momentum whose step is orthogonalized, for the inner weights; kernels count as (out, in * k * k) matrices.
 
-    def __init__(self, params, lr, momentum=0.95, weight_decay=0.0):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    normalized: weights whose scale has no effect, since a norm follows, keep that of a matrix of unit rows: then `lr` is
+    the share of them that a step changes.
+    """
+
+    def __init__(self, params, lr, momentum=0.95, weight_decay=0.0, normalized=False):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay,
+                                  "normalized": normalized})
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
             for p in group["params"]:
+                if group["normalized"]:
+                    p.mul_(len(p) ** 0.5 / p.norm())
                 buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 direction = p.grad.lerp(buffer, group["momentum"]).reshape(len(p), -1)
@@ -39,11 +46,14 @@ def make_optimizers(model, outer, settings):
     """Muon for the inner matrices and kernels, AdamW for the rest and for modules whose names are in `outer`."""
     inner, rest = [], []
     for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
         is_inner = p.ndim >= 2 and not any(name.startswith(o) for o in outer)
         (inner if is_inner else rest).append(p)
     decay = settings.get("weight_decay", 0.0)
     optimizers = [
-        Muon(inner, lr=settings["muon_lr"], weight_decay=decay),
+        Muon(inner, lr=settings["muon_lr"], momentum=settings.get("momentum", 0.95), weight_decay=decay,
+             normalized=settings.get("normalized", False)),
         torch.optim.AdamW(rest, lr=settings["adam_lr"], betas=(0.9, 0.98), weight_decay=0.0),
     ]
     for optimizer in optimizers:

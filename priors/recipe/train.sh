@@ -10,9 +10,11 @@ python=${PYTHON:-python3}
 
 mkdir -p "$work"
 "$python" "$here/vae.py" --images "$images" --settings "$settings" --out "$work" $smoke
+for teacher in $("$python" -c 'import json, sys; print(*json.load(open(sys.argv[1]))["bundle"]["teachers"])' "$settings"); do
+  "$python" "$here/teacher.py" --images "$images" --settings "$settings" --out "$work" --name "$teacher" $smoke
+done
 sheet=()
 if grep -q '"denoiser": true' "$settings"; then
-  "$python" "$here/teacher.py" --images "$images" --settings "$settings" --out "$work" $smoke
   "$python" "$here/transformer.py" --images "$images" --settings "$settings" --out "$work" $smoke
   sheet=(--sheet "$bundle/samples.png")
 fi
