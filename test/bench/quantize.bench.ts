@@ -18,7 +18,7 @@ import { pythonPeers, type Peers } from './peers.ts';
 const THREADS = 2;
 const RESTARTS = 10;
 /** Of ours against a hundred of scikit-learn's. */
-const QUALITY_RESTARTS = 120;
+const QUALITY_RESTARTS = 100;
 const QUALITY_SEEDS = [101, 102, 103];
 
 /** Turns of ours before and after the peers; each peer takes as many in all. */
