@@ -54,7 +54,10 @@ export function createSchedule(cron: string, timeZone: string): Schedule {
     after,
     due(first, now, misfire) {
       if (first > now) return [];
-      const times = newest(first, now, misfire === 'ALL' ? MOST_CAUGHT_UP : MOST_COUNTED);
+      const second = after(first);
+      // As nearly always. Looking back from now computes a thousand times and more, since a change of the clock may bring many together.
+      const isAlone = second === null || second > now;
+      const times = isAlone ? [first] : newest(first, now, misfire === 'ALL' ? MOST_CAUGHT_UP : MOST_COUNTED);
       if (misfire === 'ALL') return times.map((dueAt) => ({ dueAt, missed: 0 }));
       const last = times.at(-1);
       if (!last || (misfire === 'SKIP' && now.getTime() - last.getTime() > MISSED_AFTER_MS)) return [];

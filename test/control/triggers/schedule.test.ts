@@ -92,6 +92,11 @@ describe('after an outage of three days', () => {
       expect(schedule.due(first, new Date(first.getTime() + 1000), misfire)).toEqual([{ dueAt: first, missed: 0 }]);
     expect(schedule.due(now, first, 'ALL')).toEqual([]);
   });
+
+  it('SKIP tells nothing that is late, though nothing else was missed', () => {
+    expect(due('SKIP', new Date(first.getTime() + 6 * 60_000))).toEqual([]);
+    expect(due('ONE', new Date(first.getTime() + 6 * 60_000))).toEqual([['2026-03-27T02:00', 0]]);
+  });
 });
 
 describe('in any zone, around any change of its clock', () => {
@@ -132,6 +137,8 @@ describe('in any zone, around any change of its clock', () => {
           while (walked.length < 30) walked.push(schedule.after(walked.at(-1)!)!);
           expect(walked.every((at, i) => i === 0 || at > walked[i - 1]!)).toBe(true);
           expect(schedule.due(one, walked.at(-1)!, 'ALL').map(({ dueAt }) => dueAt)).toEqual(walked);
+          const beforeNext = new Date(walked[1]!.getTime() - 1);
+          expect(schedule.due(one, beforeNext, 'ONE')).toEqual([{ dueAt: one, missed: 0 }]);
         },
       ),
       { numRuns: 60 },
