@@ -4,7 +4,7 @@ import { spentBy } from './catalog-costs.ts';
 import { olderThan, toPage } from './catalog-paging.ts';
 import { insertProjectEvent } from './event-writes.ts';
 import { type Database, json } from './schema.ts';
-import { endPending, NOW, toEvaluation, toTrigger } from './trigger-rows.ts';
+import { changedBy, DELETED, endPending, NOW, toEvaluation, toTrigger } from './trigger-rows.ts';
 
 type TriggerQueries = Omit<TriggerReads, 'eventSourcesById' | 'eventSources'> &
   Pick<
@@ -148,7 +148,7 @@ export function triggerQueries(db: Kysely<Database>, projectId: string): Trigger
             ...{ changed_by: before.changed_by, changed_at: before.changed_at },
           })
           .execute();
-        await endPending(tx, id, 'SUPERSEDED', `the trigger was changed by ${by}`);
+        await endPending(tx, id, changedBy(by));
         const row = await tx
           .updateTable('triggers')
           .where('id', '=', id)
@@ -180,7 +180,7 @@ export function triggerQueries(db: Kysely<Database>, projectId: string): Trigger
           .set({ deleted_at: NOW, next_due_at: null })
           .returning('id')
           .executeTakeFirst();
-        if (row) await endPending(tx, id, 'DELETED', 'the trigger was deleted');
+        if (row) await endPending(tx, id, DELETED);
         return row !== undefined;
       }),
 

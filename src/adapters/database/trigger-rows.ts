@@ -1,7 +1,7 @@
 import { type Selectable, sql, type Transaction } from 'kysely';
 import {
   type EventSourceView,
-  type SkipReason,
+  type NewEvaluation,
   type TriggerEvaluationView,
   type TriggerEvent,
   type TriggerView,
@@ -62,17 +62,21 @@ export const validSecrets = ({ secrets, revoked_at }: Pick<Selectable<EventSourc
 
 export const NOW = sql<Date>`clock_timestamp()`;
 
-/** What waits, waits no more. */
-export async function endPending(
-  tx: Transaction<Database>,
-  triggerId: string,
-  reason: SkipReason,
-  detail: string,
-): Promise<void> {
+/** What waiting for an earlier version of a trigger, or for one that is gone, comes to. */
+export type PendingEnd = Pick<NewEvaluation, 'verdict' | 'reason' | 'detail'>;
+
+export const DELETED: PendingEnd = { verdict: 'SKIPPED', reason: 'DELETED', detail: 'the trigger was deleted' };
+
+export const changedBy = (by: string): PendingEnd => ({
+  ...{ verdict: 'SKIPPED', reason: 'SUPERSEDED', detail: `the trigger was changed by ${by}` },
+});
+
+/** What waits, waits no more. Whoever calls this has locked the trigger, so that nothing that began to wait before is written behind it. */
+export async function endPending(tx: Transaction<Database>, triggerId: string, end: PendingEnd): Promise<void> {
   await tx
     .updateTable('trigger_evaluations')
     .where('trigger_id', '=', triggerId)
     .where('verdict', '=', 'PENDING')
-    .set({ verdict: 'SKIPPED', reason, detail, ended_at: NOW })
+    .set({ ...end, ended_at: NOW })
     .execute();
 }

@@ -3,7 +3,7 @@ import { type NewEvaluation, type TriggerStore } from '../../control/ports.ts';
 import { insertProjectEvent } from './event-writes.ts';
 import { namingOutages } from './outages.ts';
 import { type Database, json, text } from './schema.ts';
-import { NOW, toEvaluation, toTrigger, validSecrets } from './trigger-rows.ts';
+import { changedBy, DELETED, NOW, type PendingEnd, toEvaluation, toTrigger, validSecrets } from './trigger-rows.ts';
 
 /** The triggers of all projects, for whoever evaluates them. An outage is DATABASE_UNAVAILABLE. */
 export function createTriggerStore(db: Kysely<Database>): TriggerStore {
@@ -112,8 +112,9 @@ function plainTriggerStore(db: Kysely<Database>): TriggerStore {
       return row?.chain ?? [];
     },
 
-    record: (evaluation, fired) =>
+    record: (asked, fired) =>
       db.transaction().execute(async (tx) => {
+        const evaluation = { ...asked, ...(asked.verdict === 'PENDING' && (await endedBy(tx, asked))) };
         const written = await write(tx, evaluation);
         if (!written) return;
         if (evaluation.reason === 'QUEUED') await supersede(tx, evaluation);
@@ -163,6 +164,21 @@ function plainTriggerStore(db: Kysely<Database>): TriggerStore {
         return Number(numDeletedRows);
       }),
   };
+}
+
+/** Where nothing waits any more, since the trigger was changed or deleted after it was read: what that ended is the end of this too. */
+async function endedBy(
+  tx: Transaction<Database>,
+  { triggerId, triggerVersion }: NewEvaluation,
+): Promise<PendingEnd | null> {
+  const trigger = await tx
+    .selectFrom('triggers')
+    .where('id', '=', triggerId)
+    .select(['version', 'changed_by', 'deleted_at'])
+    .forShare()
+    .executeTakeFirstOrThrow();
+  if (trigger.deleted_at !== null) return DELETED;
+  return trigger.version === triggerVersion ? null : changedBy(trigger.changed_by);
 }
 
 /** False where it is there already and final. */

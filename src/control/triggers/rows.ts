@@ -260,7 +260,10 @@ export interface TriggerStore {
   waitingFor(runIds: readonly string[]): Promise<(TriggerEvaluationView & { projectId: string; runId: string })[]>;
   /** The triggers that led to a version of an alias. */
   chainOf(aliasVersionId: string): Promise<string[]>;
-  /** One that is there for the trigger and event stays, unless it is PENDING. A QUEUED one supersedes those before. */
+  /**
+   * One that is there for the trigger and event stays, unless it is PENDING. A QUEUED one supersedes those before. One that would be PENDING is SKIPPED where the
+   * trigger was changed or deleted after it was evaluated.
+   */
   record(evaluation: NewEvaluation, fired: JsonObject | null): Promise<void>;
   /** The secrets of a source that are valid now, and whose it is; null: none, or a revoked one. */
   eventSource(id: string): Promise<{ projectId: string; name: string; secrets: string[] } | null>;

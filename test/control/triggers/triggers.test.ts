@@ -108,6 +108,23 @@ describe('a trigger', () => {
     expect(await rows().runs({ first: 10, after: null }, { datasetVersionId: id })).toMatchObject({ items: [{}] });
   });
 
+  it('waits for nothing once it is changed or deleted, though it began to wait before', async () => {
+    const [changed, gone] = [await onVersion(), await onVersion()];
+    const { source: of, condition, action, policy } = changed;
+    const definition = { source: of, condition, action, policy };
+    await world.control.updateTrigger(LOCAL, { id: changed.id, name: null, definition });
+    await world.control.deleteTrigger(LOCAL, gone.id);
+    for (const trigger of [changed, gone]) {
+      const event = { key: 'any', type: 'any', at: new Date(), facts: {}, runId: null, datasetVersionId: null };
+      const nothing = { tree: null, error: null, launchedRunId: null, measuringRunId: null, promotedVersionId: null };
+      const waits = { verdict: 'PENDING', reason: 'QUEUED', detail: null } as const;
+      const by = { projectId: LOCAL.projectId, triggerId: trigger.id, triggerVersion: 1, chain: [trigger.id] };
+      await world.options.triggers.record({ ...nothing, ...waits, ...by, id: newId('teval'), event }, null);
+    }
+    expect(await came(world, changed, 1)).toMatchObject([{ verdict: 'SKIPPED', reason: 'SUPERSEDED' }]);
+    expect(await came(world, gone, 1)).toMatchObject([{ verdict: 'SKIPPED', reason: 'DELETED' }]);
+  });
+
   it('tells what it did to webhooks, in the transaction that keeps it', async () => {
     const trigger = await make(world, { source: source('DATASET_VERSION', { dataset }), action: notify });
     const { id } = await version();
