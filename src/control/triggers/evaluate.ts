@@ -48,8 +48,8 @@ const NOTHING: EvaluationOutcome = {
 };
 
 /**
- * Whether a trigger fires for an event, and, where it does, what it does then: a launch under a key that follows from trigger, version and event, so that
- * the same evaluation carried out again, after whatever died, finds the run that it launched.
+ * Whether a trigger fires for an event, and, where it does, what it does then: a launch under a key that follows from trigger and event, so that the same
+ * evaluation carried out again, after whatever died, finds the run that it launched, whatever became of the trigger and its facts meanwhile.
  * @throws where the database or the store does not answer; every other failure is an outcome
  */
 export async function evaluateTrigger(of: LaunchNeeds, request: EvaluationRequest): Promise<EvaluationOutcome> {
@@ -57,12 +57,19 @@ export async function evaluateTrigger(of: LaunchNeeds, request: EvaluationReques
   try {
     return await evaluated(of, request, found);
   } catch (thrown) {
-    if (thrown instanceof PushforwardError && TRANSIENT.has(thrown.code)) throw thrown;
-    const error = toErrorRecord(thrown);
-    if (error.code === 'BUDGET_EXCEEDED') return skipped(found, 'BUDGET', error.message);
-    if (error.code === 'GATES_FAILED') return skipped(found, 'GATES', error.message);
-    return { ...found, verdict: 'FAILED', error, detail: error.message };
+    const failed = failedOutcome(found, thrown);
+    const { code, message } = failed.error!;
+    if (code === 'BUDGET_EXCEEDED') return skipped(found, 'BUDGET', message);
+    if (code === 'GATES_FAILED') return skipped(found, 'GATES', message);
+    return failed;
   }
+}
+
+/** @throws what may be over when it is tried again */
+export function failedOutcome(found: EvaluationOutcome, thrown: unknown): EvaluationOutcome {
+  if (thrown instanceof PushforwardError && TRANSIENT.has(thrown.code)) throw thrown;
+  const error = toErrorRecord(thrown);
+  return { ...found, verdict: 'FAILED', reason: null, error, detail: error.message };
 }
 
 /** Fills `found` as it goes, so that a failure tells what was known by then. */
@@ -74,6 +81,9 @@ async function evaluated(
   const { projectId, trigger, event, chain, dryRun } = request;
   const { source, policy, action } = trigger;
   const rows = of.catalog.project(projectId);
+  const key = keyOf(trigger, event);
+  const launched = dryRun ? null : await rows.runByKey(key);
+  if (launched) return await firedBefore(rows, { trigger, event, launched }, found);
   if (trigger.state === 'PAUSED') return skipped(found, 'PAUSED', trigger.pausedBecause);
   const loop = loopOf(trigger.id, chain, await namesIn(rows, [...chain, trigger.id]));
   if (loop) return skipped(found, loop.reason, loop.detail);
@@ -96,20 +106,34 @@ async function evaluated(
     found.tree = evaluateTerms(expression, valueOf(facts));
     if (found.tree.value !== true) return { ...found, detail: whyNot(found.tree) };
   }
-  const key = keyOf(trigger, event);
-  const launched = action.launch ? await rows.runByKey(key) : null;
-  // What an evaluation that died after it had launched has used up is its own.
-  const held = launched ? null : heldBack(policy, usage, action.launch !== null);
+  const held = heldBack(policy, usage, action.launch !== null);
   if (held?.reason === 'QUEUED') return { ...found, verdict: 'PENDING', reason: 'QUEUED', detail: held.detail };
   if (held) return skipped(found, held.reason, held.detail);
   if (dryRun) return { ...found, verdict: 'FIRED' };
 
   if (action.promote) found.promotedVersionId = await promoted(of, principal, rows, action.promote.alias, event);
-  if (action.launch) {
-    const run = launched ?? (await launchedRun(of, principal, trigger, facts, key));
-    found.launchedRunId = run.id;
-  }
+  if (action.launch) found.launchedRunId = (await launchedRun(of, principal, trigger, facts, key)).id;
   return { ...found, verdict: 'FIRED' };
+}
+
+/**
+ * Of an evaluation that died after it had launched: it has fired, whatever state, condition and caps say by now. What it promoted came before the launch, and is
+ * not promoted again: someone may have gone back since.
+ */
+async function firedBefore(
+  rows: ProjectCatalog,
+  { trigger, event, launched }: { trigger: TriggerView; event: TriggerEvent; launched: RunView },
+  found: EvaluationOutcome,
+): Promise<EvaluationOutcome> {
+  const { promote } = trigger.action;
+  const [made] =
+    promote && event.runId !== null ? await rows.artifactsByRun([event.runId], 'OUTPUT', ['syntheticDataset']) : [];
+  const current = promote && made ? (await rows.aliasByName(promote.alias))?.current : null;
+  return {
+    ...{ ...found, verdict: 'FIRED', launchedRunId: launched.id },
+    promotedVersionId: current && current.artifactId === made!.artifact.id ? current.id : null,
+    detail: `run ${launched.id} was launched for this event before`,
+  };
 }
 
 /** Sees to the drift run of a new version. DONE: it has its figures. */
@@ -141,9 +165,8 @@ async function measure(
   return { ...found, verdict: 'PENDING', reason: 'MEASURING', detail: `run ${run!.id} measures` };
 }
 
-/** One launch for each version of a trigger and event. */
-const keyOf = ({ id, version }: TriggerView, { key }: TriggerEvent): string =>
-  `trigger/${id}/${version}/${sha256(key).slice(0, 32)}`;
+/** One launch for each trigger and event, also where the trigger was changed between the launch and its record. */
+const keyOf = ({ id }: TriggerView, { key }: TriggerEvent): string => `trigger/${id}/${sha256(key).slice(0, 32)}`;
 
 async function launchedRun(
   of: LaunchNeeds,

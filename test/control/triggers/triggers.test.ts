@@ -104,8 +104,37 @@ describe('a trigger', () => {
     const request = { projectId: LOCAL.projectId, trigger, event, chain: [], measuringRunId: null, dryRun: false };
     const first = await evaluateTrigger(world.options, request);
     expect(first.verdict).toBe('FIRED');
-    expect(await evaluateTrigger(world.options, request)).toEqual(first);
+    const detail = `run ${first.launchedRunId} was launched for this event before`;
+    expect(await evaluateTrigger(world.options, request)).toEqual({ ...first, detail });
     expect(await rows().runs({ first: 10, after: null }, { datasetVersionId: id })).toMatchObject({ items: [{}] });
+  });
+
+  it('has fired where it launched before its service died, though it was changed and paused by then', async () => {
+    const { id } = await version(50);
+    const trigger = await onVersion({ condition: 'dataset.images == 50' });
+    const event = {
+      key: 'any',
+      type: 'datasetVersion.ready',
+      at: new Date(),
+      facts: {},
+      runId: null,
+      datasetVersionId: id,
+    };
+    const request = { projectId: LOCAL.projectId, trigger, event, chain: [], measuringRunId: null, dryRun: false };
+    const { launchedRunId } = await evaluateTrigger(world.options, request);
+    const definition = {
+      source: trigger.source,
+      condition: 'dataset.images > 50',
+      action: trigger.action,
+      policy: FREELY,
+    };
+    await world.control.updateTrigger(LOCAL, { id: trigger.id, name: null, definition });
+    const changed = await world.control.pauseTrigger(LOCAL, trigger.id, null);
+    expect(await evaluateTrigger(world.options, { ...request, trigger: changed })).toMatchObject({
+      ...{ verdict: 'FIRED', launchedRunId },
+    });
+    const { items } = await rows().runs({ first: 10, after: null }, { datasetVersionId: id });
+    expect(items.map((run) => run.id)).toEqual([launchedRunId]);
   });
 
   it('waits for nothing once it is changed or deleted, though it began to wait before', async () => {
@@ -216,6 +245,25 @@ describe('of runs', () => {
       detail: expect.stringMatching(/COST is/) as string,
     });
     expect((await rows().aliasByName(alias))!.current!.number).toBe(1);
+  });
+
+  it('promotes nothing anew where it launched before its service died, as others may have by then', async () => {
+    const alias = newId('a').replace('_', '-');
+    const [runId, later] = [await launched(), await launched()];
+    for (const id of [runId, later]) await end(world, id, 'SUCCEEDED');
+    const trigger = await onRun({ action: { ...launch(recipe({ seed: 9 })), promote: { alias } } });
+    const event = { key: 'any', type: 'run.succeeded', at: new Date(), facts: {}, runId, datasetVersionId: null };
+    const evaluate = () =>
+      evaluateTrigger(world.options, {
+        ...{ projectId: LOCAL.projectId, trigger, event, chain: [], measuringRunId: null, dryRun: false },
+      });
+    const { promotedVersionId, launchedRunId } = await evaluate();
+    expect(promotedVersionId).not.toBeNull();
+    expect(await evaluate()).toMatchObject({ verdict: 'FIRED', promotedVersionId, launchedRunId });
+    const [made] = await rows().artifactsByRun([later], 'OUTPUT', ['syntheticDataset']);
+    await world.control.promoteArtifact(LOCAL, { alias, artifactId: made!.artifact.id, override: null });
+    expect(await evaluate()).toMatchObject({ verdict: 'FIRED', promotedVersionId: null, launchedRunId });
+    expect((await rows().aliasByName(alias))!.current!.number).toBe(2);
   });
 
   it('ends a loop where it would launch what launches it, and names the way', async () => {
