@@ -2,14 +2,23 @@ import { metrics } from '@opentelemetry/api';
 import { newId } from '../../base/ids.ts';
 import { type JsonObject } from '../../base/json.ts';
 import { mapLimited } from '../../base/map-limited.ts';
-import { type FeedConsumer } from '../feed.ts';
+import { type FeedConsumerOfAll } from '../feed.ts';
 import { type LaunchNeeds } from '../runs.ts';
-import { evaluateTrigger } from './evaluate.ts';
-import { type EvaluationOutcome, type TriggerEvaluationView, type TriggerStore, type TriggerView } from './rows.ts';
+import { evaluateTrigger, failedOutcome } from './evaluate.ts';
+import {
+  type EvaluationOutcome,
+  type NewEvaluation,
+  type TriggerEvaluationView,
+  type TriggerStore,
+  type TriggerVerdict,
+  type TriggerView,
+} from './rows.ts';
 import { looksAt, type Occurrence, occurrencesOf, TRIGGER_EVENTS } from './sources.ts';
 
 /** Triggers that are evaluated at once; each for one event after another, so that what one uses up counts for the next. */
 const LANES = 8;
+
+type InProject = TriggerView & { projectId: string };
 
 /** One to evaluate anew, or one that waited for a run that has ended. */
 type Job = { occurrence: Occurrence } | { waiting: TriggerEvaluationView };
@@ -18,7 +27,7 @@ type Job = { occurrence: Occurrence } | { waiting: TriggerEvaluationView };
  * Evaluates triggers for what is fed. All ways lead here, schedules and requests too, and one service at a time consumes: so caps are kept without locks, and
  * an event that comes again finds what it came to before.
  */
-export function triggerConsumer(of: LaunchNeeds & { triggers: TriggerStore }): FeedConsumer {
+export function triggerConsumer(of: LaunchNeeds & { triggers: TriggerStore }): FeedConsumerOfAll {
   const evaluations = metrics.getMeter('pushforward').createCounter('pushforward.trigger.evaluations', {
     description: 'Evaluations of triggers',
     unit: '{evaluation}',
@@ -53,8 +62,11 @@ export function triggerConsumer(of: LaunchNeeds & { triggers: TriggerStore }): F
     },
   };
 
-  async function carryOut(trigger: TriggerView & { projectId: string }, job: Job): Promise<void> {
-    const { projectId } = trigger;
+  async function carryOut({ id: triggerId, projectId, version }: InProject, job: Job): Promise<void> {
+    // It may have been paused, changed or deleted since the page was read, and what comes before this job may have taken long.
+    const [trigger] = await of.catalog.project(projectId).triggersById([triggerId]);
+    if (!trigger || trigger.deletedAt !== null) return;
+    if (trigger.version !== version && !isFor(trigger, job)) return;
     const { event } = 'occurrence' in job ? job.occurrence : job.waiting;
     const chain = 'occurrence' in job ? job.occurrence.chain : job.waiting.chain.slice(0, -1);
     const measuringRunId = 'waiting' in job ? job.waiting.measuringRunId : null;
@@ -64,13 +76,28 @@ export function triggerConsumer(of: LaunchNeeds & { triggers: TriggerStore }): F
       ...{ ...outcome, id, projectId, triggerId: trigger.id, triggerVersion: trigger.version },
       ...{ event, chain: [...chain, trigger.id] },
     };
-    await of.triggers.record(evaluation, firedPayload(trigger, evaluation));
-    evaluations.add(1, { source: trigger.source.kind, verdict: outcome.verdict });
+    evaluations.add(1, { source: trigger.source.kind, verdict: await keep(trigger, evaluation) });
+  }
+
+  /** What cannot be kept as it is, such as facts that nest too deeply, would come again for ever and hold up the triggers of all projects: it FAILED. */
+  async function keep(trigger: TriggerView, evaluation: NewEvaluation): Promise<TriggerVerdict> {
+    try {
+      await of.triggers.record(evaluation, firedPayload(trigger, evaluation));
+      return evaluation.verdict;
+    } catch (error) {
+      const event = { ...evaluation.event, facts: {} };
+      await of.triggers.record({ ...evaluation, ...failedOutcome({ ...evaluation, tree: null }, error), event }, null);
+      return 'FAILED';
+    }
   }
 }
 
+/** What waits, waits for the version that was evaluated. */
+const isFor = ({ id, source, version }: TriggerView, job: Job): boolean =>
+  'waiting' in job ? job.waiting.triggerVersion === version : looksAt(source, id, job.occurrence);
+
 function jobsOf(
-  { id, projectId, source, version, createdAt }: TriggerView & { projectId: string },
+  { id, projectId, source, version, createdAt }: InProject,
   occurrences: readonly Occurrence[],
   waiting: readonly (TriggerEvaluationView & { runId: string })[],
 ): Job[] {

@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/base/ids.ts';
+import { type JsonObject, type JsonValue } from '../../../src/base/json.ts';
 import { lineagePage } from '../../../src/control/lineage.ts';
-import { type TriggerView } from '../../../src/control/ports.ts';
+import { type FedEvent, type TriggerStore, type TriggerView } from '../../../src/control/ports.ts';
+import { triggerConsumer } from '../../../src/control/triggers/consumer.ts';
 import { evaluateTrigger } from '../../../src/control/triggers/evaluate.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion, startWorld, type World } from '../world.ts';
 import { came, end, FREELY, launch, make, notify, replay, source, taken } from './rules.ts';
@@ -38,6 +40,13 @@ const onRun = (of: Partial<TriggerView> = {}) =>
     action: launch(recipe({ seed: 9 })),
     ...of,
   });
+let requests = 0;
+/** An evaluation by hand as it is fed, which the consumer of the world does not see. */
+const requested = ({ id }: TriggerView, datasetVersionId: string, facts: JsonObject = {}): FedEvent => ({
+  ...{ id: ++requests, projectId: LOCAL.projectId, at: new Date(Date.now() + 1000), type: 'trigger.requested' },
+  ...{ of: 'project', eventId: newId('evt'), subject: id },
+  payload: { key: newId('request'), type: 'datasetVersion.ready', facts, runId: null, datasetVersionId },
+});
 const launched = async () => {
   const { id } = await version();
   const { run } = await world.control.launchRun(LOCAL, {
@@ -137,6 +146,24 @@ describe('a trigger', () => {
     expect(items.map((run) => run.id)).toEqual([launchedRunId]);
   });
 
+  it('is asked as it is when its turn comes, not as it was when the page was read', async () => {
+    const { id } = await version();
+    const [paused, gone] = [await onVersion(), await onVersion()];
+    const triggers: TriggerStore = {
+      ...world.options.triggers,
+      async evaluated(...asked) {
+        if (asked[0] === paused.id) await world.control.pauseTrigger(LOCAL, paused.id, 'meanwhile');
+        else await world.control.deleteTrigger(LOCAL, gone.id);
+        return await world.options.triggers.evaluated(...asked);
+      },
+    };
+    await triggerConsumer({ ...world.options, triggers }).takeAll([requested(paused, id), requested(gone, id)]);
+    expect(await came(world, paused, 1)).toMatchObject([{ verdict: 'SKIPPED', reason: 'PAUSED', detail: 'meanwhile' }]);
+    expect(await came(world, gone, 0)).toEqual([]);
+    const { items } = await rows().runs({ first: 10, after: null }, { datasetVersionId: id });
+    expect(items).toEqual([]);
+  });
+
   it('waits for nothing once it is changed or deleted, though it began to wait before', async () => {
     const [changed, gone] = [await onVersion(), await onVersion()];
     const { source: of, condition, action, policy } = changed;
@@ -152,6 +179,19 @@ describe('a trigger', () => {
     }
     expect(await came(world, changed, 1)).toMatchObject([{ verdict: 'SKIPPED', reason: 'SUPERSEDED' }]);
     expect(await came(world, gone, 1)).toMatchObject([{ verdict: 'SKIPPED', reason: 'DELETED' }]);
+  });
+
+  it('holds up no other with an event that cannot be kept, and says that it failed', async () => {
+    const { id } = await version();
+    const [one, other] = [await onVersion({ action: notify }), await onVersion({ action: notify })];
+    // What came before depths were bounded; neither JSON.stringify nor Postgres takes so many.
+    let deep: JsonValue = [];
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    await triggerConsumer(world.options).takeAll([requested(one, id, { deep }), requested(other, id)]);
+    expect(await came(world, one, 1)).toMatchObject([
+      { verdict: 'FAILED', reason: null, error: { code: 'INTERNAL' }, event: { facts: {}, datasetVersionId: id } },
+    ]);
+    expect(await came(world, other, 1)).toMatchObject([{ verdict: 'FIRED' }]);
   });
 
   it('tells what it did to webhooks, in the transaction that keeps it', async () => {
