@@ -1,6 +1,7 @@
 /** CloudEvents from outside, as senders post them. */
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MOST_NESTED } from '../../src/control/triggers/nesting.ts';
 import { MAX_EVENT_BYTES } from '../../src/control/triggers/receive.ts';
 import { LOCAL } from '../control/world.ts';
 import { came, make, notify, source, taken } from '../control/triggers/rules.ts';
@@ -27,6 +28,9 @@ const event = (of: object = {}) => ({
   ...{ specversion: '1.0', id: crypto.randomUUID(), source: '/labelling', type: 'labels.finished' },
   ...{ subject: 'letters', data: { images: 200 }, ...of },
 });
+
+/** JSON of so many lists within one another. */
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
 interface Sent {
   with?: string;
@@ -113,6 +117,19 @@ describe('an event', () => {
     const { status, body: said } = await send(body);
     expect([status, said['code']]).toEqual([400, 'INVALID_INPUT']);
     expect(said['message']).toContain(message);
+  });
+
+  it('that nests as deep as it may is taken, and one that nests deeper refused', async () => {
+    const before = await count();
+    const having = (data: string) => JSON.stringify(event({ data: '?' })).replace('"?"', data);
+    expect(await send(having(nested(MOST_NESTED - 1)))).toMatchObject({ status: 202 });
+    expect(await count()).toBe(before + 1);
+    for (const depth of [MOST_NESTED, 50_000]) {
+      const { status, body } = await send(having(nested(depth)));
+      expect([status, body['code']]).toEqual([400, 'INVALID_INPUT']);
+      expect(body['message']).toContain(`nested at most ${MOST_NESTED} deep`);
+    }
+    expect(await count()).toBe(before + 1);
   });
 
   it('that is too large is refused before it is read', async () => {

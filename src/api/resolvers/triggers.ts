@@ -222,7 +222,10 @@ export class TriggerResolver {
 
 function checkEvent(event: unknown): JsonObject | null {
   if (event === null || (typeof event === 'object' && !Array.isArray(event))) return event as JsonObject | null;
-  throw invalid(`expected an object in event, got ${JSON.stringify(event)}: give its facts by name`, {
-    path: ['event'],
-  });
+  throw invalid(
+    `expected an object in event, got ${Array.isArray(event) ? 'a list' : JSON.stringify(event)}: give its facts by name`,
+    {
+      path: ['event'],
+    },
+  );
 }

@@ -1,5 +1,6 @@
 import { invalid, PushforwardError } from '../../base/errors.ts';
 import { type JsonObject, type JsonValue, sha256 } from '../../base/json.ts';
+import { checkNesting } from './nesting.ts';
 import { type EventVerifier, type TriggerStore } from './rows.ts';
 
 /** Bytes of the body. */
@@ -51,6 +52,7 @@ export function parseCloudEvent(body: string): CloudEvent {
   if (event === null || typeof event !== 'object' || Array.isArray(event)) {
     throw invalid('expected one CloudEvent, an object, got something else: send one event at a time');
   }
+  checkNesting(event, []);
   if (event['specversion'] !== '1.0') {
     throw invalid(
       `expected specversion 1.0, got ${JSON.stringify(event['specversion'] ?? null)}: send CloudEvents 1.0`,

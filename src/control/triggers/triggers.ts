@@ -7,6 +7,7 @@ import { type ProjectCatalog } from '../ports.ts';
 import { type LaunchNeeds } from '../runs.ts';
 import { checkDefinition } from './definition.ts';
 import { evaluateTrigger } from './evaluate.ts';
+import { checkNesting } from './nesting.ts';
 import {
   type EvaluationOutcome,
   type TriggerDefinition,
@@ -97,7 +98,7 @@ export type Evaluated =
 /**
  * Evaluates a trigger by hand: dry, it tells what would happen; else it is evaluated like for any other event, and its evaluations tell.
  * @param given facts of the event; null: the newest that there is
- * @throws NOT_FOUND, INVALID_INPUT where there is no such event
+ * @throws NOT_FOUND, INVALID_INPUT where there is no such event, or it nests too deeply
  */
 export async function evaluateByHand(
   of: Of,
@@ -105,6 +106,7 @@ export async function evaluateByHand(
   { id, dryRun, given }: { id: string; dryRun: boolean; given: JsonObject | null },
 ): Promise<Evaluated & { trigger: TriggerView }> {
   const rows = of.catalog.project(projectId);
+  checkNesting(given, ['event']);
   const trigger = await getTrigger(rows, id);
   const event = await sampleEvent(rows, trigger, given, newId('request'), await of.triggers.now());
   if (dryRun) {

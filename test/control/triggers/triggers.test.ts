@@ -6,6 +6,7 @@ import { lineagePage } from '../../../src/control/lineage.ts';
 import { type FedEvent, type TriggerStore, type TriggerView } from '../../../src/control/ports.ts';
 import { triggerConsumer } from '../../../src/control/triggers/consumer.ts';
 import { evaluateTrigger } from '../../../src/control/triggers/evaluate.ts';
+import { MOST_NESTED } from '../../../src/control/triggers/nesting.ts';
 import { anyPrior, LOCAL, PRIOR, quantized, readyVersion, startWorld, type World } from '../world.ts';
 import { came, end, FREELY, launch, make, notify, replay, source, taken } from './rules.ts';
 
@@ -424,7 +425,7 @@ describe('a policy', () => {
 });
 
 describe('by hand', () => {
-  const byHand = (trigger: TriggerView, dryRun = true, given: Record<string, string> | null = null) =>
+  const byHand = (trigger: TriggerView, dryRun = true, given: JsonObject | null = null) =>
     world.control.evaluateTrigger(LOCAL, { id: trigger.id, dryRun, given });
 
   it('tells what it would do, and does nothing', async () => {
@@ -440,6 +441,11 @@ describe('by hand', () => {
     });
     expect(await came(world, trigger, 0)).toEqual([]);
     await expect(byHand(trigger, true, { datasetVersionId: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    let data: JsonValue = 1;
+    for (let i = 0; i < MOST_NESTED; i++) data = { data };
+    await expect(byHand(trigger, false, { data })).rejects.toMatchObject({
+      ...{ code: 'INVALID_INPUT', details: { path: ['event'] } },
+    });
   });
 
   it('is evaluated as for any other event, where it is asked for', async () => {
