@@ -76,12 +76,14 @@ export function createFeedRunner(
   const closed = new AbortController();
   let running: Promise<unknown> = Promise.resolve();
 
+  const register = ({ name, types }: FeedConsumer) => feed.register(name, types && [...types]);
+
   async function serve(consumer: FeedConsumer): Promise<void> {
     let registered = false;
     while (!stopping.signal.aborted) {
       let claim: FeedClaim | null = null;
       try {
-        if (!registered) await feed.register(consumer.name, consumer.types && [...consumer.types]);
+        if (!registered) await register(consumer);
         registered = true;
         claim = await feed.claim(consumer.name);
         if (claim) await drain(consumer, claim.lost);
@@ -160,6 +162,8 @@ export function createFeedRunner(
   async function forget(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
+        // First, since a service that was away for a week would forget its own, with all that waited for them.
+        for (const own of consumers) await register(own);
         for (const { consumer, events } of await feed.forgetAbandoned()) {
           log.warn('a consumer of events that no service has was forgotten, with what waited for it', {
             consumer,

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createEventFeed } from '../../src/adapters/database/feed.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -34,8 +35,10 @@ afterEach(async () => {
 const TUNING = { pollMs: 20, backoffMs: 5, longestBackoffMs: 20, closeMs: 200 };
 const log: Log = { ...silentLog, warn: (message, fields) => void warnings.push({ message, ...fields }) };
 
-function run(...consumers: FeedConsumer[]): FeedRunner {
-  const runner = createFeedRunner({ feed, engine: world.engine, clock: systemClock, log }, consumers, TUNING);
+function run(...of: (EventFeed | FeedConsumer)[]): FeedRunner {
+  const [through, consumers] =
+    'claim' in of[0]! ? [of[0], of.slice(1) as FeedConsumer[]] : [feed, of as FeedConsumer[]];
+  const runner = createFeedRunner({ feed: through, engine: world.engine, clock: systemClock, log }, consumers, TUNING);
   runners.push(runner);
   runner.start();
   return runner;
@@ -61,6 +64,19 @@ const registered = (name: string) =>
   );
 
 describe('a consumer', () => {
+  it('that no service had for more than a week gets what waited for it', async () => {
+    await run(consumer('unserved')).close();
+    await world.engine.append(runId, 'meanwhile');
+    await sql`update feed_consumers set seen_at = now() - interval '8 days' where name = 'unserved'`.execute(world.db);
+    // One that is slow to serve it, and one that forgets at once.
+    const slow: EventFeed = { ...feed, register: async (...of) => (await systemClock.sleep(50), feed.register(...of)) };
+    const sink = consumer('unserved');
+    run(slow, sink);
+    await until(() => Promise.resolve(sink.taken.length > 0));
+    expect(sink.taken).toEqual([expect.stringMatching(/ meanwhile$/)]);
+    expect(warnings).toEqual([]);
+  });
+
   it('takes what happens, in order, and nothing of before it began', async () => {
     await world.engine.append(runId, 'before');
     const sink = consumer('order');
