@@ -65,9 +65,16 @@ export function createWebhookTargets(
     // `process` makes IPv4 of what IPv6 wraps it in: ::ffff:127.0.0.1
     const address = ipaddr.process(text);
     const inAllowed = allowed.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits));
-    return inAllowed || (!plain && address.range() === 'unicast' && !SPECIAL.has(address.toString()));
+    return inAllowed || (!plain && isPublic(address) && !SPECIAL.has(address.toString()));
   }
 }
+
+/** Of IPv6 what is given out (RFC 4291, section 2.4): the rest is unicast in name, `::7f00:1` among it, which some take for 127.0.0.1. */
+function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  return address.range() === 'unicast' && (address.kind() === 'ipv4' || address.match(GIVEN_OUT));
+}
+
+const GIVEN_OUT = ipaddr.parseCIDR('2000::/3');
 
 /** The address that a host is, in brackets or not; null where it is a name. */
 function literal(host: string): string | null {

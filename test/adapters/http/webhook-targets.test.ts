@@ -31,6 +31,8 @@ describe('a name', () => {
     ['documentation', '203.0.113.1'],
     ['IPv4 in IPv6', '::ffff:127.0.0.1'],
     ['IPv4 in IPv6', '::ffff:a00:1'],
+    ['IPv4 below IPv6', '::7f00:1'],
+    ['IPv6 that nobody has', '4000::1'],
     ['IPv4 in NAT64', '64:ff9b::a9fe:a9fe'],
     ['IPv4 in 6to4', '2002:7f00:1::'],
     ['Teredo', '2001:0:a9fe:a9fe::1'],
