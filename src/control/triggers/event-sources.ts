@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
 import { checkName } from '../aliases.ts';
 import { type Principal } from '../identity.ts';
 import { type Catalog } from '../ports.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { newSigningSecret } from '../signing-secret.ts';
 import { type EventSourceView } from './rows.ts';
 
 const MOST_SOURCES = 100;
@@ -33,7 +33,7 @@ export async function createEventSource(
       { path: ['name'] },
     );
   }
-  const secret = newSecret();
+  const secret = newSigningSecret();
   const eventSource = await rows.createEventSource(id, name, secret, actor);
   if (eventSource) return { eventSource, secret };
   throw invalid(`expected a name that no event source has, got ${JSON.stringify(name)}: choose another`, {
@@ -52,7 +52,7 @@ export async function rotateEventSource(
     ...{ name: 'overlapHours', from: 0, to: LONGEST_OVERLAP_HOURS, path: ['overlapHours'] },
     remedy: 'choose 0 where the old secret is known to others',
   });
-  const secret = newSecret();
+  const secret = newSigningSecret();
   const eventSource = await catalog.project(projectId).rotateEventSource(id, secret, hours * 3_600_000);
   if (!eventSource)
     throw notFound('event source', id, 'check its id, and that it is one of this project that was not revoked');
@@ -69,5 +69,3 @@ export async function revokeEventSource(
   if (!revoked) throw notFound('event source', id);
   return revoked;
 }
-
-const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;

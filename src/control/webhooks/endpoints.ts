@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { invalid, notFound, PushforwardError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { type JsonObject, type JsonValue } from '../../base/json.ts';
@@ -11,6 +10,7 @@ import {
   type WebhookSettings,
   type WebhookView,
 } from '../ports.ts';
+import { newSigningSecret } from '../signing-secret.ts';
 import { EVENT_TYPES, type EventType, PING } from './event-types.ts';
 import { sampleEvent } from './samples.ts';
 import { checkSettings } from './settings.ts';
@@ -90,7 +90,7 @@ export function createWebhookControl(
           `expected ${MOST_WEBHOOKS} webhooks in a project at most, got one more: delete one`,
         );
       }
-      const secret = newSecret();
+      const secret = newSigningSecret();
       return { webhook: await rows(principal).createWebhook(newId('whk'), checked, secret, principal.actor), secret };
     },
 
@@ -129,7 +129,7 @@ export function createWebhookControl(
           { path: ['keepHours'] },
         );
       }
-      const secret = newSecret();
+      const secret = newSigningSecret();
       const webhook = await rows(principal).rotateWebhookSecret(id, secret, keepHours * 3_600_000);
       return { webhook: found(webhook, id), secret };
     },
@@ -179,5 +179,3 @@ export function createWebhookControl(
     },
   };
 }
-
-const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
